@@ -1,0 +1,95 @@
+"""What every loss shares: the average over rows, and the functions that turn scores into probabilities."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ..arrays import Array, namespace, special
+
+Targets = Literal["real", "counts", "binary", "signs", "classes"]
+
+
+def softmax(scores: Array) -> Array:
+    """Return pᵢⱼ = e^sᵢⱼ / Σₖ e^sᵢₖ, row by row."""
+    xp = namespace(scores)
+    e = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
+    return e / xp.sum(e, axis=1, keepdims=True)
+
+
+def log_sum_exp(scores: Array) -> Array:
+    """Return log Σⱼ e^sᵢⱼ as a column (n, 1), without overflow."""
+    xp = namespace(scores)
+    top = xp.max(scores, axis=1, keepdims=True)
+    return top + xp.log(xp.sum(xp.exp(scores - top), axis=1, keepdims=True))
+
+
+def one_hot(classes: Array, like: Array) -> Array:
+    """Return rows of zeros with a one at the class: (n,) integers to an array like `like`, (n, o)."""
+    xp = namespace(like)
+    return xp.astype(classes[:, None] == xp.arange(like.shape[1]), like.dtype)
+
+
+def kl_divergence(p: Array, q: Array) -> Array:
+    """Return D(p‖q) = Σⱼ pⱼ log(pⱼ / qⱼ) for each row; its gradient in q's scores is that of cross entropy.
+
+    >>> import numpy as np
+    >>> kl_divergence(np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])).round(6)
+    array([0.143841])
+    """
+    return namespace(p).sum(special(p).rel_entr(p, q), axis=-1)
+
+
+def jeffreys_divergence(p: Array, q: Array) -> Array:
+    """Return the symmetric D(p‖q) + D(q‖p) for each row."""
+    return kl_divergence(p, q) + kl_divergence(q, p)
+
+
+class Loss:
+    """A loss: subclasses give the loss of each row and its derivatives; this class averages them."""
+
+    targets: ClassVar[Targets] = "real"
+    probabilistic: ClassVar[bool] = False
+
+    def shaped(self, target: Array, outputs: int) -> Array:
+        """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""
+        return namespace(target).reshape(target, (-1, outputs)) if target.ndim == 1 else target
+
+    def rows(self, scores: Array, target: Array) -> Array:
+        """Return the loss of each row, (n,)."""
+        raise NotImplementedError
+
+    def rows_gradient(self, scores: Array, target: Array) -> Array:
+        """Return the derivative of each row's loss in its scores, (n, o)."""
+        raise NotImplementedError
+
+    def rows_curvature(self, scores: Array, target: Array, v: Array) -> Array:
+        """Return each row's Hessian in its scores, times v, (n, o)."""
+        raise NotImplementedError
+
+    def value(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
+        """Return L = Σᵢ wᵢ lossᵢ / Σᵢ wᵢ, one number."""
+        rows = self.rows(scores, self.shaped(target, scores.shape[1]))
+        if weight is None:
+            return namespace(rows).mean(rows)
+        return namespace(rows).sum(rows * _shares(weight))
+
+    def gradient(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
+        """Return dL/dscores, (n, o)."""
+        return _shared(self.rows_gradient(scores, self.shaped(target, scores.shape[1])), weight)
+
+    def curvature(self, scores: Array, target: Array, v: Array, weight: Array | None = None) -> Array:
+        """Return (d²L/dscores²) v, (n, o)."""
+        return _shared(self.rows_curvature(scores, self.shaped(target, scores.shape[1]), v), weight)
+
+    def predict(self, scores: Array) -> Array:
+        """Return what the scores stand for: probabilities, counts, or the scores themselves."""
+        return scores
+
+
+def _shares(weight: Array) -> Array:
+    total = namespace(weight).sum(weight)
+    return weight / (total + (total == 0))
+
+
+def _shared(rows: Array, weight: Array | None) -> Array:
+    return rows / rows.shape[0] if weight is None else rows * _shares(weight)[:, None]

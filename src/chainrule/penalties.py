@@ -1,0 +1,86 @@
+"""Penalties on the size of parameters, added to the loss.
+
+A penalty sees one array w of parameters at a time and gives value, gradient and curvature product. Which
+parameters it touches is one rule: those whose kind is in `kinds`, weights only by default, so that biases are
+spared. `per_sample=True` divides the strength by the number of rows (the total weight) of the data at hand:
+scikit-learn's meaning of `alpha`.
+
+Source: lecture notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from .arrays import Array, namespace
+
+
+class Penalty(Protocol):
+    """What the objective asks of a penalty; w and v have the same shape."""
+
+    strength: float
+    per_sample: bool
+    kinds: tuple[str, ...]
+
+    def value(self, w: Array) -> Array:
+        """Return the penalty of w, without its strength."""
+
+    def gradient(self, w: Array) -> Array:
+        """Return the derivative of value at w, like w."""
+
+    def product(self, w: Array, v: Array) -> Array:
+        """Return the second derivative of value at w, times v, like w."""
+
+
+@dataclass(frozen=True)
+class L2:
+    """½ λ Σ w².
+
+    >>> import numpy as np
+    >>> L2(0.1).gradient(np.array([1.0, -2.0]))
+    array([ 1., -2.])
+    """
+
+    strength: float
+    per_sample: bool = False
+    kinds: tuple[str, ...] = ("weight",)
+
+    def value(self, w: Array) -> Array:
+        """½ Σ w²."""
+        return 0.5 * namespace(w).sum(w * w)
+
+    def gradient(self, w: Array) -> Array:
+        """w."""
+        return w
+
+    def product(self, w: Array, v: Array) -> Array:
+        """v."""
+        return v
+
+
+@dataclass(frozen=True)
+class L1:
+    """λ Σ |w|, with the sub-gradient 0 at w = 0."""
+
+    strength: float
+    per_sample: bool = False
+    kinds: tuple[str, ...] = ("weight",)
+
+    def value(self, w: Array) -> Array:
+        """Σ |w|."""
+        xp = namespace(w)
+        return xp.sum(xp.abs(w))
+
+    def gradient(self, w: Array) -> Array:
+        """sign w."""
+        return namespace(w).sign(w)
+
+    def product(self, w: Array, v: Array) -> Array:
+        """0."""
+        return namespace(w).zeros_like(v)
+
+
+PENALTIES: Mapping[str, type[L1] | type[L2]] = MappingProxyType({"l1": L1, "l2": L2})
