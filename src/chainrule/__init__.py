@@ -1,8 +1,26 @@
 """Multilayer perceptrons whose every block states its own derivatives."""
 
-from . import losses, penalties
+from . import losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
 from .network import Network
 from .objective import Objective
+from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
+from .training import train, training
 
-__all__ = ["Activation", "Dense", "Network", "Objective", "losses", "penalties"]
+__all__ = [
+    "Activation",
+    "Dense",
+    "DivergenceError",
+    "Network",
+    "Objective",
+    "Progress",
+    "Result",
+    "Stopping",
+    "TrainingState",
+    "losses",
+    "optimizers",
+    "penalties",
+    "schedules",
+    "train",
+    "training",
+]

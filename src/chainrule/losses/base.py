@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from ..arrays import Array, namespace, special
@@ -44,7 +45,7 @@ def jeffreys_divergence(p: Array, q: Array) -> Array:
     return kl_divergence(p, q) + kl_divergence(q, p)
 
 
-class Loss:
+class Loss(ABC):
     """A loss: subclasses give the loss of each row and its derivatives; this class averages them."""
 
     targets: ClassVar[Targets] = "real"
@@ -54,17 +55,17 @@ class Loss:
         """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""
         return namespace(target).reshape(target, (-1, outputs)) if target.ndim == 1 else target
 
+    @abstractmethod
     def rows(self, scores: Array, target: Array) -> Array:
         """Return the loss of each row, (n,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows_gradient(self, scores: Array, target: Array) -> Array:
         """Return the derivative of each row's loss in its scores, (n, o)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows_curvature(self, scores: Array, target: Array, v: Array) -> Array:
         """Return each row's Hessian in its scores, times v, (n, o)."""
-        raise NotImplementedError
 
     def value(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
         """Return L = Σᵢ wᵢ lossᵢ / Σᵢ wᵢ, one number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,17 +13,17 @@ from .base import Loss, Targets
 class ElementLoss(Loss):
     """A loss that is a sum over the outputs of l(s, t)."""
 
+    @abstractmethod
     def element(self, s: Array, t: Array) -> Array:
         """l(s, t)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slope(self, s: Array, t: Array) -> Array:
         """l' = dl/ds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bend(self, s: Array, t: Array) -> Array:
         """l'' = d²l/ds²."""
-        raise NotImplementedError
 
     def rows(self, scores: Array, target: Array) -> Array:
         """Σⱼ l(sᵢⱼ, tᵢⱼ)."""

@@ -1,0 +1,46 @@
+"""Optimisers: first-order update rules, and full-batch methods that ask the objective themselves.
+
+An optimiser declares what it needs by its contract: an `UpdateRule` needs one gradient per step and is applied by an
+engine to mini-batches; a `Minimizer` is handed the objective and yields its own iterates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .lbfgs import LBFGS, Ending, Iterate, Minimizer
+from .rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Memory, Momentum, Nesterov, RMSProp, UpdateRule
+
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "SGD",
+    "AdaDelta",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Ending",
+    "Iterate",
+    "Memory",
+    "Minimizer",
+    "Momentum",
+    "Nesterov",
+    "RMSProp",
+    "UpdateRule",
+]
+
+OPTIMIZERS: Mapping[str, type[UpdateRule] | type[LBFGS]] = MappingProxyType(
+    {
+        "sgd": SGD,
+        "momentum": Momentum,
+        "nesterov": Nesterov,
+        "adagrad": AdaGrad,
+        "adadelta": AdaDelta,
+        "rmsprop": RMSProp,
+        "adam": Adam,
+        "adamw": AdamW,
+        "lbfgs": LBFGS,
+    }
+)
+"""The table. Adding a row here, and a row in tests/test_optimizers.py, adds an optimiser."""

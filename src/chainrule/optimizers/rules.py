@@ -1,0 +1,184 @@
+"""First-order update rules: one formula per class.
+
+θ, the gradient g and every array of the memory have shape (P,); η is the learning rate. A rule never mutates its
+arguments and works entry by entry, so that an engine may apply it to θ piece by piece. t counts updates from 1.
+The defaults are the papers'; where a paper names no learning rate, it is the notes' 0.001.
+
+Source: lecture notes; Polyak 1964; Nesterov 1983 and Sutskever et al. 2013; Duchi et al. 2011; Zeiler 2012;
+Tieleman and Hinton 2012; Kingma and Ba 2015; Loshchilov and Hutter 2019.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from ..arrays import Array, namespace
+
+Memory: TypeAlias = dict[str, Any]
+"""What a rule remembers: arrays (P,) by name, and the count "t" of updates done."""
+
+
+class UpdateRule(ABC):
+    """The contract of a first-order rule: it needs the gradient, and keeps its memory in arrays like θ."""
+
+    memory: ClassVar[tuple[str, ...]] = ()
+    learning_rate: float
+
+    def init(self, P: int, dtype: str = "float64") -> Memory:
+        """Return the memory before the first update: zeros."""
+        return {"t": 0, **{name: np.zeros(P, dtype) for name in self.memory}}
+
+    @abstractmethod
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """Return θ after one update, and the memory after it."""
+
+
+@dataclass(frozen=True)
+class SGD(UpdateRule):
+    """θ ← θ - η g.
+
+    >>> rule = SGD()
+    >>> theta, state = rule.update(np.array([1.0]), np.array([0.5]), rule.init(1), learning_rate=0.1)
+    >>> theta
+    array([0.95])
+    """
+
+    learning_rate: float = 1e-3
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - η g."""
+        return theta - learning_rate * gradient, {"t": state["t"] + 1}
+
+
+@dataclass(frozen=True)
+class Momentum(UpdateRule):
+    """Δ ← η g + γ Δ;  θ ← θ - Δ."""
+
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    memory = ("delta",)
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - Δ."""
+        delta = learning_rate * gradient + self.momentum * state["delta"]
+        return theta - delta, {"t": state["t"] + 1, "delta": delta}
+
+
+@dataclass(frozen=True)
+class Nesterov(UpdateRule):
+    """Δ ← η g + γ Δ;  θ ← θ - (η g + γ Δ).
+
+    This is Nesterov's method written at the point where the gradient is taken: θ here is the look-ahead point.
+    """
+
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    memory = ("delta",)
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - (η g + γ Δ)."""
+        step = learning_rate * gradient
+        delta = step + self.momentum * state["delta"]
+        return theta - (step + self.momentum * delta), {"t": state["t"] + 1, "delta": delta}
+
+
+@dataclass(frozen=True)
+class AdaGrad(UpdateRule):
+    """G ← G + g²;  θ ← θ - η g / (√G + ε)."""
+
+    learning_rate: float = 0.01
+    epsilon: float = 1e-8
+    memory = ("square_sum",)
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - η g / (√G + ε)."""
+        total = state["square_sum"] + gradient * gradient
+        step = learning_rate * gradient / (namespace(total).sqrt(total) + self.epsilon)
+        return theta - step, {"t": state["t"] + 1, "square_sum": total}
+
+
+@dataclass(frozen=True)
+class AdaDelta(UpdateRule):
+    """E ← ρE + (1-ρ)g²;  Δ = g √(D + ε) / √(E + ε);  D ← ρD + (1-ρ)Δ²;  θ ← θ - ηΔ, η = 1."""
+
+    learning_rate: float = 1.0
+    rho: float = 0.95
+    epsilon: float = 1e-6
+    memory = ("square_mean", "delta_mean")
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - ηΔ."""
+        xp, rho = namespace(theta), self.rho
+        square = rho * state["square_mean"] + (1 - rho) * gradient * gradient
+        delta = gradient * xp.sqrt(state["delta_mean"] + self.epsilon) / xp.sqrt(square + self.epsilon)
+        mean = rho * state["delta_mean"] + (1 - rho) * delta * delta
+        return theta - learning_rate * delta, {"t": state["t"] + 1, "square_mean": square, "delta_mean": mean}
+
+
+@dataclass(frozen=True)
+class RMSProp(UpdateRule):
+    """E ← ρE + (1-ρ)g²;  θ ← θ - η g / (√E + ε)."""
+
+    learning_rate: float = 1e-3
+    rho: float = 0.9
+    epsilon: float = 1e-8
+    memory = ("square_mean",)
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - η g / (√E + ε)."""
+        square = self.rho * state["square_mean"] + (1 - self.rho) * gradient * gradient
+        step = learning_rate * gradient / (namespace(square).sqrt(square) + self.epsilon)
+        return theta - step, {"t": state["t"] + 1, "square_mean": square}
+
+
+@dataclass(frozen=True)
+class Adam(UpdateRule):
+    """m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  θ ← θ - η m̂ / (√v̂ + ε), m̂ = m/(1-β₁ᵗ), v̂ = v/(1-β₂ᵗ)."""
+
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    memory = ("mean", "square_mean")
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """θ - η m̂ / (√v̂ + ε)."""
+        t = state["t"] + 1
+        m = self.beta_1 * state["mean"] + (1 - self.beta_1) * gradient
+        v = self.beta_2 * state["square_mean"] + (1 - self.beta_2) * gradient * gradient
+        root = namespace(v).sqrt(v / (1 - self.beta_2**t))
+        step = (learning_rate / (1 - self.beta_1**t)) * m / (root + self.epsilon)
+        return theta - step, {"t": t, "mean": m, "square_mean": v}
+
+
+@dataclass(frozen=True)
+class AdamW(UpdateRule):
+    """Adam with decoupled decay: θ ← θ - η m̂ / (√v̂ + ε) - η λ θ.
+
+    `decayed` (P,) of 0 and 1 in `init` says which entries decay; the training loop spares biases with it.
+    """
+
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+
+    def init(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
+        """Return Adam's memory, and which entries decay (all, unless told)."""
+        decays = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
+        return {**self._adam.init(P, dtype), "decayed": decays}
+
+    @property
+    def _adam(self) -> Adam:
+        return Adam(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
+
+    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+        """Adam's θ - η λ θ where decayed."""
+        moved, memory = self._adam.update(theta, gradient, state, learning_rate)
+        decay = (learning_rate * self.weight_decay) * state["decayed"] * theta
+        return moved - decay, {**memory, "decayed": state["decayed"]}

@@ -1,0 +1,84 @@
+"""What the training loop says and remembers: events, the stopping rule, the state to go on from, the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .optimizers import Memory
+
+Monitor = Literal["loss", "validation_loss", "validation_score"]
+Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One epoch of training, just finished. `theta` (P,) is live: copy it to keep it.
+
+    `loss` is the mean over the epoch's batches, each taken before its own update; `gradient_norm` is that of the
+    last batch; `learning_rate` that of the last step, None where the optimiser finds its own. `seconds` count from
+    the start of this training.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float | None
+    gradient_norm: float
+    seconds: float
+    theta: NDArray[np.floating] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Stop when `monitor` has not improved by `min_change` for more than `patience` epochs in a row.
+
+    With `keep_best` the weights of the best epoch are the result: early stopping. A "validation_score" is better
+    when higher, a loss when lower.
+    """
+
+    monitor: Monitor = "loss"
+    min_change: float = 1e-4
+    patience: float = 10
+    keep_best: bool = False
+
+
+@dataclass
+class TrainingState:
+    """Everything a training needs to go on where it stopped; counts run over all calls."""
+
+    theta: NDArray[np.floating]
+    memory: Memory | None = None
+    epoch: int = 0
+    step: int = 0
+    rows: int = 0
+    plateaus: int = 0
+    no_change: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    best_theta: NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended: θ, why, its events (without θ), and the state to go on from."""
+
+    theta: NDArray[np.floating]
+    reason: Reason
+    history: list[Progress]
+    state: TrainingState
+    message: str = ""
+
+
+class DivergenceError(ValueError):
+    """The loss is no longer finite. `theta` holds the last good weights, `step` the step, `cause` the likely cause."""
+
+    def __init__(self, step: int, epoch: int, cause: str, state: TrainingState) -> None:
+        super().__init__(f"training diverged at step {step} (epoch {epoch + 1}): {cause}")
+        self.step, self.epoch, self.cause, self.state = step, epoch, cause, state
+        self.theta = state.theta

@@ -1,0 +1,326 @@
+"""The training loop: epochs, batches, validation, stopping. The only one: every face reads its Progress events.
+
+Source: lecture notes (batch, mini-batch and online training; epochs; early stopping; termination).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from math import isfinite, nan
+from time import perf_counter
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Array
+from .engines import choose, steps_of
+from .objective import Objective
+from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
+from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
+from .randomness import Stream
+from .schedules import Constant, Moment, Schedule
+
+SLICE = 64
+"""Steps handed to the engine at a time: between slices the loop looks at the clock."""
+
+
+class _Pass(NamedTuple):
+    """One pass over the data, or one iteration of a full-batch method."""
+
+    loss: float
+    gradient_norm: float
+    learning_rate: float | None
+
+
+_Passes: TypeAlias = Generator[_Pass, None, Ending]
+Callback: TypeAlias = Callable[[Progress], object]
+
+
+def training(
+    objective: Objective,
+    theta: NDArray[np.floating],
+    *,
+    optimizer: UpdateRule | Minimizer | None = None,
+    schedule: Schedule | None = None,
+    epochs: int = 200,
+    batch_size: int | None = None,
+    order: Literal["reshuffle", "once", "given"] = "reshuffle",
+    seed: int = 0,
+    engine: str = "auto",
+    validation: Objective | None = None,
+    score: Callable[[Array], float] | None = None,
+    stopping: Stopping | None = None,
+    time_limit: float | None = None,
+    callbacks: Iterable[Callback] = (),
+    state: TrainingState | None = None,
+) -> Generator[Progress, None, Result]:
+    """Train θ on the objective, yielding a Progress event after every epoch; returns a Result.
+
+    Args:
+        objective: what to minimise.
+        theta: the starting point (P,); copied, unless `state` is given.
+        optimizer: an update rule (default Adam) or a full-batch minimizer such as LBFGS.
+        schedule: moment -> learning rate; default the rule's own rate, constant.
+        epochs: passes over the data, or iterations of a minimizer.
+        batch_size: rows to a step; None takes all rows (batch), 1 is online training.
+        order: "reshuffle" draws new batches each epoch, "once" draws them once, "given" keeps the row order.
+        seed: names the random streams.
+        engine: "auto" or "reference".
+        validation: the objective on validation data, for `validation_loss` (its penalties count: give it none).
+        score: θ -> a number, higher is better, for `validation_score`.
+        stopping: when to stop early; None never does.
+        time_limit: seconds after which to stop.
+        callbacks: called with each event; one that returns True stops the training.
+        state: go on from this state instead of from θ; it is updated in place.
+
+    Raises:
+        ValueError: an argument that is out of range, naming it.
+        DivergenceError: the loss is not finite any more.
+
+    >>> import numpy as np, chainrule as cr
+    >>> network = cr.Network(2, [cr.Dense(4), cr.Activation("tanh"), cr.Dense(1)])
+    >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 1, 1, 0])
+    >>> objective = cr.Objective(network, cr.losses.SigmoidCrossEntropy(), X, y)
+    >>> for event in training(objective, network.initialize(0), optimizer=Adam(0.1), epochs=100):
+    ...     pass
+    >>> event.epoch, event.loss < 0.01
+    (100, True)
+    """
+    state = state or TrainingState(np.array(theta))
+    optimizer = Adam() if optimizer is None else optimizer
+    loop = _Loop(objective, state, validation, score, stopping, schedule or Constant(_rate(optimizer)))
+    _check(objective, loop, epochs, batch_size, order)
+    if isinstance(optimizer, UpdateRule):
+        rows = objective.rows
+        runner = choose(engine)(objective, optimizer, seed)
+        passes = _batch_passes(runner, loop, min(batch_size or rows, rows), order, seed, epochs, time_limit)
+    else:
+        passes = _iterations(optimizer, loop, epochs)
+    callbacks = tuple(callbacks)
+    history: list[Progress] = []
+    reason: Reason = "epochs"
+    ending = Ending(False, "")
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            while True:
+                try:
+                    done = next(passes)
+                except StopIteration as end:
+                    ending = end.value
+                    reason = "converged" if ending.converged else "epochs" if len(history) >= epochs else "gave up"
+                    break
+                event = loop.finish(done)
+                history.append(event)
+                yield event
+                stopped = [callback(event) is True for callback in callbacks]
+                if over := loop.over(event, time_limit, any(stopped)):
+                    reason = over
+                    break
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    finally:
+        passes.close()
+    return loop.result(reason, history, ending.message)
+
+
+def train(objective: Objective, theta: NDArray[np.floating], **settings: Any) -> Result:
+    """Run `training` to its end and return its Result; the arguments are the same."""
+    events = training(objective, theta, **settings)
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
+
+
+class _Loop:
+    """What the loop keeps beside the state: the clock, the validation and the stopping rule."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        state: TrainingState,
+        validation: Objective | None,
+        score: Callable[[Array], float] | None,
+        stopping: Stopping | None,
+        schedule: Schedule,
+    ) -> None:
+        self.objective, self.state, self.validation, self.score = objective, state, validation, score
+        self.stopping, self.schedule = stopping, schedule
+        self.started = perf_counter()
+        self.fraction = 0.0
+
+    def moment(self, step: int = 0, fraction: float | None = None) -> Moment:
+        """Return the moment `step` steps from now."""
+        s = self.state
+        return Moment(s.step + step, s.epoch, s.rows, s.plateaus, self.fraction if fraction is None else fraction)
+
+    def seconds(self) -> float:
+        """Return the seconds since the start of this training."""
+        return perf_counter() - self.started
+
+    def finish(self, done: _Pass) -> Progress:
+        """Count the epoch, validate, note the best, and return its event."""
+        state = self.state
+        state.epoch += 1
+        state.rows += self.objective.rows
+        loss = None if self.validation is None else float(self.validation.value(state.theta))
+        score = None if self.score is None else float(self.score(state.theta))
+        event = Progress(
+            epoch=state.epoch,
+            step=state.step,
+            loss=done.loss,
+            validation_loss=loss,
+            validation_score=score,
+            learning_rate=done.learning_rate,
+            gradient_norm=done.gradient_norm,
+            seconds=self.seconds(),
+            theta=state.theta,
+        )
+        if self.stopping:
+            self._note(event, self.stopping)
+        return event
+
+    def _note(self, event: Progress, stopping: Stopping) -> None:
+        """Compare the monitored value with the best so far; NaN counts as no improvement."""
+        state = self.state
+        value = getattr(event, stopping.monitor)
+        gain = nan if value is None else float(value) * (1 if stopping.monitor == "validation_score" else -1)
+        best = -float("inf") if state.best is None else state.best
+        state.no_change = 0 if gain - best >= stopping.min_change else state.no_change + 1
+        if gain > best:
+            state.best, state.best_epoch = gain, state.epoch
+            if stopping.keep_best:
+                state.best_theta = state.theta.copy()
+
+    def over(self, event: Progress, time_limit: float | None, stopped: bool) -> Reason | None:
+        """Return why the training is over, or None."""
+        if stopped:
+            return "callback"
+        if self.stopping and self.state.no_change > self.stopping.patience:
+            if self.schedule.exhausted(self.moment()):
+                return "no change"
+            self.state.plateaus += 1
+            self.state.no_change = 0
+        return "time" if time_limit is not None and self.seconds() >= time_limit else None
+
+    def diverged(self, good: NDArray[np.floating], learning_rate: float | None) -> DivergenceError:
+        """Put the last good weights back and return the error that says what happened."""
+        state = self.state
+        state.theta[:] = good
+        return DivergenceError(state.step, state.epoch, likely_cause(self.objective, learning_rate), state)
+
+    def result(self, reason: Reason, history: list[Progress], message: str) -> Result:
+        """Return the Result, with the best weights where the stopping rule keeps them."""
+        best = self.state.best_theta if self.stopping and self.stopping.keep_best else None
+        return Result(self.state.theta if best is None else best, reason, history, self.state, message)
+
+
+def _batch_passes(
+    engine: Any,
+    loop: _Loop,
+    batch_size: int,
+    order: str,
+    seed: int,
+    epochs: int,
+    time_limit: float | None,
+) -> _Passes:
+    """Yield one pass per epoch of mini-batch updates, slices of which the engine runs."""
+    state, objective = loop.state, loop.objective
+    state.memory = state.memory or _memory(engine.rule, objective, state.theta)
+    steps = steps_of(objective.rows, batch_size)
+    for epoch in range(epochs):
+        rows = _order(order, seed, state.epoch, objective.rows, batch_size)
+        good = state.theta.copy()
+        total, norm, rate = 0.0, 0.0, 0.0
+        for start in range(0, steps, SLICE):
+            count = min(SLICE, steps - start)
+            fractions = ((epoch * steps + start + k) / (epochs * steps) for k in range(count))
+            rates = [loop.schedule(loop.moment(k, f)) for k, f in enumerate(fractions)]
+            part = None if rows is None else rows[start * batch_size : (start + count) * batch_size]
+            losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
+            state.step += len(losses)
+            rate = rates[len(losses) - 1]
+            if not isfinite(losses[-1]):
+                state.step -= 1
+                raise loop.diverged(good, rate)
+            sizes = np.full(len(losses), batch_size)
+            sizes[-1] = min(batch_size, objective.rows - (start + count - 1) * batch_size)
+            total += float(np.dot(losses, sizes))
+            if time_limit is not None and loop.seconds() >= time_limit and start + count < steps:
+                yield _Pass(total / ((start + count) * batch_size), norm, rate)
+                return Ending(False, "")
+        if not np.isfinite(state.theta).all():
+            raise loop.diverged(good, rate)
+        loop.fraction = (epoch + 1) / epochs
+        yield _Pass(total / objective.rows, norm, rate)
+    return Ending(False, "")
+
+
+def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
+    """Yield one pass per iteration of a full-batch method."""
+    state = loop.state
+    iterates = minimizer.iterate(loop.objective, state.theta.copy(), epochs)
+    while True:
+        try:
+            theta, loss, norm = next(iterates)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
+        if not isfinite(loss):
+            raise loop.diverged(state.theta.copy(), None)
+        state.theta[:] = theta
+        state.step += 1
+        yield _Pass(loss, norm, None)
+
+
+def _order(order: str, seed: int, epoch: int, rows: int, batch_size: int) -> NDArray[np.intp] | None:
+    """Return the row numbers of one epoch, or None where a single batch holds them all."""
+    if batch_size >= rows:
+        return None
+    if order == "given":
+        return np.arange(rows)
+    return Stream(seed, "shuffle", step=epoch if order == "reshuffle" else 0).permutation(rows)
+
+
+def _memory(rule: UpdateRule, objective: Objective, theta: NDArray[np.floating]) -> Memory:
+    if isinstance(rule, AdamW):
+        return rule.init(theta.size, theta.dtype.name, decayed=objective.network.mask("weight"))
+    return rule.init(theta.size, theta.dtype.name)
+
+
+def _rate(optimizer: UpdateRule | Minimizer) -> float:
+    return float(getattr(optimizer, "learning_rate", nan))
+
+
+def likely_cause(objective: Objective, learning_rate: float | None) -> str:
+    """Return the most likely cause of a loss that is not finite, and its remedy."""
+    data: Iterator[tuple[str, Any]] = iter((("inputs", objective.X), ("targets", objective.y)))
+    for name, values in data:
+        largest = float(abs(values).max()) if values.size else 0.0
+        if largest > 100:
+            return f"the {name} reach {largest:.3g}; standardise them (mean 0, deviation 1)"
+    if learning_rate is None:
+        return "the loss overflows; start from smaller weights or standardise the data"
+    return f"the learning rate {learning_rate:.3g} is too high for this network; try {learning_rate / 10:.3g}"
+
+
+def _check(objective: Objective, loop: _Loop, epochs: int, batch_size: int | None, order: str) -> None:
+    """Raise ValueError, naming the argument, for settings that cannot work."""
+    if objective.rows == 0:
+        raise ValueError("the objective holds no rows: nothing to train on")
+    if loop.state.theta.shape != (objective.network.size,):
+        raise ValueError(
+            f"theta has shape {loop.state.theta.shape}; this network has {objective.network.size} parameters"
+        )
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1 (or None for all rows), got {batch_size}")
+    if order not in ("reshuffle", "once", "given"):
+        raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
+    monitor = loop.stopping.monitor if loop.stopping else "loss"
+    if monitor == "validation_loss" and loop.validation is None:
+        raise ValueError("stopping on validation_loss needs `validation`")
+    if monitor == "validation_score" and loop.score is None:
+        raise ValueError("stopping on validation_score needs `score`")
