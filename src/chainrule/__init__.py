@@ -2,6 +2,7 @@
 
 from . import losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
+from .estimators import MLPClassifier, MLPRegressor
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
@@ -11,6 +12,8 @@ __all__ = [
     "Activation",
     "Dense",
     "DivergenceError",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "Objective",
     "Progress",

@@ -21,9 +21,17 @@ from .arrays import Array, namespace
 class Penalty(Protocol):
     """What the objective asks of a penalty; w and v have the same shape."""
 
-    strength: float
-    per_sample: bool
-    kinds: tuple[str, ...]
+    @property
+    def strength(self) -> float:
+        """λ."""
+
+    @property
+    def per_sample(self) -> bool:
+        """Whether the strength is divided by the rows."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of parameters it touches."""
 
     def value(self, w: Array) -> Array:
         """Return the penalty of w, without its strength."""

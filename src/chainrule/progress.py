@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .optimizers import Memory
 
 Monitor = Literal["loss", "validation_loss", "validation_score"]
-Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up"]
+Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up", "diverged"]
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class InverseScaling(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate / (t + 1)^power, t being the clock `unit`."""
-        return self.rate / (float(getattr(moment, self.unit)) + 1) ** self.power
+        return self.rate / float((getattr(moment, self.unit) + 1) ** self.power)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Step(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate factor^⌊t / every⌋, t being the clock `unit`."""
-        return self.rate * float(self.factor ** (getattr(moment, self.unit) // self.every))
+        return float(self.rate * self.factor ** (getattr(moment, self.unit) // self.every))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Exponential(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate decay^t, t being the clock `unit`."""
-        return self.rate * float(self.decay ** getattr(moment, self.unit))
+        return float(self.rate * self.decay ** getattr(moment, self.unit))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """CSV, Parquet or DataFrame -> one matrix of numbers, and the same steps again at predict time.
 
-A table has named columns of numbers, dates or text, some of them missing; a network wants one complete matrix.
-`TableEncoder.fit` looks at every column once and keeps one small frozen record per column, which says what to do
-with it; `transform` follows the records and nothing else, so training and prediction cannot drift apart.
+A table has named columns of numbers, dates or text with gaps; a network wants one complete matrix.
+`TableEncoder.fit` looks at every column once and keeps one small frozen record per column, which says what to
+do with it; `transform` follows the records and nothing else, so training and prediction cannot drift apart.
 
 Shapes: n rows, c columns of the table, f outputs (columns of the matrix).
 """
@@ -13,18 +13,33 @@ import math
 import numbers
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import narwhals as nw
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from sklearn.exceptions import NotFittedError
+
+from .sources import SourceError, parse_moments, parse_numbers, read_table, write_table
+
+__all__ = [
+    "CategoryColumn",
+    "DroppedColumn",
+    "NumberColumn",
+    "SourceError",
+    "TableEncoder",
+    "needs_encoding",
+    "read_table",
+    "write_table",
+]
 
 Matrix = NDArray[Any]
 
-# ------------------------------------------------------------------ a column of any DataFrame -> a polars Series
+# --------------------------------------------------------------- a column of any DataFrame -> a polars Series
 
 PYTHON_TYPES: tuple[tuple[tuple[type, ...], Any], ...] = (
     ((bool, np.bool_), pl.Boolean),
@@ -35,7 +50,7 @@ PYTHON_TYPES: tuple[tuple[tuple[type, ...], Any], ...] = (
     ((timedelta,), pl.Duration("us")),
     ((time,), pl.Time),
 )
-"""A column of Python objects is read by the first row that accepts all its values; as text where none does."""
+"""A column of Python objects is read by the first row that accepts all its values, or else as text."""
 
 NESTED = (list, tuple, dict, set, np.ndarray, bytes)
 
@@ -44,6 +59,16 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
     """Quote names for a message, the first few of many."""
     names = [repr(name) for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _short(value: Any) -> str:
+    """Quote a value for a message, at most 40 characters of it."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _frame(frame: Any) -> dict[str, nw.Series[Any]]:
@@ -98,9 +123,8 @@ def _column(name: str, series: nw.Series[Any]) -> pl.Series:
     return column.replace("", None) if column.dtype == pl.String else column
 
 
-# ---------------------------------------------------------------------------- values -> numbers, values -> levels
+# ------------------------------------------------------------------------ values -> numbers, values -> levels
 
-ISO_MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 WHOLE = r"^[+-]?\d+$"
 DECIMAL = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -111,14 +135,13 @@ def _unread(column: pl.Series) -> pl.Series:
 
 def _numbers(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
-        column = column.str.strip_chars()
-    return _unread(column) if column.dtype.is_temporal() else column.cast(pl.Float64, strict=False)
+        return parse_numbers(column)
+    return _unread(column) if column.dtype.is_temporal() else column.cast(pl.Float64)
 
 
 def _moments(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
-        iso = column.set(~column.str.contains(ISO_MOMENT).fill_null(False), None)
-        column = iso.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        column = parse_moments(column)
     if isinstance(column.dtype, pl.Date | pl.Datetime):
         return column.dt.epoch("us") / 1e6
     return _unread(column)
@@ -160,14 +183,13 @@ def _read(column: pl.Series, reads: str) -> NDArray[np.float64]:
     values = reading.read(column)
     strange = column.is_not_null() & values.is_null()
     if strange.any():
-        given = str(column.filter(strange)[0])
-        given = repr(given if len(given) <= 40 else given[:37] + "...")
+        given = _short(str(column.filter(strange)[0]))
         was = f"(it was {reading.article} when the model was trained)"
         raise ValueError(f"column {column.name!r}: {given} is not {reading.article} {was}")
     infinite = values.is_infinite().fill_null(False)
     if infinite.any():
         row = infinite.arg_true()[0] + 1
-        raise ValueError(f"column {column.name!r}: the value in row {row} is infinite; only finite numbers work")
+        raise ValueError(f"column {column.name!r}: the value in row {row} is infinite")
     return values.fill_null(math.nan).to_numpy()
 
 
@@ -189,7 +211,7 @@ def _levels(column: pl.Series) -> pl.Series:
     )["text"]
 
 
-# ------------------------------------------------------------------------------------ one record for each column
+# --------------------------------------------------------------------------------- one record for each column
 
 
 class Rules(NamedTuple):
@@ -224,8 +246,8 @@ class DroppedColumn:
 class NumberColumn:
     """A number x, as (x - mean) / std over the training rows; missing: 0, the mean, and an indicator.
 
-    `missing` counts the missing training rows; the indicator exists where there were any. `std` is 0 where the
-    present values were all equal; then only the indicator is left.
+    `missing` counts the missing training rows; the indicator exists where there were any. `std` is 0 where
+    the present values were all equal; then only the indicator is left.
     """
 
     kind: ClassVar[str] = "number"
@@ -281,7 +303,7 @@ class NumberColumn:
     def describe(self) -> str:
         """Say what happens to the column."""
         scaled = f" -> (x - {self.mean:.6g}) / {self.std:.6g}" if self.std > 0 else ", constant where present"
-        missing = f"; missing ({self.missing} rows) -> the mean, and an indicator" if self.missing else ""
+        missing = f"; missing in {_rows(self.missing)} -> the mean, and an indicator" * bool(self.missing)
         return f"{READINGS[self.reads].unit}{scaled}{missing}"
 
 
@@ -289,10 +311,11 @@ class NumberColumn:
 class CategoryColumn:
     """A text, category or boolean, as one column of 0 and 1 per level, sorted by name.
 
-    `counts` are the training rows per level, `rare` those pooled in one column for rare levels, `missing` those
-    without a value; the last two have a column where they are not 0. A level never seen counts as rare, or is all
-    zeros where nothing was. A missing value where training had none becomes the mean of the training rows, as for
-    numbers: the share of each level.
+    `counts` are the training rows per level, `rare` those pooled in one column for rare levels, `missing`
+    those without a value; the last two have a column where they are not 0. A level never seen counts as rare,
+    or is all zeros where none was. A missing value where training had none becomes the mean of the training
+    rows, as for numbers: the share of each level. `stray` is the one value that kept a column of numbers from
+    being read as such.
     """
 
     kind: ClassVar[str] = "category"
@@ -317,14 +340,14 @@ class CategoryColumn:
         found = found.sort("rows", "level", descending=[True, False])
         enough = min(rules.rare_below, max(1, len(column) // 20))
         kept = found.filter(pl.col("rows") >= enough).head(rules.max_levels).sort("level")
-        rare, missing = int(found["rows"].sum() - kept["rows"].sum()), column.null_count()
+        rare, missing = int(found["rows"].sum()) - int(kept["rows"].sum()), column.null_count()
         if not missing and (kept.is_empty() or len(found) == 1):
-            why = f"always {found['level'][0]!r}" if len(found) == 1 else f"all its {len(found)} levels are rare"
-            return DroppedColumn(column.name, why)
+            always = f"always {_short(found['level'][0])}"
+            return DroppedColumn(column.name, always if len(found) == 1 else f"all {len(found)} levels are rare")
         if not len(found):
             return DroppedColumn(column.name, "always missing")
         other = found.filter(~pl.col("level").str.contains(DECIMAL))["level"]
-        stray = str(other[0]) if 0 < 2 * len(other) < len(found) else ""
+        stray = str(other[0]) if 0 < len(other) <= 3 and 2 * len(other) < len(found) else ""
         return cls(column.name, tuple(kept["level"]), tuple(kept["rows"]), rare, missing, stray)
 
     @property
@@ -337,9 +360,7 @@ class CategoryColumn:
         """Fill out, of shape (n, outputs), zero on entry."""
         known, unseen = len(self.levels), len(self.levels) if self.rare else -1
         values = column.drop_nulls().unique()
-        codes = _levels(values).replace_strict(
-            self.levels, range(known), default=unseen, return_dtype=pl.Int64
-        )
+        codes = _levels(values).replace_strict(self.levels, range(known), default=unseen, return_dtype=pl.Int64)
         code = column.replace_strict(values, codes, default=-2, return_dtype=pl.Int64).to_numpy()
         absent = column.is_null().to_numpy()
         rows = np.flatnonzero((code >= 0) & ~absent)
@@ -352,22 +373,21 @@ class CategoryColumn:
 
     def describe(self) -> str:
         """Say what happens to the column."""
-        rare = f"; rare levels ({self.rare} rows) -> one column" if self.rare else ""
-        missing = f"; missing ({self.missing} rows) -> one column" if self.missing else ""
-        stray = f"; most values are numbers: leave {self.stray!r} empty to read it as one" if self.stray else ""
-        return f"category -> {len(self.levels)} levels{rare}{missing}{stray}"
+        rare = f" + (rare) in {_rows(self.rare)}" * bool(self.rare)
+        missing = f" + (missing) in {_rows(self.missing)}" * bool(self.missing)
+        stray = f"; all numbers but {_short(self.stray)}: leave it empty if it means missing" * bool(self.stray)
+        levels = f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"
+        return f"category -> {levels}{rare}{missing}{stray}"
 
 
 Column: TypeAlias = DroppedColumn | NumberColumn | CategoryColumn
-COLUMN_KINDS: Mapping[str, type[Column]] = {
-    kind.kind: kind for kind in (DroppedColumn, NumberColumn, CategoryColumn)
-}
+COLUMN_KINDS: Mapping[str, type[Column]] = {kind.kind: kind for kind in (DroppedColumn, NumberColumn, CategoryColumn)}
 
-# ------------------------------------------------------------------------------------------ records <-> plain JSON
+# ------------------------------------------------------------------------------------- records <-> plain JSON
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
 
 def _is_count(value: Any) -> bool:
@@ -378,17 +398,21 @@ def _is_finite(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= np.finfo(float).max
 
 
+def _all_are(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(accepts, value))
+
+
 FIELD_TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "str": (_is_text, "a text"),
     "int": (_is_count, "a count"),
     "float": (_is_finite, "a finite number"),
-    "tuple[str, ...]": (lambda value: isinstance(value, list) and all(map(_is_text, value)), "a list of texts"),
-    "tuple[int, ...]": (lambda value: isinstance(value, list) and all(map(_is_count, value)), "a list of counts"),
+    "tuple[str, ...]": (_all_are(_is_text), "a list of texts"),
+    "tuple[int, ...]": (_all_are(_is_count), "a list of counts"),
 }
 
 
 def _checked(entry: Any, expected: Mapping[str, str], what: str) -> dict[str, Any]:
-    """Check that a JSON object holds just the expected fields, each of its type; ValueError names the first wrong one."""
+    """Check that a JSON object holds just the expected fields, of its type; ValueError names the first."""
     if not isinstance(entry, dict) or set(entry) != set(expected):
         raise ValueError(f"{what}: expected an object with {_listed(expected)}")
     for name, annotation in expected.items():
@@ -405,25 +429,26 @@ def _record(entry: Any, position: int) -> Column:
     if not isinstance(kind, str) or kind not in COLUMN_KINDS:
         raise ValueError(f"{what}: 'kind' must be one of {_listed(COLUMN_KINDS)}, got {_short(kind)}")
     record = COLUMN_KINDS[kind]
-    values = _checked(entry, {"kind": "str"} | {field.name: str(field.type) for field in fields(record)}, what)
-    del values["kind"]
+    given = {name: value for name, value in entry.items() if name != "kind"}
+    values = _checked(given, {field.name: str(field.type) for field in fields(record)}, what)
     try:
         return record(**values)
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
 
 
-# ------------------------------------------------------------------------------------------------------ the encoder
+# ------------------------------------------------------------------------------------------------ the encoder
 
 
 class TableEncoder:
     """Turns the columns of a DataFrame into one float matrix, the same way every time.
 
     Numbers (dates and durations as seconds) are standardised, missing ones become the mean plus an indicator;
-    texts, categories and booleans become one column per level. `rare_below` and `max_levels` say which levels are
-    pooled as `(rare)`; below 5 % of the rows none is, so that small tables keep theirs. Any DataFrame that narwhals
-    knows is accepted (pandas, polars, pyarrow, ...). After `fit`: `columns_` (one record per column),
-    `feature_names_in_` (c names), `feature_names_out_` (f names).
+    texts, categories and booleans become one column per level. Levels with fewer than `rare_below` rows (and
+    fewer than 5 % of the rows) are pooled as `(rare)`, and so are those beyond the `max_levels` most frequent.
+    Any DataFrame that narwhals knows is accepted (pandas, polars, pyarrow, ...).
+
+    After `fit`: `columns_` (c records), `feature_names_in_` (c names), `feature_names_out_` (f names).
 
     >>> import polars as pl
     >>> table = pl.DataFrame({"age": [20, 40, None], "town": ["Bonn", "Ulm", "Bonn"]})
@@ -442,8 +467,8 @@ class TableEncoder:
     def fit(self, frame: Any) -> TableEncoder:
         """Learn one record per column of a table of shape (n, c).
 
-        Raises ValueError for a table without rows or columns, a repeated name, an infinite number, nested values,
-        or when no column tells any rows apart.
+        Raises ValueError for a table without rows or columns, a repeated name, an infinite number, nested
+        values, or when no column tells any rows apart.
         """
         rules, _ = self._settings()
         learned: list[Column] = []
@@ -483,15 +508,17 @@ class TableEncoder:
     def describe(self) -> str:
         """Say what happens to each column, one line each."""
         width = max(len(record.name) for record in self.columns_)
-        return "
-".join(f"{record.name:<{width}}  {record.describe()}" for record in self.columns_)
+        return "\n".join(f"{record.name:<{width}}  {record.describe()}" for record in self.columns_)
 
     def to_json(self) -> dict[str, Any]:
         """Give the settings and records as plain JSON types; floats survive to the last bit."""
         rules, dtype = self._settings()
-        columns = [{"kind": record.kind, **asdict(record)} for record in self.columns_]
-        plain = [{name: list(v) if isinstance(v, tuple) else v for name, v in entry.items()} for entry in columns]
-        return {**rules._asdict(), "dtype": dtype.name, "columns": plain}
+        columns = [
+            {"kind": record.kind}
+            | {name: [*value] if isinstance(value, tuple) else value for name, value in asdict(record).items()}
+            for record in self.columns_
+        ]
+        return {**rules._asdict(), "dtype": dtype.name, "columns": columns}
 
     @classmethod
     def from_json(cls, entry: Any) -> TableEncoder:
@@ -537,7 +564,7 @@ def _filled(frame: Any) -> dict[str, nw.Series[Any]]:
 
 
 def needs_encoding(frame: Any) -> bool:
-    """Say whether a table holds text, categories, dates or missing values, which scikit-learn's estimators refuse.
+    """Say whether a table holds text, categories, dates or missing values, which scikit-learn would refuse.
 
     False for complete numbers and booleans, and for anything that is not a DataFrame.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..blocks import Context
+from ..network import Network
 from ..objective import Objective
 from ..optimizers import Memory, UpdateRule
 
@@ -62,9 +63,10 @@ class ReferenceEngine:
             apply(self.rule, theta, gradient, state, learning_rate)
         return Steps(losses, float(np.linalg.norm(gradient)))
 
-    def forward(self, theta: NDArray[np.floating], X: Array) -> Array:
-        """Return the raw scores (n, outputs)."""
-        return self.objective.network.forward(theta, X)
+    @staticmethod
+    def forward(network: Network, theta: NDArray[np.floating], X: Array) -> Array:
+        """Return the raw scores (n, outputs) of a network."""
+        return network.forward(theta, X)
 
 
 def apply(rule: UpdateRule, theta: NDArray[np.floating], gradient: Array, state: Memory, learning_rate: float) -> None:

@@ -46,7 +46,8 @@ class Minimizer(Protocol):
 class LBFGS:
     """θ ← θ - α B g, with B the inverse Hessian as the last `history` steps show it and α from a Wolfe line search.
 
-    Ends when the largest entry of the gradient is at most `tolerance`, or after `max_evaluations` of J.
+    Ends when the largest entry of the gradient is at most `tolerance`, when J changes by no more than its rounding,
+    or after `max_evaluations` of J.
     SciPy works in float64; θ is handed to the objective in its own dtype.
     """
 
@@ -71,6 +72,7 @@ class LBFGS:
                 "maxiter": iterations,
                 "maxfun": self.max_evaluations,
                 "gtol": self.tolerance,
+                "ftol": 10 * float(np.finfo(theta.dtype).eps),
                 "maxcor": self.history,
             }
             start = theta.astype(np.float64)

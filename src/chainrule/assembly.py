@@ -1,0 +1,151 @@
+"""From the settings of an estimator to the parts of a training: network, loss, optimiser, schedule, stopping rule.
+
+Pure translation, each part from a table: nothing here looks at the values of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from math import ceil, inf
+from typing import Any, Literal
+
+from .blocks import Activation, Block, Dense
+from .losses import LOSSES, Huber, Loss, Quantile
+from .network import Network
+from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
+from .penalties import L1, L2, Penalty
+from .progress import Stopping
+from .schedules import SCHEDULES, InverseScaling, Schedule, Step, WarmUp
+
+Task = Literal["binary", "multiclass", "multilabel", "regression"]
+Settings = Mapping[str, Any]
+
+LOSS_OF_TASK: Mapping[str, Mapping[str, str]] = {
+    "log_loss": {
+        "binary": "sigmoid_cross_entropy",
+        "multiclass": "cross_entropy",
+        "multilabel": "sigmoid_cross_entropy",
+    },
+    "hinge": {"multiclass": "multiclass_hinge"},
+    "squared_hinge": {"multiclass": "squared_multiclass_hinge"},
+}
+"""Names that mean another loss for some tasks; every other name means itself."""
+
+FACTOR_OF_RULE = {"momentum": "momentum", "beta_1": "beta_1", "beta_2": "beta_2", "weight_decay": "weight_decay"}
+
+
+def sizes(settings: Settings) -> list[int]:
+    """Return the hidden layers' sizes as a list."""
+    given = settings["hidden_layer_sizes"]
+    return [int(size) for size in (given if hasattr(given, "__iter__") else [given])]
+
+
+def activations(settings: Settings) -> list[Activation]:
+    """Return the activation of each hidden layer.
+
+    Raises ValueError when a sequence of them does not match the hidden layers.
+    """
+    given, hidden = settings["activation"], sizes(settings)
+    each: Sequence[Any] = [given] * len(hidden) if isinstance(given, str | Activation) else list(given)
+    if len(each) != len(hidden):
+        raise ValueError(f"activation names {len(each)} layers, hidden_layer_sizes {len(hidden)}")
+    return [a if isinstance(a, Activation) else Activation(a) for a in each]
+
+
+def network(settings: Settings, inputs: int, outputs: int) -> Network:
+    """Return the network: Dense and Activation for each hidden layer, then Dense to raw scores."""
+    initializer = None if settings["initializer"] == "auto" else settings["initializer"]
+    biases = settings["bias_initializer"]
+    blocks: list[Block] = []
+    for size, activation in zip(sizes(settings), activations(settings), strict=True):
+        blocks += [Dense(size, initializer, biases), activation]
+    return Network(inputs, [*blocks, Dense(outputs, initializer, biases)])
+
+
+def loss(settings: Settings, task: Task) -> Loss:
+    """Return the loss for the task.
+
+    Raises ValueError for a loss that does not fit the task.
+    """
+    given = settings["loss"]
+    if isinstance(given, Loss):
+        chosen = given
+    else:
+        name = LOSS_OF_TASK.get(given, {}).get(task, given)
+        if name not in LOSSES:
+            raise ValueError(f"loss {given!r} is for classification")
+        chosen = LOSSES[name]()
+    if isinstance(chosen, Huber) and not isinstance(given, Loss):
+        chosen = Huber(settings.get("delta", 1.0))
+    if isinstance(chosen, Quantile) and not isinstance(given, Loss):
+        chosen = Quantile(settings.get("quantile", 0.5))
+    fits = {"regression": ("real", "counts"), "multiclass": ("real", "binary", "signs", "classes")}
+    accepted = fits.get(task, ("real", "binary", "signs"))
+    if chosen.targets not in accepted:
+        fitting = sorted(name for name, kind in LOSSES.items() if kind.targets in accepted)
+        raise ValueError(f"loss {given!r} does not fit a {task} target; accepted: {', '.join(fitting)}")
+    return chosen
+
+
+def penalties(settings: Settings) -> list[Penalty]:
+    """Return the penalties with a strength above 0."""
+    given: tuple[Penalty, ...] = (
+        L2(float(settings["alpha"]), per_sample=True),
+        L1(float(settings["l1"]), per_sample=True),
+    )
+    return [penalty for penalty in given if penalty.strength > 0]
+
+
+def optimizer(settings: Settings) -> UpdateRule | Minimizer:
+    """Return the update rule or minimiser. "sgd" has momentum, as in scikit-learn, unless momentum is 0."""
+    solver = settings["solver"]
+    if not isinstance(solver, str):
+        return solver  # type: ignore[no-any-return]  # settings.check has seen that it is an optimiser
+    if solver == "lbfgs":
+        return LBFGS(tolerance=float(settings["tol"]), max_evaluations=int(settings["max_fun"]))
+    if solver == "sgd" and settings["momentum"] > 0:
+        solver = "nesterov" if settings["nesterovs_momentum"] else "momentum"
+    rule: Any = OPTIMIZERS[solver]()
+    named = {field.name for field in fields(rule)}
+    taken = {name: settings[name] for name in FACTOR_OF_RULE if name in named}
+    if solver in ("adam", "adamw"):
+        taken["epsilon"] = settings["epsilon"]
+    return replace(rule, learning_rate=learning_rate(settings, rule), **taken)  # type: ignore[no-any-return]
+
+
+def learning_rate(settings: Settings, rule: Any) -> float:
+    """Return the starting learning rate: the setting, or the rule's own where it is None."""
+    given = settings["learning_rate_init"]
+    return float(getattr(rule, "learning_rate", SGD().learning_rate) if given is None else given)
+
+
+def schedule(settings: Settings, rule: UpdateRule | Minimizer) -> Schedule:
+    """Return the schedule, starting from the learning rate, with its warm-up."""
+    given = settings["learning_rate"]
+    _schedules: Mapping[str, Any] = SCHEDULES
+    chosen: Any = given if not isinstance(given, str) else _schedules[given](learning_rate(settings, rule))
+    if given == "invscaling":
+        chosen = InverseScaling(chosen.rate, power=float(settings["power_t"]))
+    elif given == "step":
+        chosen = Step(chosen.rate, int(settings["decay_every"]), float(settings["decay"]))
+    elif given == "exponential":
+        chosen = replace(chosen, decay=float(settings["decay"]))
+    return WarmUp(chosen, int(settings["warm_up"])) if settings["warm_up"] else chosen
+
+
+def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | None:
+    """Return the stopping rule: on the validation score (keeping the best), or on the training loss.
+
+    A full-batch minimiser has its own stopping rule on the loss.
+    """
+    early = bool(settings["early_stopping"])
+    if isinstance(rule, Minimizer) and not early:
+        return None
+    patience = settings["n_iter_no_change"]
+    return Stopping(
+        monitor="validation_score" if early else "loss",
+        min_change=float(settings["tol"]),
+        patience=inf if patience == inf else ceil(patience),
+        keep_best=early,
+    )

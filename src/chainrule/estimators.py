@@ -1,0 +1,302 @@
+"""MLPClassifier and MLPRegressor: scikit-learn's names and meanings in front of the training loop.
+
+They validate, translate and delegate: `settings` says what is accepted, `assembly` turns settings into parts,
+`targets` turns y into what a loss takes, `tables` turns columns into numbers, `training` trains. Fitted state ends
+in an underscore; the weights live in one vector `theta_`, of which `coefs_` and `intercepts_` are views.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+
+from . import assembly
+from .fitting import MLP, first_order
+from .losses import Loss
+from .targets import Classes, Scale
+
+
+def _probabilistic(estimator: Any) -> bool:
+    """Probabilities exist for the losses that have them; the methods are absent otherwise."""
+    loss = getattr(estimator, "loss_function_", None) or estimator.loss
+    if isinstance(loss, str):
+        loss = assembly.loss({**estimator.get_params(deep=False)}, "multiclass" if loss == "log_loss" else "binary")
+    if isinstance(loss, Loss) and loss.probabilistic:
+        return True
+    raise AttributeError(
+        f"predict_proba is not available with loss={estimator.loss!r}: its scores are no probabilities"
+    )
+
+
+class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn ships no types
+    """Multilayer perceptron for binary, multi-class and multilabel classification.
+
+    A drop-in for `sklearn.neural_network.MLPClassifier`: its parameters, attributes and meanings, and more. The
+    network has raw scores; the default loss is cross entropy, L = -Σ t log p, with p the softmax of the scores (the
+    sigmoid for two classes or several labels), averaged over the rows of the batch, plus alpha/(2n) Σ W².
+
+    Every parameter is described by one line in `chainrule train --help` and in docs/parameters.md. Fitted
+    attributes: `classes_`, `coefs_`, `intercepts_`, `theta_`, `network_`, `loss_curve_`, `validation_loss_curve_`,
+    `validation_scores_`, `n_iter_`, `loss_`, `best_loss_`, `stop_reason_`, and scikit-learn's others.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), learning_rate_init=0.02, tol=1e-3, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+
+    Source: lecture notes; scikit-learn's interface.
+    """
+
+    classes_: NDArray[Any]
+    _classes: Classes
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float | None = None,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: Any = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: Any = 10,
+        max_fun: int = 15000,
+        loss: Any = "log_loss",
+        initializer: Any = "auto",
+        bias_initializer: Any = "zeros",
+        l1: float = 0.0,
+        weight_decay: float = 0.01,
+        decay: float = 0.95,
+        decay_every: int = 10,
+        warm_up: int = 0,
+        class_weight: Any = None,
+        scoring: Any = None,
+        n_restarts: int = 1,
+        time_limit: float | None = None,
+        callbacks: Any = None,
+        preprocessing: str = "auto",
+        input_scale: float = 1.0,
+        dtype: str = "auto",
+        engine: str = "auto",
+    ) -> None:
+        self._keep(locals())
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Make one pass over X and y, going on from where the last call stopped.
+
+        `classes` lists all labels, on the first call. k calls with the same data give the bits of `fit` with
+        max_iter=k and no stopping. Raises ValueError for labels that `classes` does not list.
+        """
+        if not hasattr(self, "theta_"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            self._declared = np.unique(classes)
+        elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+            )
+        try:
+            return self._fit(X, y, sample_weight, None, None, incremental=True)
+        finally:
+            self.__dict__.pop("_declared", None)
+
+    partial_fit = available_if(first_order)(partial_fit)
+
+    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
+        if fresh or not incremental:
+            found = Classes.of(y, getattr(self, "_declared", None))
+            if not fresh and not np.array_equal(found.labels, self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit."
+                    f" Previously got {self.classes_}, `y` has {found.labels}"
+                )
+            self._classes, self.classes_ = found, found.labels
+            self.loss_function_ = assembly.loss(self.get_params(deep=False), found.task)
+            softmax = found.task == "multiclass" and self.loss_function_.probabilistic
+            self.out_activation_ = (
+                "softmax" if softmax else "logistic" if self.loss_function_.probabilistic else "identity"
+            )
+        self._outputs = self._classes.outputs
+
+    def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        return self._classes.encode(y, self.loss_function_, dtype)
+
+    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return weight
+        by_class: NDArray[Any] = compute_sample_weight(self.class_weight, y).astype(dtype)
+        return by_class if weight is None else by_class * weight
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        if self._classes.task == "multilabel":
+            return None
+        numbers = self._classes.numbers(y)
+        return numbers[:, None] > 0 if self._classes.task == "binary" else numbers
+
+    def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
+        predicted = self._classes.decode(scores, self.loss_function_)
+        return float(accuracy_score(y, predicted, sample_weight=weight))
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Return the raw scores: (n,) for two classes, (n, K) otherwise."""
+        scores = self._scores(X)
+        return scores[:, 0] if self._classes.task == "binary" else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the predicted label of each row (n,), or the 0/1 indicator matrix (n, K) for several labels."""
+        scores = self._scores(X)
+        return self._classes.decode(scores, self.loss_function_)
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Return the probability of each class, (n, K), in the order of `classes_`."""
+        scores = self._scores(X)
+        return self._classes.probabilities(scores, self.loss_function_)
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Return the logarithm of `predict_proba`, (n, K)."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    predict_proba = available_if(_probabilistic)(predict_proba)
+    predict_log_proba = available_if(_probabilistic)(predict_log_proba)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn ships no types
+    """Multilayer perceptron for regression, with one target or several.
+
+    A drop-in for `sklearn.neural_network.MLPRegressor`. The default loss is ½ Σⱼ (scoreⱼ - yⱼ)² averaged over the
+    rows of the batch, plus alpha/(2n) Σ W²; absolute, Huber, quantile and Poisson losses are there too. With
+    `scale_target=True` the target is standardised while training, and losses are in those units.
+
+    Parameters and fitted attributes as for MLPClassifier, without the classes.
+
+    >>> from sklearn.datasets import make_regression
+    >>> X, y = make_regression(200, 5, random_state=0)
+    >>> model = MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", scale_target=True, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.99
+    True
+
+    Source: lecture notes; scikit-learn's interface.
+    """
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float | None = None,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: Any = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: Any = 10,
+        max_fun: int = 15000,
+        delta: float = 1.0,
+        quantile: float = 0.5,
+        scale_target: bool = False,
+        initializer: Any = "auto",
+        bias_initializer: Any = "zeros",
+        l1: float = 0.0,
+        weight_decay: float = 0.01,
+        decay: float = 0.95,
+        decay_every: int = 10,
+        warm_up: int = 0,
+        scoring: Any = None,
+        n_restarts: int = 1,
+        time_limit: float | None = None,
+        callbacks: Any = None,
+        preprocessing: str = "auto",
+        input_scale: float = 1.0,
+        dtype: str = "auto",
+        engine: str = "auto",
+    ) -> None:
+        self._keep(locals())
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Make one pass over X and y, going on from where the last call stopped.
+
+        k calls with the same data give the bits of `fit` with max_iter=k and no stopping.
+        """
+        return self._fit(X, y, sample_weight, None, None, incremental=True)
+
+    partial_fit = available_if(first_order)(partial_fit)
+
+    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
+        columns = y.reshape(len(y), -1)
+        self._outputs = columns.shape[1]
+        self._flat = y.ndim == 1
+        self.loss_function_ = assembly.loss(self.get_params(deep=False), "regression")
+        self.out_activation_ = "exp" if self.loss_function_.targets == "counts" else "identity"
+        if self.loss_function_.targets == "counts" and (columns < 0).any():
+            raise ValueError("the poisson loss is for counts: y must be at least 0")
+        if fresh:
+            self.target_scale_ = Scale.of(columns, weight) if self._scaling() else None
+
+    def _scaling(self) -> bool:
+        return bool(self.scale_target) and self.loss_function_.targets == "real"
+
+    def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        columns = y.reshape(len(y), -1).astype(dtype)
+        return columns if self.target_scale_ is None else self.target_scale_.encode(columns).astype(dtype)
+
+    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any) -> NDArray[Any] | None:
+        return weight
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        return None
+
+    def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
+        return float(r2_score(y, self._decode_scores(scores), sample_weight=weight))
+
+    def _decode_scores(self, scores: NDArray[Any]) -> NDArray[Any]:
+        predicted = np.asarray(self.loss_function_.predict(scores))
+        if self.target_scale_ is not None:
+            predicted = self.target_scale_.decode(predicted).astype(scores.dtype)
+        return predicted[:, 0] if self._flat else predicted
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the predicted target of each row: (n,), or (n, targets) where y had several columns."""
+        scores = self._scores(X)
+        return self._decode_scores(scores)

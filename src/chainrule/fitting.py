@@ -1,0 +1,376 @@
+"""What both estimators share: validating data, running the training loop, keeping what it found.
+
+A subclass knows its target: `_read_target`, `_encode_target`, `_weigh`, `_strata`, `_default_score`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Mapping
+from copy import copy
+from typing import Any, Literal, NamedTuple, Self
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state, check_X_y
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+
+from . import assembly, settings
+from .engines import choose
+from .losses import Loss
+from .network import Network
+from .objective import Objective
+from .optimizers import Minimizer
+from .progress import DivergenceError, Progress, Result, TrainingState
+from .tables import TableEncoder, needs_encoding
+from .training import training
+
+LARGE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
+
+
+ORDERS: Mapping[Any, Literal["reshuffle", "once", "given"]] = {True: "reshuffle", False: "given", "once": "once"}
+
+
+class Rows(NamedTuple):
+    """Validated rows: X (n, i), the user's y, weight (n,) or None."""
+
+    X: Any
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+
+
+def first_order(estimator: Any) -> bool:
+    """Return True: partial_fit exists for solvers that take steps; the attribute is absent otherwise."""
+    if estimator.solver != "lbfgs" and not isinstance(estimator.solver, Minimizer):
+        return True
+    raise AttributeError(f"partial_fit is only available for first-order solvers, not for {estimator.solver!r}")
+
+
+class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """The common part of MLPClassifier and MLPRegressor."""
+
+    network_: Network
+    theta_: NDArray[Any]
+    encoder_: TableEncoder | None
+    loss_function_: Loss
+    _state: TrainingState
+    _seed: int
+    _outputs: int
+
+    def _keep(self, given: Mapping[str, Any]) -> None:
+        for name, value in given.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
+    @abstractmethod
+    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
+        """Learn from y what it says about outputs, classes, scale and loss."""
+
+    @abstractmethod
+    def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        """Return y as the loss takes it."""
+
+    @abstractmethod
+    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any) -> NDArray[Any] | None:
+        """Return the weight of each row, class weights included."""
+
+    @abstractmethod
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return what a validation split keeps in proportion."""
+
+    @abstractmethod
+    def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
+        """Return accuracy or R²."""
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """The weight matrices (fan_in, fan_out), one per layer: views of theta_."""
+        return [w for name, w in self.network_.views(self.theta_).items() if name.endswith(".W")]
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """The bias vectors (fan_out,), one per layer: views of theta_."""
+        return [b for name, b in self.network_.views(self.theta_).items() if name.endswith(".b")]
+
+    @property
+    def n_layers_(self) -> int:
+        """Number of layers, the input counted."""
+        return len(self.coefs_) + 1
+
+    @property
+    def n_outputs_(self) -> int:
+        """Number of outputs of the network."""
+        return int(self.network_.outputs)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Fit to X (n, i) and y, with a weight per row if given.
+
+        With X_val and y_val the validation figures come from them, and early stopping uses them in place of a
+        share of X. A DataFrame with text or missing values is encoded (see `preprocessing`). Raises ValueError for
+        settings or data that cannot work, naming them.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+
+    def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
+        values = self.get_params(deep=False)
+        settings.check(values, type(self).__name__)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
+        X, y = self._inputs(X, y, fresh)
+        weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+        self._read_target(y, weight, fresh, incremental)
+        if fresh:
+            self.network_ = assembly.network(values, X.shape[1], self._outputs)
+            self._seed = _seed(self.random_state)
+        train, held = self._held_out(Rows(X, y, self._weigh(y, weight, X.dtype)), X_val, y_val)
+        rule = assembly.optimizer(values)
+        results = (
+            self._train(train, held, rule, fresh, incremental, k) for k in range(self.n_restarts if fresh else 1)
+        )
+        best = max(results, key=_merit)
+        self._adopt(best, fresh)
+        self._warn(best, rule, incremental)
+        return self
+
+    def _inputs(self, X: Any, y: Any, fresh: bool) -> tuple[Any, NDArray[Any]]:
+        """Validate X and y; encode the columns where that is asked for or needed."""
+        dtypes = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
+        common = {
+            "multi_output": True,
+            "y_numeric": self.__sklearn_tags__().estimator_type == "regressor",
+            "dtype": dtypes,
+            "accept_sparse": "csr",
+            "order": "C",
+        }
+        if fresh:
+            encode = self.preprocessing == "always" or (self.preprocessing == "auto" and _is_table(X))
+            self.encoder_ = TableEncoder(dtype="float64" if self.dtype == "auto" else self.dtype) if encode else None
+        if self.encoder_ is None:
+            X, y = validate_data(self, X, y, reset=fresh, **common)
+        else:
+            X, y = check_X_y(self._encoded(X, fresh), y, **common)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return self._rescaled(X), y
+
+    def _encoded(self, X: Any, fresh: bool) -> NDArray[Any]:
+        """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns."""
+        frame, encoder = X if _is_frame(X) else _numbered(X), self.encoder_
+        assert encoder is not None
+        if fresh:
+            encoder.fit(frame)
+            self.n_features_in_ = len(encoder.feature_names_in_)
+            self.__dict__.pop("feature_names_in_", None)
+            if _is_frame(X):
+                self.feature_names_in_ = np.array(encoder.feature_names_in_, object)
+        elif not _is_frame(X) and hasattr(self, "feature_names_in_"):
+            names = ", ".join(self.feature_names_in_[:12])
+            raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
+        return encoder.transform(frame)
+
+    def _rescaled(self, X: Any) -> Any:
+        return X if self.input_scale == 1 else X * X.dtype.type(self.input_scale)
+
+    def _validated(self, X: Any) -> Any:
+        """Return X as the network takes it, for prediction."""
+        dtype = self.theta_.dtype
+        if self.encoder_ is not None:
+            X = check_array(self._encoded(X, fresh=False), dtype=dtype)
+        else:
+            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), order="C")
+        return self._rescaled(X.astype(dtype, copy=False))
+
+    def _scores(self, X: Any) -> NDArray[Any]:
+        """Return the raw scores (n, o) of a fitted model."""
+        check_is_fitted(self, "theta_")
+        return np.asarray(choose(self.engine).forward(self.network_, self.theta_, self._validated(X)))
+
+    def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
+        """Return the rows for training, and those for validation where there are any."""
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: give both or neither")
+        if X_val is not None:
+            probe = self._probe(np.zeros(self.network_.size, rows.X.dtype), bare=False)
+            X_val, y_val = probe._validated(X_val), np.asarray(y_val)
+            if X_val.shape[0] != len(y_val):
+                raise ValueError(f"X_val has {X_val.shape[0]} rows, y_val has {len(y_val)}")
+            return rows, Rows(X_val, y_val, None)
+        if not self.early_stopping:
+            return rows, None
+        split = train_test_split(
+            *rows if rows.weight is not None else rows[:2],
+            test_size=self.validation_fraction,
+            random_state=self._seed % 2**32,
+            stratify=self._strata(rows.y),
+        )
+        train, held = Rows(*(*split[0::2], None)[:3]), Rows(*(*split[1::2], None)[:3])
+        if held.X.shape[0] < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        return train, held
+
+    def _train(self, rows: Rows, held: Rows | None, rule: Any, fresh: bool, incremental: bool, restart: int) -> Result:
+        """Run the training loop once and return its result, the events of this run in its history."""
+        values = self.get_params(deep=False)
+        state = self._starting_state(rows.X.dtype, fresh, incremental, restart)
+        events = training(
+            self._objective(rows, assembly.penalties(values)),
+            state.theta,
+            optimizer=rule,
+            schedule=assembly.schedule(values, rule),
+            epochs=1 if incremental else self.max_iter,
+            batch_size=self._batch_size(rows.X.shape[0]),
+            order=ORDERS[self.shuffle],
+            seed=self._seed,
+            engine=self.engine,
+            validation=None if held is None else self._objective(held, []),
+            score=None if held is None else self._scorer(held),
+            stopping=None if incremental else assembly.stopping(values, rule),
+            time_limit=self.time_limit,
+            callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ())),
+            state=state,
+        )
+        return self._drain(events, state)
+
+    def _starting_state(self, dtype: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
+        """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
+        if fresh:
+            return TrainingState(self.network_.initialize(self._seed, np.dtype(dtype).name, restart))
+        state = self._state
+        if not incremental:
+            state.memory, state.no_change, state.plateaus, state.best, state.best_theta = None, 0, 0, None, None
+        return state
+
+    def _objective(self, rows: Rows, penalties: list[Any]) -> Objective:
+        y = self._encode_target(rows.y, rows.X.dtype)
+        return Objective(self.network_, self.loss_function_, rows.X, y, rows.weight, penalties)
+
+    def _batch_size(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, rows)
+        if self.batch_size > rows:
+            warnings.warn(
+                f"Got `batch_size` {self.batch_size} larger than sample size {rows}. It is going to be clipped",
+                stacklevel=5,
+            )
+        return int(min(self.batch_size, rows))
+
+    def _probe(self, theta: NDArray[Any], bare: bool = True) -> Self:
+        """Return a fitted stand-in with other weights; a bare one takes rows that are validated already."""
+        probe = copy(self)
+        probe.theta_ = theta
+        if bare:
+            probe.encoder_, probe.input_scale, probe.n_features_in_ = None, 1.0, self.network_.inputs
+            probe.__dict__.pop("feature_names_in_", None)
+        return probe
+
+    def _scorer(self, held: Rows) -> Callable[[NDArray[Any]], float]:
+        """Return θ -> the validation score, by `scoring` or the estimator's own measure."""
+        if self.scoring is not None:
+            scorer = check_scoring(self, scoring=self.scoring)
+            return lambda theta: float(scorer(self._probe(theta), held.X, held.y))
+
+        def score(theta: NDArray[Any]) -> float:
+            scores = np.asarray(choose(self.engine).forward(self.network_, theta, held.X))
+            if not np.isfinite(scores).all():
+                return float("nan")
+            return self._default_score(scores, held.y, held.weight)
+
+        return score
+
+    def _drain(self, events: Generator[Progress, None, Result], state: TrainingState) -> Result:
+        """Read the events to the end. A divergence ends the fit, the last good (or best) weights kept."""
+        history: list[Progress] = []
+        while True:
+            try:
+                history.append(next(events))
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
+            except KeyboardInterrupt:
+                return Result(state.theta, "interrupted", history, state)
+            except DivergenceError as error:
+                best = state.best_theta if self.early_stopping else None
+                result = Result(error.theta if best is None else best, "diverged", history, state, str(error))
+                if not self.early_stopping:
+                    self._adopt(result, fresh=True)
+                    raise ValueError(f"{LARGE} {error}") from error
+                return result
+
+    def _adopt(self, result: Result, fresh: bool) -> None:
+        """Take over the weights and the curves of a result."""
+        state, history = result.state, result.history
+        state.theta = result.theta
+        self._state, self.theta_ = state, state.theta
+        self.n_iter_, self.t_, self.stop_reason_ = len(history), state.rows, result.reason
+        self._no_improvement_count = state.no_change
+
+        def before(name: str) -> list[float]:
+            return [] if fresh else getattr(self, name, None) or []
+
+        self.loss_curve_ = before("loss_curve_") + [event.loss for event in history]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        losses = [event.validation_loss for event in history if event.validation_loss is not None]
+        scores = [event.validation_score for event in history if event.validation_score is not None]
+        if result.reason == "diverged" and self.early_stopping:
+            scores.append(float("nan"))
+        self.validation_loss_curve_ = before("validation_loss_curve_") + losses or None
+        self.validation_scores_ = before("validation_scores_") + scores or None
+        self.best_validation_score_ = None if self.validation_scores_ is None else np.nanmax(self.validation_scores_)
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=None)
+
+    def _warn(self, result: Result, rule: Any, incremental: bool) -> None:
+        if result.reason == "interrupted":
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        elif result.reason == "diverged":
+            warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=4)
+        elif result.reason in ("epochs", "gave up") and not incremental:
+            name = "lbfgs" if isinstance(rule, Minimizer) else "Stochastic Optimizer"
+            why = result.message or f"Maximum iterations ({self.max_iter}) reached"
+            warnings.warn(f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=4)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _seed(random_state: Any) -> int:
+    """Return the seed: the number itself, or one drawn from the given or the global RandomState."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))
+
+
+def _merit(result: Result) -> float:
+    """Return how good a result is: its best validation score where there is one, else minus its last loss."""
+    scores = [event.validation_score for event in result.history if event.validation_score is not None]
+    return max(scores) if scores else -result.history[-1].loss if result.history else -np.inf
+
+
+def _print_iteration(event: Progress) -> None:
+    score = "" if event.validation_score is None else f", validation score = {event.validation_score:.6f}"
+    print(f"Iteration {event.epoch}, loss = {event.loss:.8f}{score}")
+
+
+def _is_frame(X: Any) -> bool:
+    return hasattr(X, "columns") and nw.dependencies.is_into_dataframe(X)
+
+
+def _is_table(X: Any) -> bool:
+    return _is_frame(X) and needs_encoding(X)
+
+
+def _numbered(X: Any) -> pl.DataFrame:
+    X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+    return pl.DataFrame({f"x{k}": X[:, k] for k in range(X.shape[1])})
