@@ -3,6 +3,7 @@
 from . import losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
 from .estimators import MLPClassifier, MLPRegressor
+from .model_file import ModelFileError, load, save
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
@@ -14,15 +15,18 @@ __all__ = [
     "DivergenceError",
     "MLPClassifier",
     "MLPRegressor",
+    "ModelFileError",
     "Network",
     "Objective",
     "Progress",
     "Result",
     "Stopping",
     "TrainingState",
+    "load",
     "losses",
     "optimizers",
     "penalties",
+    "save",
     "schedules",
     "train",
     "training",

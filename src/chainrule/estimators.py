@@ -134,11 +134,12 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
                 )
             self._classes, self.classes_ = found, found.labels
             self.loss_function_ = assembly.loss(self.get_params(deep=False), found.task)
-            softmax = found.task == "multiclass" and self.loss_function_.probabilistic
-            self.out_activation_ = (
-                "softmax" if softmax else "logistic" if self.loss_function_.probabilistic else "identity"
-            )
         self._outputs = self._classes.outputs
+
+    def _output_activation(self) -> str:
+        if not self.loss_function_.probabilistic:
+            return "identity"
+        return "softmax" if self.loss_function_.targets == "classes" else "logistic"
 
     def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
         return self._classes.encode(y, self.loss_function_, dtype)
@@ -268,11 +269,13 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         self._outputs = columns.shape[1]
         self._flat = y.ndim == 1
         self.loss_function_ = assembly.loss(self.get_params(deep=False), "regression")
-        self.out_activation_ = "exp" if self.loss_function_.targets == "counts" else "identity"
         if self.loss_function_.targets == "counts" and (columns < 0).any():
             raise ValueError("the poisson loss is for counts: y must be at least 0")
         if fresh:
             self.target_scale_ = Scale.of(columns, weight) if self._scaling() else None
+
+    def _output_activation(self) -> str:
+        return "exp" if self.loss_function_.targets == "counts" else "identity"
 
     def _scaling(self) -> bool:
         return bool(self.scale_target) and self.loss_function_.targets == "real"

@@ -62,6 +62,7 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     theta_: NDArray[Any]
     encoder_: TableEncoder | None
     loss_function_: Loss
+    stop_reason_: str
     _state: TrainingState
     _seed: int
     _outputs: int
@@ -74,6 +75,10 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     @abstractmethod
     def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
         """Learn from y what it says about outputs, classes, scale and loss."""
+
+    @abstractmethod
+    def _output_activation(self) -> str:
+        """Return scikit-learn's name for the link of the loss."""
 
     @abstractmethod
     def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
@@ -129,6 +134,7 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
         X, y = self._inputs(X, y, fresh)
         weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
         self._read_target(y, weight, fresh, incremental)
+        self.out_activation_ = self._output_activation()
         if fresh:
             self.network_ = assembly.network(values, X.shape[1], self._outputs)
             self._seed = _seed(self.random_state)
@@ -256,6 +262,15 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
         y = self._encode_target(rows.y, rows.X.dtype)
         return Objective(self.network_, self.loss_function_, rows.X, y, rows.weight, penalties)
 
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to a model file (.safetensors); `chainrule.load` reads it back.
+
+        Raises ModelFileError when it cannot be written.
+        """
+        from .model_file import save  # the file format knows the estimators, not the other way round
+
+        save(self, path)
+
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
             return min(200, rows)
@@ -319,14 +334,18 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
             return [] if fresh else getattr(self, name, None) or []
 
         self.loss_curve_ = before("loss_curve_") + [event.loss for event in history]
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         losses = [event.validation_loss for event in history if event.validation_loss is not None]
         scores = [event.validation_score for event in history if event.validation_score is not None]
         if result.reason == "diverged" and self.early_stopping:
             scores.append(float("nan"))
         self.validation_loss_curve_ = before("validation_loss_curve_") + losses or None
         self.validation_scores_ = before("validation_scores_") + scores or None
-        self.best_validation_score_ = None if self.validation_scores_ is None else np.nanmax(self.validation_scores_)
+        self._summarise_curves()
+
+    def _summarise_curves(self) -> None:
+        scores = self.validation_scores_
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        self.best_validation_score_ = None if scores is None else max(scores, key=lambda s: (s == s, s))
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=None)
 
     def _warn(self, result: Result, rule: Any, incremental: bool) -> None:

@@ -1,0 +1,224 @@
+"""Model files: fitted estimators as .safetensors, with nothing to execute.
+
+The weights are plain tensors under the names of `network.views` ("0.W", "0.b", ...), so that any safetensors reader
+opens the file. One metadata entry, "chainrule", is a JSON text with the format version, the estimator and its
+settings, the network and the loss in a closed vocabulary, the preprocessing, and a SHA-256 of the whole file in
+which the 64 characters of the checksum itself stand as zeros: a change at any position is found.
+
+Source: the safetensors format, https://github.com/huggingface/safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from .estimators import MLPClassifier, MLPRegressor
+from .files import replacing
+from .fitting import MLP
+from .losses import Loss
+from .network import Network
+from .progress import TrainingState
+from .tables import TableEncoder
+from .targets import Classes, Scale
+from .vocabulary import UnstorableError, decode, encode
+
+MAJOR, MINOR = 1, 0
+LARGEST_HEADER = 64 << 20
+UNSIGNED = "0" * 64
+ESTIMATORS: Mapping[str, type[MLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+LABELS = "biufU"
+"""The kinds of NumPy types that class labels may have, beside objects that are text."""
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+
+
+class ModelFileError(ValueError):
+    """A model file that cannot be written or read; the message is one line naming the file and the cause."""
+
+
+def save(model: MLP, path: str | Path) -> None:
+    """Write a fitted estimator to `path`, whole or not at all.
+
+    Settings that are functions (callbacks, a scorer) are not stored. Raises ModelFileError for weights that are not
+    finite or a file that cannot be written, and scikit-learn's NotFittedError for an estimator that is not fitted.
+    """
+    check_is_fitted(model, "theta_")
+    path = Path(path)
+    if not np.isfinite(model.theta_).all():
+        raise ModelFileError(f"{path}: not written, the weights are not finite")
+    document = {"format": f"{MAJOR}.{MINOR}", "sha256": UNSIGNED, **_describe(model)}
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    tensors = {name: np.ascontiguousarray(view) for name, view in model.network_.views(model.theta_).items()}
+    unsigned = safetensors.numpy.save(tensors, metadata={"chainrule": text})
+    digest = hashlib.sha256(unsigned).hexdigest()
+    try:
+        with replacing(path) as file:
+            file.write(unsigned.replace(UNSIGNED.encode(), digest.encode(), 1))
+    except OSError as error:
+        raise ModelFileError(f"{path}: not written, {(error.strerror or str(error)).lower()}") from error
+
+
+def load(path: str | Path) -> MLP:
+    """Return the estimator that `save` wrote: it predicts the same bits.
+
+    Its training can go on (warm start, partial_fit), with fresh optimiser memory. Raises ModelFileError for a file
+    that is missing, damaged, of a newer major version, or holds what this version does not know.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from error
+    try:
+        document, tensors = _verified(content)
+        return _rebuilt(document, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        cause = str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else repr(error)
+        raise ModelFileError(f"{path}: the description of the model is not valid: {cause[:200]}") from error
+
+
+def _describe(model: MLP) -> dict[str, Any]:
+    """Return everything but the weights, as plain JSON."""
+    settings = {}
+    for name, value in model.get_params(deep=False).items():
+        try:
+            settings[name] = encode(value)
+        except UnstorableError:
+            continue
+    encoder, names = model.encoder_, getattr(model, "feature_names_in_", None)
+    return {
+        "estimator": type(model).__name__,
+        "settings": settings,
+        "network": {"inputs": model.network_.inputs, "blocks": [encode(_plain(b)) for b in model.network_.blocks]},
+        "loss": encode(model.loss_function_),
+        "features": {"count": int(model.n_features_in_), "names": None if names is None else [str(n) for n in names]},
+        "encoder": None if encoder is None else encoder.to_json(),
+        "target": {"name": getattr(model, "target_name_", None), **_describe_target(model)},
+        "training": {
+            "seed": model._seed,
+            "reason": model.stop_reason_,
+            "n_iter": model.n_iter_,
+            "counts": [model._state.epoch, model._state.step, model._state.rows],
+            **{name: encode(getattr(model, name)) for name in CURVES},
+        },
+    }
+
+
+def _plain(block: Any) -> Any:
+    """Return a block without an initialiser that is a function: the weights are stored, not how they started."""
+    try:
+        encode(block)
+    except UnstorableError:
+        return type(block)(block.units)
+    return block
+
+
+def _describe_target(model: MLP) -> dict[str, Any]:
+    if isinstance(model, MLPClassifier):
+        labels = model.classes_
+        if labels.dtype.kind not in LABELS and not all(isinstance(label, str) for label in labels):
+            raise ModelFileError(f"class labels of type {labels.dtype} cannot be stored; use text or numbers")
+        kind = "object" if labels.dtype.kind == "O" else labels.dtype.str
+        return {"task": model._classes.task, "labels": labels.tolist(), "dtype": kind}
+    scale = model.target_scale_
+    return {"flat": model._flat, "scale": None if scale is None else [scale.mean.tolist(), scale.deviation.tolist()]}
+
+
+def _verified(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the description and the tensors of a file whose checksum is right."""
+    size = struct.unpack("<Q", content[:8])[0] if len(content) >= 8 else 0
+    if not 2 <= size <= min(LARGEST_HEADER, len(content) - 8):
+        raise ModelFileError("it is not a model file, or it was cut off")
+    try:
+        header = json.loads(content[8 : 8 + size])
+        document = json.loads(header["__metadata__"]["chainrule"])
+        major = int(document["format"].split(".")[0])
+        signature = document["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFileError("it is damaged, or not a chainrule model") from error
+    if major != MAJOR:
+        raise ModelFileError(f"it has format {document['format'][:20]}; this version reads format {MAJOR}")
+    if not isinstance(signature, str) or len(signature) != 64 or not signature.isascii():
+        raise ModelFileError("it is damaged: it holds no checksum")
+    unsigned = content.replace(signature.encode(), UNSIGNED.encode(), 1)
+    if hashlib.sha256(unsigned).hexdigest() != signature:
+        raise ModelFileError("it is damaged: its checksum does not match its content")
+    try:
+        return document, safetensors.numpy.load(content)
+    except safetensors.SafetensorError as error:
+        raise ModelFileError("it is damaged: its tensors cannot be read") from error
+
+
+def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> MLP:
+    """Return the estimator that a verified file describes."""
+    if document["estimator"] not in ESTIMATORS:
+        raise ModelFileError(f"it holds a {str(document['estimator'])[:40]!r}, which this version does not know")
+    model = ESTIMATORS[document["estimator"]](**{n: decode(v) for n, v in document["settings"].items()})
+    features, target, training = document["features"], document["target"], document["training"]
+    model.network_ = Network(int(document["network"]["inputs"]), decode(document["network"]["blocks"]))
+    model.loss_function_ = decode(document["loss"])
+    if not isinstance(model.loss_function_, Loss):
+        raise ModelFileError("its loss is no loss")
+    model.theta_ = _weights(model.network_, tensors)
+    model.encoder_ = None if document["encoder"] is None else TableEncoder.from_json(document["encoder"])
+    model.n_features_in_ = int(features["count"])
+    if features["names"] is not None:
+        model.feature_names_in_ = np.array(features["names"], object)
+    if target["name"] is not None:
+        model.target_name_ = str(target["name"])
+    _rebuild_target(model, target)
+    _rebuild_training(model, training)
+    return model
+
+
+def _weights(network: Network, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return θ from the tensors, after checking their names, shapes, types and values."""
+    expected = {f"{slot.block}.{slot.name}": slot.spec.shape for slot in network.slots}
+    if {name: tensor.shape for name, tensor in tensors.items()} != expected:
+        raise ModelFileError("its tensors do not fit its network")
+    dtypes = {tensor.dtype.name for tensor in tensors.values()}
+    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
+        raise ModelFileError(f"its tensors have the types {', '.join(sorted(dtypes))}; float32 or float64 is expected")
+    theta = np.concatenate([tensors[name].reshape(-1) for name in expected])
+    if not np.isfinite(theta).all():
+        raise ModelFileError("its weights are not finite")
+    return theta
+
+
+def _rebuild_target(model: MLP, target: dict[str, Any]) -> None:
+    model._outputs = model.network_.outputs
+    if isinstance(model, MLPClassifier):
+        dtype = np.dtype(target["dtype"])
+        if dtype.kind not in LABELS + "O":
+            raise ModelFileError(f"its class labels have the type {dtype}")
+        model.classes_ = np.array(target["labels"], dtype)
+        model._classes = Classes(model.classes_, target["task"])
+        if model._classes.outputs != model.network_.outputs:
+            raise ModelFileError("its classes do not fit its network")
+    elif isinstance(model, MLPRegressor):
+        model._flat = bool(target["flat"])
+        scale = target["scale"]
+        model.target_scale_ = None if scale is None else Scale(*(np.array(s, model.theta_.dtype) for s in scale))
+    model.out_activation_ = model._output_activation()
+
+
+def _rebuild_training(model: MLP, training: dict[str, Any]) -> None:
+    epoch, step, rows = (int(count) for count in training["counts"])
+    model._state = TrainingState(model.theta_, epoch=epoch, step=step, rows=rows)
+    model._seed, model.stop_reason_ = int(training["seed"]), str(training["reason"])
+    model.n_iter_, model.t_ = int(training["n_iter"]), rows
+    for name in CURVES:
+        curve = decode(training[name])
+        setattr(model, name, None if curve is None else [float(value) for value in curve])
+    model._summarise_curves()
