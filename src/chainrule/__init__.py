@@ -1,5 +1,7 @@
 """Multilayer perceptrons whose every block states its own derivatives."""
 
+from importlib.metadata import version as _version
+
 from . import losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
 from .estimators import MLPClassifier, MLPRegressor
@@ -8,6 +10,8 @@ from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .training import train, training
+
+__version__ = _version("chainrule")
 
 __all__ = [
     "Activation",

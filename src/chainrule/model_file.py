@@ -209,7 +209,7 @@ def _rebuild_target(model: MLP, target: dict[str, Any]) -> None:
     elif isinstance(model, MLPRegressor):
         model._flat = bool(target["flat"])
         scale = target["scale"]
-        model.target_scale_ = None if scale is None else Scale(*(np.array(s, model.theta_.dtype) for s in scale))
+        model.target_scale_ = None if scale is None else Scale(*(np.array(s, np.float64) for s in scale))
     model.out_activation_ = model._output_activation()
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import type_of_target
 
 from .assembly import Task
-from .losses import Loss
+from .losses import Loss, softmax
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,17 @@ class Classes:
         return np.asarray(positions, np.intp)
 
     def decode(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
-        """Return the predicted labels for scores (n, o): the largest, or those above the loss's threshold."""
+        """Return the predicted labels for scores (n, o): the largest, or those above the threshold."""
         if self.task == "multiclass":
             return np.asarray(self.labels[scores.argmax(axis=1)])
-        above = scores > (0.5 if loss.targets == "real" else 0.0)
+        above = scores > self.threshold(loss)
         if self.task == "multilabel":
             return above.astype(int)
         return np.asarray(self.labels[above[:, 0].astype(int) if len(self.labels) > 1 else np.zeros(len(scores), int)])
+
+    def threshold(self, loss: Loss) -> float:
+        """Return the score above which a label is predicted: halfway between what `encode` gives the two sides."""
+        return 0.5 if loss.targets == "real" and self.task != "multiclass" else 0.0
 
     def probabilities(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
         """Return the probability of each class, (n, number of classes)."""
@@ -85,7 +89,8 @@ class Classes:
             both = np.concatenate([loss.predict(-scores), p], axis=1)
             return both if len(self.labels) > 1 else np.ones((len(scores), 1), p.dtype)
         if self.task == "multiclass" and loss.targets != "classes":
-            return np.asarray(p / p.sum(axis=1, keepdims=True))
+            total = p.sum(axis=1, keepdims=True)
+            return np.where(total > 0, p / np.where(total > 0, total, 1), softmax(scores))
         return np.asarray(p)
 
 
@@ -98,10 +103,11 @@ class Scale:
 
     @classmethod
     def of(cls, y: NDArray[Any], weight: NDArray[Any] | None) -> Scale:
-        """Return the scale of y (n, o); a constant column keeps deviation 1."""
+        """Return the scale of y (n, o) in float64; a constant column keeps deviation 1."""
+        y = y.astype(np.float64)
         mean = np.average(y, axis=0, weights=weight)
         deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        return cls(mean.astype(y.dtype), np.where(deviation > 0, deviation, 1).astype(y.dtype))
+        return cls(mean, np.where(deviation > 0, deviation, 1.0))
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return (y - mean) / deviation."""

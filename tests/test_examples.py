@@ -1,0 +1,33 @@
+"""The examples run, and print the numbers they promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+PROMISED = {
+    "step_by_step.py": [
+        "E           = half squared   0.298371109",
+        "w1 w2 w3 w4                  0.149780716",
+        "w5 w6 w7 w8                  0.358916480",
+        "E                            0.291027774",
+        "E                            0.0000351019",
+    ],
+}
+
+
+def test_every_example_is_promised_something() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == PROMISED.keys()
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_example(name: str) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    for line in PROMISED[name]:
+        assert line in printed
