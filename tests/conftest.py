@@ -1,6 +1,9 @@
 """Settings of the whole test suite: Hypothesis draws the same examples in every run and never judges time."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("oracles")
 
 settings.register_profile(
     "chainrule",

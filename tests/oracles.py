@@ -23,6 +23,7 @@ from chainrule import Objective
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_disable_most_optimizations", True)  # thousands of tiny programs: compiling is the price
 
 Vector = NDArray[np.float64]
 Formula = Callable[[Decimal], Decimal]

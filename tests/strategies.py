@@ -30,6 +30,7 @@ ATTEMPTS = 500
 
 ROWS = st.integers(1, 4)
 WIDTHS = st.integers(1, 3)
+SHAPES = st.tuples(ROWS, WIDTHS)
 SEEDS = st.integers(0, 2**32 - 1)
 
 LOSS_VARIANTS: tuple[Loss, ...] = (
@@ -127,11 +128,22 @@ def _gap_of_two_worst(s: NDArray[np.floating], t: NDArray[np.integer]) -> NDArra
     return margins[:, -1] - margins[:, -2]
 
 
+def plain_scores(loss: Loss, seed: int) -> tuple[Any, Any, Any, np.random.Generator]:
+    """Return scores (6, 3), a hard target, a direction, and the generator that drew them."""
+    rng = np.random.default_rng(seed)
+    n, o = 6, 3
+    return rng.normal(size=(n, o)), draw_target(loss, rng, n, o), rng.normal(size=(n, o)), rng
+
+
 @st.composite
-def loss_problems(draw: st.DrawFn, loss: Loss) -> LossProblem:
-    """Scores of any fitting shape for one loss: hard or soft targets, (n,) targets for one output, weights."""
+def loss_problems(draw: st.DrawFn, loss: Loss, shapes: st.SearchStrategy[tuple[int, int]] = SHAPES) -> LossProblem:
+    """Scores (n, o) for one loss: hard or soft targets, (n,) targets for one output, weights.
+
+    Losses on class numbers get two outputs at least.
+    """
     classes = loss.targets == "classes"
-    n, o = draw(ROWS), draw(WIDTHS) + classes
+    n, o = draw(shapes)
+    o = max(o, 1 + classes)
     soft, size = draw(st.booleans()), draw(st.sampled_from([0.1, 1.0, 3.0]))
     rng = np.random.default_rng(draw(SEEDS))
     target, weight, v = draw_target(loss, rng, n, o, soft), draw_weight(rng, n), rng.normal(size=(n, o))
@@ -143,12 +155,14 @@ def loss_problems(draw: st.DrawFn, loss: Loss) -> LossProblem:
     reject()
 
 
-def hidden_layers(draw: st.DrawFn, activation: str | None, depth: int) -> list[Dense | Activation]:
+def hidden_layers(
+    draw: st.DrawFn, activation: str | None, depth: int, widths: st.SearchStrategy[int]
+) -> list[Dense | Activation]:
     """Return the blocks below the output: Dense and Activation in turn, each activation drawn unless given."""
     blocks: list[Dense | Activation] = []
     for _ in range(depth - 1):
         name = activation or draw(st.sampled_from(sorted(ACTIVATIONS)))
-        blocks += [Dense(draw(WIDTHS)), Activation(name)]
+        blocks += [Dense(draw(widths)), Activation(name)]
     return blocks
 
 
@@ -167,13 +181,18 @@ def drawn_penalties() -> st.SearchStrategy[list[penalties.Penalty]]:
 
 @st.composite
 def objective_problems(
-    draw: st.DrawFn, activation: str | None = None, loss: Loss | None = None, penalized: bool = True
+    draw: st.DrawFn,
+    activation: str | None = None,
+    loss: Loss | None = None,
+    penalized: bool = True,
+    rows: st.SearchStrategy[int] = ROWS,
+    widths: st.SearchStrategy[int] = WIDTHS,
 ) -> ObjectiveProblem:
     """A network of depth 1 to 4 with a loss on data; `activation` and `loss` are drawn where they are not given."""
     loss = loss or draw(st.sampled_from(ALL_LOSSES))
     classes = loss.targets == "classes"
-    n, i, o, depth = draw(ROWS), draw(WIDTHS), draw(WIDTHS) + classes, draw(st.integers(1, 4))
-    blocks = [*hidden_layers(draw, activation, depth), Dense(o)]
+    n, i, o, depth = draw(rows), draw(widths), max(draw(widths), 1 + classes), draw(st.integers(1, 4))
+    blocks = [*hidden_layers(draw, activation, depth, widths), Dense(o)]
     if draw(st.booleans()):
         blocks.append(Activation(activation or "sigmoid"))
     network = Network(i, blocks)

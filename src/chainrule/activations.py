@@ -231,25 +231,27 @@ def d2_silu(x: Array, y: Array) -> Array:
 
 
 def mish(x: Array) -> Array:
-    """y = x tanh(softplus(x))."""
-    return x * tanh(softplus(x))
+    """y = x t, with t = tanh(softplus(x))."""
+    return x * _mish_parts(x)[0]
 
 
-def _mish_parts(x: Array) -> tuple[Array, Array, Array]:
-    t, s = tanh(softplus(x)), sigmoid(x)
-    return t, s, (1 - t * t) * s
+def _mish_parts(x: Array) -> tuple[Array, Array, Array, Array]:
+    """Return t, t', σ(x), σ(-x), with e^x = s / r put into tanh(log(1 + e^x)): nothing overflows or cancels."""
+    s, r = sigmoid(x), sigmoid(-x)
+    q = 1 + r * r
+    return s * (1 + r) / q, 4 * r * r * s / (q * q), s, r
 
 
 def d_mish(x: Array, y: Array) -> Array:
-    """y' = t + x u, with t = tanh(softplus(x)) and u = t' = (1 - t²) σ(x)."""
-    t, _, u = _mish_parts(x)
-    return t + x * u
+    """y' = t + x t', with t' = (1 - t²) σ(x)."""
+    t, dt, _, _ = _mish_parts(x)
+    return t + x * dt
 
 
 def d2_mish(x: Array, y: Array) -> Array:
-    """y'' = u (2 + x (1 - σ(x) - 2 t σ(x)))."""
-    t, s, u = _mish_parts(x)
-    return u * (2 + x * (1 - s - 2 * t * s))
+    """y'' = t' (2 + x (σ(-x) - 2 t σ(x)))."""
+    t, dt, s, r = _mish_parts(x)
+    return dt * (2 + x * (r - 2 * t * s))
 
 
 ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(

@@ -26,6 +26,7 @@ LOSS_OF_TASK: Mapping[str, Mapping[str, str]] = {
         "binary": "sigmoid_cross_entropy",
         "multiclass": "cross_entropy",
         "multilabel": "sigmoid_cross_entropy",
+        "regression": "cross_entropy",  # which `loss` refuses
     },
     "hinge": {"multiclass": "multiclass_hinge"},
     "squared_hinge": {"multiclass": "squared_multiclass_hinge"},
@@ -69,13 +70,7 @@ def loss(settings: Settings, task: Task) -> Loss:
     Raises ValueError for a loss that does not fit the task.
     """
     given = settings["loss"]
-    if isinstance(given, Loss):
-        chosen = given
-    else:
-        name = LOSS_OF_TASK.get(given, {}).get(task, given)
-        if name not in LOSSES:
-            raise ValueError(f"loss {given!r} is for classification")
-        chosen = LOSSES[name]()
+    chosen = given if isinstance(given, Loss) else LOSSES[LOSS_OF_TASK.get(given, {}).get(task, given)]()
     if isinstance(chosen, Huber) and not isinstance(given, Loss):
         chosen = Huber(settings.get("delta", 1.0))
     if isinstance(chosen, Quantile) and not isinstance(given, Loss):
@@ -84,6 +79,7 @@ def loss(settings: Settings, task: Task) -> Loss:
     accepted = fits.get(task, ("real", "binary", "signs"))
     if chosen.targets not in accepted:
         fitting = sorted(name for name, kind in LOSSES.items() if kind.targets in accepted)
+        fitting += ["log_loss"] * (task != "regression")
         raise ValueError(f"loss {given!r} does not fit a {task} target; accepted: {', '.join(fitting)}")
     return chosen
 

@@ -17,7 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
 
 from .activations import ACTIVATIONS, ActivationFunction, resolve
 from .arrays import Array, namespace
@@ -106,8 +109,10 @@ class Dense:
     bias_initializer: str | float | Initializer = "zeros"
 
     def __post_init__(self) -> None:
-        if isinstance(self.units, bool) or int(self.units) != self.units or self.units < 1:
+        whole = isinstance(self.units, int | float | np.number) and not isinstance(self.units, bool)
+        if not whole or not 1 <= self.units < inf or int(self.units) != self.units:
             raise ValueError(f"Dense units must be a whole number of at least 1, got {self.units!r}")
+        object.__setattr__(self, "units", int(self.units))
 
     def outputs(self, inputs: int) -> int:
         """Return o = units."""

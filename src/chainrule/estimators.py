@@ -18,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 
 from . import assembly
 from .fitting import MLP, first_order
-from .losses import Loss
+from .losses import LOSSES
 from .targets import Classes, Scale
 
 
@@ -26,8 +26,8 @@ def _probabilistic(estimator: Any) -> bool:
     """Probabilities exist for the losses that have them; the methods are absent otherwise."""
     loss = getattr(estimator, "loss_function_", None) or estimator.loss
     if isinstance(loss, str):
-        loss = assembly.loss({**estimator.get_params(deep=False)}, "multiclass" if loss == "log_loss" else "binary")
-    if isinstance(loss, Loss) and loss.probabilistic:
+        loss = LOSSES.get(assembly.LOSS_OF_TASK.get(loss, {}).get("multiclass", loss))
+    if getattr(loss, "probabilistic", False):
         return True
     raise AttributeError(
         f"predict_proba is not available with loss={estimator.loss!r}: its scores are no probabilities"
@@ -107,7 +107,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         """Make one pass over X and y, going on from where the last call stopped.
 
         `classes` lists all labels, on the first call. k calls with the same data give the bits of `fit` with
-        max_iter=k and no stopping. Raises ValueError for labels that `classes` does not list.
+        max_iter=k and no stopping (but a cosine schedule runs its whole course in each call). Raises ValueError for
+        labels that `classes` does not list.
         """
         if not hasattr(self, "theta_"):
             if classes is None:
@@ -161,8 +162,12 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         return float(accuracy_score(y, predicted, sample_weight=weight))
 
     def decision_function(self, X: Any) -> NDArray[Any]:
-        """Return the raw scores: (n,) for two classes, (n, K) otherwise."""
-        scores = self._scores(X)
+        """Return the scores: (n,) for two classes, (n, K) otherwise.
+
+        The largest of several classes is predicted; for two classes or several labels, those above 0. Scores are
+        the network's raw ones, less the 1/2 that parts the targets 0 and 1 of losses such as squared_error.
+        """
+        scores = self._scores(X) - self._classes.threshold(self.loss_function_)
         return scores[:, 0] if self._classes.task == "binary" else scores
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -258,7 +263,8 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over X and y, going on from where the last call stopped.
 
-        k calls with the same data give the bits of `fit` with max_iter=k and no stopping.
+        k calls with the same data give the bits of `fit` with max_iter=k and no stopping (but a cosine schedule
+        runs its whole course in each call).
         """
         return self._fit(X, y, sample_weight, None, None, incremental=True)
 

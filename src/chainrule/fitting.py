@@ -19,8 +19,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state, check_X_y
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils import check_array, check_random_state, check_X_y, column_or_1d
+from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from . import assembly, settings
 from .engines import choose
@@ -35,7 +35,6 @@ from .training import training
 LARGE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
-
 
 ORDERS: Mapping[Any, Literal["reshuffle", "once", "given"]] = {True: "reshuffle", False: "given", "once": "once"}
 
@@ -58,6 +57,7 @@ def first_order(estimator: Any) -> bool:
 class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """The common part of MLPClassifier and MLPRegressor."""
 
+    feature_names_in_: NDArray[Any]
     network_: Network
     theta_: NDArray[Any]
     encoder_: TableEncoder | None
@@ -140,11 +140,17 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
             self._seed = _seed(self.random_state)
         train, held = self._held_out(Rows(X, y, self._weigh(y, weight, X.dtype)), X_val, y_val)
         rule = assembly.optimizer(values)
-        results = (
-            self._train(train, held, rule, fresh, incremental, k) for k in range(self.n_restarts if fresh else 1)
-        )
-        best = max(results, key=_merit)
+        best: Any = None
+        seconds = 0.0
+        for restart in range(self.n_restarts if fresh else 1):
+            result = self._train(train, held, rule, fresh, incremental, restart, seconds)
+            best = max(best or result, result, key=lambda result: _merit(result, self.early_stopping))
+            seconds += result.history[-1].seconds if result.history else 0.0
+            if result.reason in ("interrupted", "time"):
+                break
         self._adopt(best, fresh)
+        if best.reason == "diverged" and not self.early_stopping:
+            raise ValueError(f"{LARGE} {best.message}")
         self._warn(best, rule, incremental)
         return self
 
@@ -171,17 +177,20 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
 
     def _encoded(self, X: Any, fresh: bool) -> NDArray[Any]:
         """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns."""
-        frame, encoder = X if _is_frame(X) else _numbered(X), self.encoder_
+        encoder = self.encoder_
         assert encoder is not None
+        if not (fresh or _is_frame(X)) and hasattr(self, "feature_names_in_"):
+            names = ", ".join(self.feature_names_in_[:12])
+            raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
+        frame = X if _is_frame(X) else _numbered(X)
         if fresh:
             encoder.fit(frame)
             self.n_features_in_ = len(encoder.feature_names_in_)
             self.__dict__.pop("feature_names_in_", None)
             if _is_frame(X):
                 self.feature_names_in_ = np.array(encoder.feature_names_in_, object)
-        elif not _is_frame(X) and hasattr(self, "feature_names_in_"):
-            names = ", ".join(self.feature_names_in_[:12])
-            raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
+        elif not _is_frame(X):
+            _check_n_features(self, X, reset=False)
         return encoder.transform(frame)
 
     def _rescaled(self, X: Any) -> Any:
@@ -208,6 +217,7 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
         if X_val is not None:
             probe = self._probe(np.zeros(self.network_.size, rows.X.dtype), bare=False)
             X_val, y_val = probe._validated(X_val), np.asarray(y_val)
+            y_val = column_or_1d(y_val) if y_val.shape[1:] == (1,) else y_val
             if X_val.shape[0] != len(y_val):
                 raise ValueError(f"X_val has {X_val.shape[0]} rows, y_val has {len(y_val)}")
             return rows, Rows(X_val, y_val, None)
@@ -226,8 +236,10 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
             )
         return train, held
 
-    def _train(self, rows: Rows, held: Rows | None, rule: Any, fresh: bool, incremental: bool, restart: int) -> Result:
-        """Run the training loop once and return its result, the events of this run in its history."""
+    def _train(
+        self, rows: Rows, held: Rows | None, rule: Any, fresh: bool, incremental: bool, restart: int, seconds: float
+    ) -> Result:
+        """Run the training loop once, `seconds` of the time limit being spent; its events are in the history."""
         values = self.get_params(deep=False)
         state = self._starting_state(rows.X.dtype, fresh, incremental, restart)
         events = training(
@@ -243,7 +255,7 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
             validation=None if held is None else self._objective(held, []),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
-            time_limit=self.time_limit,
+            time_limit=None if self.time_limit is None else max(0.0, self.time_limit - seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ())),
             state=state,
         )
@@ -316,11 +328,7 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
                 return Result(state.theta, "interrupted", history, state)
             except DivergenceError as error:
                 best = state.best_theta if self.early_stopping else None
-                result = Result(error.theta if best is None else best, "diverged", history, state, str(error))
-                if not self.early_stopping:
-                    self._adopt(result, fresh=True)
-                    raise ValueError(f"{LARGE} {error}") from error
-                return result
+                return Result(error.theta if best is None else best, "diverged", history, state, str(error))
 
     def _adopt(self, result: Result, fresh: bool) -> None:
         """Take over the weights and the curves of a result."""
@@ -371,10 +379,14 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31))
 
 
-def _merit(result: Result) -> float:
-    """Return how good a result is: its best validation score where there is one, else minus its last loss."""
+def _merit(result: Result, keeps_best: bool) -> float:
+    """Return how good the weights of a result are: their validation score where there is one, else minus the loss."""
     scores = [event.validation_score for event in result.history if event.validation_score is not None]
-    return max(scores) if scores else -result.history[-1].loss if result.history else -np.inf
+    if keeps_best:
+        return max((score for score in scores if score == score), default=-np.inf)
+    if result.reason == "diverged" or not result.history:
+        return -np.inf
+    return scores[-1] if scores else -result.history[-1].loss
 
 
 def _print_iteration(event: Progress) -> None:
@@ -392,4 +404,7 @@ def _is_table(X: Any) -> bool:
 
 def _numbered(X: Any) -> pl.DataFrame:
     X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
-    return pl.DataFrame({f"x{k}": X[:, k] for k in range(X.shape[1])})
+    try:
+        return pl.DataFrame({f"x{k}": X[:, k] for k in range(X.shape[1])})
+    except TypeError as error:
+        raise ValueError(f"a column of the array mixes kinds of values ({error}); give a DataFrame") from error

@@ -41,8 +41,8 @@ class Network:
     """
 
     def __init__(self, inputs: int, blocks: Sequence[Block]) -> None:
-        if inputs < 1:
-            raise ValueError(f"a network needs at least 1 input, got {inputs!r}")
+        if isinstance(inputs, bool) or inputs < 1 or int(inputs) != inputs:
+            raise ValueError(f"a network needs a whole number of inputs, at least 1, got {inputs!r}")
         self.inputs = int(inputs)
         self.blocks = tuple(blocks)
         self.widths = [self.inputs]
@@ -63,7 +63,11 @@ class Network:
         return f"Network({self.inputs}, [{', '.join(map(repr, self.blocks))}])"
 
     def unpack(self, theta: Array) -> list[dict[str, Array]]:
-        """Return the parameters of each block by their own names, as views of θ."""
+        """Return the parameters of each block by their own names, as views of θ.
+
+        Raises ValueError when θ does not have this network's length.
+        """
+        self._check(theta)
         params: list[dict[str, Array]] = [{} for _ in self.blocks]
         for k, name, spec, start, stop in self.slots:
             params[k][name] = theta[start:stop].reshape(spec.shape)
@@ -111,7 +115,6 @@ class Network:
 
         Raises ValueError when θ or x have the wrong size.
         """
-        self._check(theta)
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise ValueError(f"x has shape {x.shape}; this network takes (rows, {self.inputs})")
         for block, params in zip(self.blocks, self.unpack(theta), strict=True):

@@ -10,7 +10,6 @@ Source: lecture notes; Pearlmutter 1994 (Hessian product); Schraudolph 2002 (Gau
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 
 from .arrays import Array, namespace
 from .blocks import PREDICTING, Context
@@ -22,7 +21,8 @@ from .penalties import Penalty
 class Objective:
     """J(θ) of a network and a loss on the rows of X and y, with optional weights per row and penalties.
 
-    y is what the loss takes: (n, o), (n,) for one output, or (n,) class numbers. Raises ValueError when the
+    y is what the loss takes: (n, o), (n,) for one output, or (n,) class numbers; y and the weights take the dtype
+    of X. Raises ValueError when the
     shapes do not fit, naming them.
 
     >>> import numpy as np, chainrule as cr
@@ -48,14 +48,20 @@ class Objective:
             raise ValueError(f"X has {X.shape[0]} rows, y has {y.shape[0]}")
         if loss.targets != "classes" and y.size != X.shape[0] * network.outputs:
             raise ValueError(f"y has shape {y.shape}; this network gives ({X.shape[0]}, {network.outputs})")
+        if loss.targets == "classes" and y.ndim == 1:
+            _check_classes(y, network.outputs)
         if sample_weight is not None and sample_weight.shape != (X.shape[0],):
             raise ValueError(f"sample_weight has shape {sample_weight.shape}; X has {X.shape[0]} rows")
         self.network = network
         self.loss = loss
         self.X = X
-        self.y = loss.shaped(y, network.outputs)
+        hard = loss.targets == "classes" and y.ndim == 1
+        self.y = y if hard else namespace(y).astype(loss.shaped(y, network.outputs), X.dtype, copy=False)
         self.sample_weight = sample_weight
+        if sample_weight is not None:
+            self.sample_weight = namespace(sample_weight).astype(sample_weight, X.dtype, copy=False)
         self.penalties = tuple(penalties)
+        self._touched = [(p, [s for s in network.slots if s.spec.kind in p.kinds]) for p in self.penalties]
 
     @property
     def rows(self) -> int:
@@ -64,10 +70,9 @@ class Objective:
 
     def batch(self, rows: Array) -> Objective:
         """Return the same objective on some of its rows (an array of row numbers, or a slice)."""
-        part = copy(self)
-        part.X, part.y = self.X[rows], self.y[rows]
-        if self.sample_weight is not None:
-            part.sample_weight = self.sample_weight[rows]
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        part = object.__new__(Objective)
+        part.__dict__.update(self.__dict__, X=self.X[rows], y=self.y[rows], sample_weight=weight)
         return part
 
     def value(self, theta: Array) -> Array:
@@ -123,8 +128,7 @@ class Objective:
 
     def _penalty(self, params: Sequence[dict[str, Array]]) -> Array | float:
         total: Array | float = 0.0
-        for penalty in self.penalties:
-            touched = [s for s in self.network.slots if s.spec.kind in penalty.kinds]
+        for penalty, touched in self._touched:
             total = total + self._strength(penalty) * sum(penalty.value(params[s.block][s.name]) for s in touched)
         return total
 
@@ -132,8 +136,13 @@ class Objective:
         self, gradients: list[dict[str, Array]], derivative: Callable[[Penalty, int, str], Array]
     ) -> None:
         """Add each penalty's derivative, times its strength, to the gradients of the parameters it touches."""
-        for penalty in self.penalties:
+        for penalty, touched in self._touched:
             strength = self._strength(penalty)
-            for k, name, spec, _, _ in self.network.slots:
-                if spec.kind in penalty.kinds:
-                    gradients[k][name] = gradients[k][name] + strength * derivative(penalty, k, name)
+            for k, name, *_ in touched:
+                gradients[k][name] = gradients[k][name] + strength * derivative(penalty, k, name)
+
+
+def _check_classes(y: Array, outputs: int) -> None:
+    xp = namespace(y)
+    if not xp.isdtype(y.dtype, "integral") or (y.shape[0] > 0 and (xp.min(y) < 0 or xp.max(y) >= outputs)):
+        raise ValueError(f"y must hold class numbers, integers from 0 to {outputs - 1}: one for each output")

@@ -1,7 +1,8 @@
 """Named, counter-based random streams.
 
 Everything random is drawn from a stream named by (seed, purpose, step, block). The words of a stream are
-Philox-4x64-10 with key (seed, purpose) and counter (0, step, block, 0): they depend on nothing drawn before, so
+Philox-4x64-10 with key (seed, purpose) and counters (1, step, block, 0), (2, step, block, 0), ... (NumPy counts
+before it draws): they depend on nothing drawn before, so
 any engine, any thread and any resumed run draws the same bits. Uniforms, normals and permutations are derived
 from the raw words here, because NumPy promises its words across versions, but not its distributions.
 
@@ -29,6 +30,8 @@ class Stream:
     """
 
     def __init__(self, seed: int, purpose: str, step: int = 0, block: int = 0) -> None:
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"a seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
         self._philox = np.random.Philox(
             key=np.array([seed, PURPOSES[purpose]], np.uint64),
             counter=np.array([0, step, block, 0], np.uint64),

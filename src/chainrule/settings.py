@@ -6,6 +6,7 @@ group of `chainrule train --help` shows it. Defaults stand once, in the estimato
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isnan
@@ -72,24 +73,34 @@ class Number:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number of at least `low`; `also` lists other accepted words or numbers."""
+    """A whole number from `low` to `high`; `also` lists other accepted words or numbers."""
 
     low: int = 1
     also: tuple[Any, ...] = ()
+    high: float = inf
 
     @property
     def words(self) -> str:
-        """The lower end in words."""
-        return f"a whole number of at least {self.low}" + "".join(f", or {a!r}" for a in self.also)
+        """The ends in words."""
+        high = f" and at most {self.high}" if self.high < inf else ""
+        return f"a whole number of at least {self.low}{high}" + "".join(f", or {a!r}" for a in self.also)
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is a whole number of at least low, or one of the others."""
-        whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_) and int(value) >= self.low
-        return whole or any(value is a or (isinstance(value, type(a)) and value == a) for a in self.also)
+        """Whether value is a whole number from low to high, or one of the others."""
+        whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+        if whole and self.low <= int(value) <= self.high:
+            return True
+        return any(value is a or (isinstance(value, type(a)) and value == a) for a in self.also)
 
     def parse(self, text: str) -> Any:
         """The whole number, or the other value of that text."""
         return next((a for a in self.also if str(a) == text), None) or int(text)
+
+
+def _called(kind: Any) -> str:
+    """Return what a type is called in errors and help."""
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    return OBJECTS.get(kind, f"{article} {kind.__name__} object")
 
 
 @dataclass(frozen=True)
@@ -102,12 +113,13 @@ class Choice:
     @property
     def words(self) -> str:
         """The names."""
-        objects = "".join(f", or a {kind.__name__} object" for kind in self.kinds)
-        return "one of " + ", ".join(self.names) + objects
+        return ", or ".join(["one of " + ", ".join(self.names), *map(_called, self.kinds)])
 
     def accepts(self, value: Any) -> bool:
         """Whether value is one of the names, or such an object."""
-        return value in self.names if isinstance(value, str) else isinstance(value, self.kinds)
+        if isinstance(value, str):
+            return value in self.names
+        return isinstance(value, self.kinds) and not isinstance(value, type)
 
     def parse(self, text: str) -> str:
         """The name."""
@@ -116,17 +128,25 @@ class Choice:
 
 @dataclass(frozen=True)
 class Flag:
-    """True or False."""
+    """True or False; `also` lists other accepted words."""
 
-    words: str = "True or False"
+    also: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """True, False and the other words."""
+        return "True or False" + "".join(f", or {a!r}" for a in self.also)
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is a boolean."""
-        return isinstance(value, bool | np.bool_)
+        """Whether value is a boolean, or one of the other words."""
+        return isinstance(value, bool | np.bool_) or (isinstance(value, str) and value in self.also)
 
-    def parse(self, text: str) -> bool:
-        """True for "true", False for "false"."""
-        return {"true": True, "false": False}[text.lower()]
+    def parse(self, text: str) -> bool | str:
+        """True for "true", False for "false", or the other word."""
+        known: dict[str, bool | str] = {"true": True, "false": False, **{word: word for word in self.also}}
+        if text.lower() not in known:
+            raise ValueError(f"{text!r} is not {self.words}")
+        return known[text.lower()]
 
 
 @dataclass(frozen=True)
@@ -200,9 +220,23 @@ class Setting:
     on_command_line: bool = True
 
 
+OBJECTS: Mapping[Any, str] = {int: "a whole number", float: "a number", Callable: "a function"}
+"""Kinds of objects that have a better name than their type's."""
+
 _names = tuple(sorted({*ACTIVATIONS, *ALIASES}))
 _initializers = Choice(("auto", *INITIALIZERS), (int, float, Callable))  # type: ignore[arg-type]  # isinstance takes it
 _fraction = Number(0, 1, high_open=True)
+_seed = Optional(Whole(0, high=2**64 - 1))
+_verbose = Anything("True, False or a number", lambda v: isinstance(v, Real | np.bool_))
+_class_weight = Anything(
+    "None, 'balanced' or a dict",
+    lambda v: v is None or isinstance(v, Mapping | list) or (isinstance(v, str) and v == "balanced"),
+)
+_scorer = Anything("a scikit-learn scorer, its name or None", lambda v: v is None or isinstance(v, str) or callable(v))
+_callbacks = Anything(
+    "a sequence of functions that take a Progress event, or None",
+    lambda v: v is None or (isinstance(v, Iterable) and all(map(callable, v))),
+)
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {
@@ -235,19 +269,15 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "max_fun": Setting("optimiser", Whole(), "largest number of evaluations of lbfgs"),
         "batch_size": Setting("training", Whole(1, ("auto",)), "rows to a step; auto is min(200, rows)"),
         "max_iter": Setting("training", Whole(), "largest number of epochs (iterations of lbfgs)"),
-        "shuffle": Setting(
-            "training",
-            Anything("True, False or 'once'", lambda v: v in (True, False, "once")),
-            "new batches each epoch",
-        ),
+        "shuffle": Setting("training", Flag(("once",)), "new batches each epoch"),
         "n_restarts": Setting("training", Whole(), "independent starts, of which the best is kept"),
-        "class_weight": Setting("training", Anything("None, 'balanced' or a dict"), "weights of the classes"),
-        "random_state": Setting("training", Optional(Whole(0)), "seed: the same seed gives the same bits"),
+        "class_weight": Setting("training", _class_weight, "weights of the classes"),
+        "random_state": Setting("training", _seed, "seed: the same seed gives the same bits"),
         "tol": Setting("stopping", Number(0), "smallest change that counts as an improvement"),
         "n_iter_no_change": Setting("stopping", Whole(1, (inf,)), "epochs without improvement before stopping"),
         "early_stopping": Setting("stopping", Flag(), "stop on the validation score, keep the best weights"),
         "validation_fraction": Setting("stopping", _fraction, "share of the rows kept for validation"),
-        "scoring": Setting("stopping", Anything("a scikit-learn scorer or its name"), "validation score"),
+        "scoring": Setting("stopping", _scorer, "validation score"),
         "time_limit": Setting("stopping", Optional(Number(0, low_open=True)), "seconds after which to stop"),
         "preprocessing": Setting(
             "data",
@@ -258,9 +288,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "scale_target": Setting("data", Flag(), "standardise the target of a regression while training"),
         "dtype": Setting("data", Choice(("auto", "float32", "float64")), "precision; auto follows the data"),
         "engine": Setting("running", Choice(("auto", *ENGINES)), "what runs the steps"),
-        "verbose": Setting("running", Anything("True, False or a number"), "print each epoch", False),
+        "verbose": Setting("running", _verbose, "print each epoch", False),
         "warm_start": Setting("running", Flag(), "go on from the last fit", False),
-        "callbacks": Setting("running", Anything("callables that take a Progress event, or None"), "readers", False),
+        "callbacks": Setting("running", _callbacks, "readers", False),
     }
 )
 """The table. A setting is a row here and a keyword of an estimator."""
@@ -277,7 +307,9 @@ def check(values: Mapping[str, Any], owner: str) -> None:
     ValueError: MLPClassifier: alpha must be a number at least 0, got -1
     """
     for name, value in values.items():
-        if name == "hidden_layer_sizes" and np.ndim(value) <= 1 and np.any(np.asarray(value) <= 0):
+        rule = SETTINGS[name].rule
+        if rule.accepts(value) or (name == "random_state" and not isinstance(value, Integral)):
+            continue  # scikit-learn's check_random_state knows the other values
+        if name == "hidden_layer_sizes" and Several(Whole(-sys.maxsize)).accepts(value):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {value!r}")
-        if name != "random_state" and not SETTINGS[name].rule.accepts(value):
-            raise ValueError(f"{owner}: {name} must be {SETTINGS[name].rule.words}, got {value!r}")
+        raise ValueError(f"{owner}: {name} must be {rule.words}, got {value!r}")

@@ -90,7 +90,7 @@ class Classes:
             return both if len(self.labels) > 1 else np.ones((len(scores), 1), p.dtype)
         if self.task == "multiclass" and loss.targets != "classes":
             total = p.sum(axis=1, keepdims=True)
-            return np.where(total > 0, p / np.where(total > 0, total, 1), softmax(scores))
+            return np.asarray(np.where(total > 0, p / np.where(total > 0, total, 1), softmax(scores)))
         return np.asarray(p)
 
 
@@ -105,9 +105,12 @@ class Scale:
     def of(cls, y: NDArray[Any], weight: NDArray[Any] | None) -> Scale:
         """Return the scale of y (n, o) in float64; a constant column keeps deviation 1."""
         y = y.astype(np.float64)
+        if weight is not None:
+            y, weight = y[weight > 0], weight[weight > 0]
         mean = np.average(y, axis=0, weights=weight)
         deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        return cls(mean, np.where(deviation > 0, deviation, 1.0))
+        constant = (y == y[0]).all(axis=0)
+        return cls(np.where(constant, y[0], mean), np.where(constant | (deviation == 0), 1.0, deviation))
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return (y - mean) / deviation."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .base import Loss, jeffreys_divergence, kl_divergence, log_sum_exp, one_hot, softmax
+from .base import Loss, jeffreys_divergence, kl_divergence, log_softmax, one_hot, softmax
 from .elements import (
     AbsoluteError,
     ElementLoss,
@@ -56,7 +56,7 @@ __all__ = [
     "SquaredMulticlassHinge",
     "jeffreys_divergence",
     "kl_divergence",
-    "log_sum_exp",
+    "log_softmax",
     "one_hot",
     "softmax",
 ]

@@ -17,11 +17,11 @@ def softmax(scores: Array) -> Array:
     return e / xp.sum(e, axis=1, keepdims=True)
 
 
-def log_sum_exp(scores: Array) -> Array:
-    """Return log Σⱼ e^sᵢⱼ as a column (n, 1), without overflow."""
+def log_softmax(scores: Array) -> Array:
+    """Return log pᵢⱼ = sᵢⱼ - log Σₖ e^sᵢₖ, row by row, from scores shifted so that the largest is 0."""
     xp = namespace(scores)
-    top = xp.max(scores, axis=1, keepdims=True)
-    return top + xp.log(xp.sum(xp.exp(scores - top), axis=1, keepdims=True))
+    shifted = scores - xp.max(scores, axis=1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
 
 
 def one_hot(classes: Array, like: Array) -> Array:
@@ -55,6 +55,12 @@ class Loss(ABC):
         """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""
         return namespace(target).reshape(target, (-1, outputs)) if target.ndim == 1 else target
 
+    def _beside(self, scores: Array, target: Array) -> Array:
+        target = self.shaped(target, scores.shape[1])
+        if target.shape[0] != scores.shape[0]:
+            raise ValueError(f"scores have shape {scores.shape}, the target has {target.shape[0]} rows")
+        return target
+
     @abstractmethod
     def rows(self, scores: Array, target: Array) -> Array:
         """Return the loss of each row, (n,)."""
@@ -69,18 +75,18 @@ class Loss(ABC):
 
     def value(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
         """Return L = Σᵢ wᵢ lossᵢ / Σᵢ wᵢ, one number."""
-        rows = self.rows(scores, self.shaped(target, scores.shape[1]))
+        rows = self.rows(scores, self._beside(scores, target))
         if weight is None:
             return namespace(rows).mean(rows)
         return namespace(rows).sum(rows * _shares(weight))
 
     def gradient(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
         """Return dL/dscores, (n, o)."""
-        return _shared(self.rows_gradient(scores, self.shaped(target, scores.shape[1])), weight)
+        return _shared(self.rows_gradient(scores, self._beside(scores, target)), weight)
 
     def curvature(self, scores: Array, target: Array, v: Array, weight: Array | None = None) -> Array:
         """Return (d²L/dscores²) v, (n, o)."""
-        return _shared(self.rows_curvature(scores, self.shaped(target, scores.shape[1]), v), weight)
+        return _shared(self.rows_curvature(scores, self._beside(scores, target), v), weight)
 
     def predict(self, scores: Array) -> Array:
         """Return what the scores stand for: probabilities, counts, or the scores themselves."""

@@ -95,6 +95,10 @@ class Huber(ElementLoss):
 
     delta: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.delta > 0:
+            raise ValueError(f"Huber delta must be above 0, got {self.delta!r}")
+
     def _clipped(self, s: Array, t: Array) -> Array:
         xp = namespace(s)
         return xp.minimum(xp.maximum(s - t, -self.delta), self.delta)
@@ -119,6 +123,10 @@ class Quantile(ElementLoss):
     """q r where r > 0, else (q - 1) r, with r = t - s and the sub-gradient 0 at r = 0: the q-quantile."""
 
     q: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.q < 1:
+            raise ValueError(f"Quantile q must be between 0 and 1, got {self.q!r}")
 
     def element(self, s: Array, t: Array) -> Array:
         """max(q r, (q - 1) r)."""
@@ -171,8 +179,8 @@ class SigmoidCrossEntropy(ElementLoss):
     probabilistic: ClassVar[bool] = True
 
     def element(self, s: Array, t: Array) -> Array:
-        """log(1 + e^s) - t s."""
-        return _softplus(s) - t * s
+        """t log(1 + e^-s) + (1 - t) log(1 + e^s)."""
+        return t * _softplus(-s) + (1 - t) * _softplus(s)
 
     def slope(self, s: Array, t: Array) -> Array:
         """σ(s) - t."""

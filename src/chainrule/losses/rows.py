@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..arrays import Array, namespace
-from .base import Loss, Targets, log_sum_exp, one_hot, softmax
+from .base import Loss, Targets, log_softmax, one_hot, softmax
 
 
 class RowLoss(Loss):
@@ -37,9 +37,8 @@ class CrossEntropy(RowLoss):
     probabilistic: ClassVar[bool] = True
 
     def rows(self, scores: Array, target: Array) -> Array:
-        """Σⱼ tⱼ (log Σₖ e^sₖ - sⱼ)."""
-        t = _distribution(target, scores)
-        return namespace(scores).sum(t * (log_sum_exp(scores) - scores), axis=1)
+        """-Σⱼ tⱼ log pⱼ."""
+        return -namespace(scores).sum(_distribution(target, scores) * log_softmax(scores), axis=1)
 
     def rows_gradient(self, scores: Array, target: Array) -> Array:
         """T p - t, with T = Σⱼ tⱼ (1 for a distribution)."""
