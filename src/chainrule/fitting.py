@@ -399,7 +399,7 @@ def _is_frame(X: Any) -> bool:
 
 
 def _is_table(X: Any) -> bool:
-    return _is_frame(X) and needs_encoding(X)
+    return _is_frame(X) and (not len(X.columns) or needs_encoding(X))
 
 
 def _numbered(X: Any) -> pl.DataFrame:

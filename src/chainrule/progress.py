@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,12 @@ class Stopping:
     patience: float = 10
     keep_best: bool = False
 
+    def __post_init__(self) -> None:
+        if self.monitor not in get_args(Monitor):
+            raise ValueError(
+                f"Stopping monitor {self.monitor!r} is not known; accepted: {', '.join(get_args(Monitor))}"
+            )
+
 
 @dataclass
 class TrainingState:
@@ -66,7 +72,7 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Result:
-    """How a training ended: θ, why, its events (without θ), and the state to go on from."""
+    """How a training ended: θ, why, its events (their θ is the live one, so the last), and the state to go on from."""
 
     theta: NDArray[np.floating]
     reason: Reason

@@ -96,6 +96,10 @@ class Step(_Stops):
     factor: float = 0.1
     unit: Unit = "epoch"
 
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"Step every must be at least 1, got {self.every!r}")
+
     def __call__(self, moment: Moment) -> float:
         """Return rate factor^⌊t / every⌋, t being the clock `unit`."""
         return float(self.rate * self.factor ** (getattr(moment, self.unit) // self.every))
@@ -154,6 +158,10 @@ class WarmUp:
 
     then: Schedule = field(default_factory=Constant)
     steps: int = 100
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"WarmUp steps must be at least 1, got {self.steps!r}")
 
     def __call__(self, moment: Moment) -> float:
         """Return the warmed-up rate."""

@@ -5,7 +5,8 @@ Source: lecture notes (batch, mini-batch and online training; epochs; early stop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from math import isfinite, nan
 from time import perf_counter
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -31,6 +32,7 @@ class _Pass(NamedTuple):
     loss: float
     gradient_norm: float
     learning_rate: float | None
+    rows: int
 
 
 _Passes: TypeAlias = Generator[_Pass, None, Ending]
@@ -89,12 +91,14 @@ def training(
     """
     state = state or TrainingState(np.array(theta))
     optimizer = Adam() if optimizer is None else optimizer
-    loop = _Loop(objective, state, validation, score, stopping, schedule or Constant(_rate(optimizer)))
+    schedule = schedule or Constant(_rate(optimizer))
+    loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
     _check(objective, loop, epochs, batch_size, order)
+    chosen = choose(engine)
     if isinstance(optimizer, UpdateRule):
         rows = objective.rows
-        runner = choose(engine)(objective, optimizer, seed)
-        passes = _batch_passes(runner, loop, min(batch_size or rows, rows), order, seed, epochs, time_limit)
+        runner = chosen(objective, optimizer, seed)
+        passes = _batch_passes(runner, loop, min(batch_size or rows, rows), order, seed, epochs)
     else:
         passes = _iterations(optimizer, loop, epochs)
     callbacks = tuple(callbacks)
@@ -102,21 +106,20 @@ def training(
     reason: Reason = "epochs"
     ending = Ending(False, "")
     try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            while True:
-                try:
-                    done = next(passes)
-                except StopIteration as end:
-                    ending = end.value
-                    reason = "converged" if ending.converged else "epochs" if len(history) >= epochs else "gave up"
-                    break
-                event = loop.finish(done)
-                history.append(event)
-                yield event
-                stopped = [callback(event) is True for callback in callbacks]
-                if over := loop.over(event, time_limit, any(stopped)):
-                    reason = over
-                    break
+        while True:
+            try:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    event = loop.finish(next(passes))
+            except StopIteration as end:
+                ending = end.value
+                reason = "converged" if ending.converged else "epochs" if len(history) >= epochs else "gave up"
+                break
+            history.append(event)
+            yield event
+            answers = [callback(event) for callback in callbacks]
+            if over := loop.over(any(isinstance(a, bool | np.bool_) and a for a in answers)):
+                reason = over
+                break
     except KeyboardInterrupt:
         reason = "interrupted"
     finally:
@@ -145,9 +148,10 @@ class _Loop:
         score: Callable[[Array], float] | None,
         stopping: Stopping | None,
         schedule: Schedule,
+        time_limit: float | None,
     ) -> None:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
-        self.stopping, self.schedule = stopping, schedule
+        self.stopping, self.schedule, self.time_limit = stopping, schedule, time_limit
         self.started = perf_counter()
         self.fraction = 0.0
 
@@ -160,11 +164,15 @@ class _Loop:
         """Return the seconds since the start of this training."""
         return perf_counter() - self.started
 
+    def out_of_time(self) -> bool:
+        """Return whether the time limit is reached."""
+        return self.time_limit is not None and self.seconds() >= self.time_limit
+
     def finish(self, done: _Pass) -> Progress:
         """Count the epoch, validate, note the best, and return its event."""
         state = self.state
         state.epoch += 1
-        state.rows += self.objective.rows
+        state.rows += done.rows
         loss = None if self.validation is None else float(self.validation.value(state.theta))
         score = None if self.score is None else float(self.score(state.theta))
         event = Progress(
@@ -194,7 +202,7 @@ class _Loop:
             if stopping.keep_best:
                 state.best_theta = state.theta.copy()
 
-    def over(self, event: Progress, time_limit: float | None, stopped: bool) -> Reason | None:
+    def over(self, stopped: bool) -> Reason | None:
         """Return why the training is over, or None."""
         if stopped:
             return "callback"
@@ -203,75 +211,81 @@ class _Loop:
                 return "no change"
             self.state.plateaus += 1
             self.state.no_change = 0
-        return "time" if time_limit is not None and self.seconds() >= time_limit else None
+        return "time" if self.out_of_time() else None
 
     def diverged(self, good: NDArray[np.floating], learning_rate: float | None) -> DivergenceError:
-        """Put the last good weights back and return the error that says what happened."""
+        """Put the last good weights back, forget the optimiser's memory, and return the error that says why."""
         state = self.state
         state.theta[:] = good
+        state.memory = None
         return DivergenceError(state.step, state.epoch, likely_cause(self.objective, learning_rate), state)
 
     def result(self, reason: Reason, history: list[Progress], message: str) -> Result:
         """Return the Result, with the best weights where the stopping rule keeps them."""
         best = self.state.best_theta if self.stopping and self.stopping.keep_best else None
-        return Result(self.state.theta if best is None else best, reason, history, self.state, message)
+        return Result((self.state.theta if best is None else best).copy(), reason, history, self.state, message)
 
 
-def _batch_passes(
-    engine: Any,
-    loop: _Loop,
-    batch_size: int,
-    order: str,
-    seed: int,
-    epochs: int,
-    time_limit: float | None,
-) -> _Passes:
-    """Yield one pass per epoch of mini-batch updates, slices of which the engine runs."""
+def _batch_passes(engine: Any, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
+    """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
     state.memory = state.memory or _memory(engine.rule, objective, state.theta)
-    steps = steps_of(objective.rows, batch_size)
     for epoch in range(epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
         good = state.theta.copy()
-        total, norm, rate = 0.0, 0.0, 0.0
-        for start in range(0, steps, SLICE):
-            count = min(SLICE, steps - start)
-            fractions = ((epoch * steps + start + k) / (epochs * steps) for k in range(count))
-            rates = [loop.schedule(loop.moment(k, f)) for k, f in enumerate(fractions)]
-            part = None if rows is None else rows[start * batch_size : (start + count) * batch_size]
-            losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
-            state.step += len(losses)
-            rate = rates[len(losses) - 1]
-            if not isfinite(losses[-1]):
-                state.step -= 1
-                raise loop.diverged(good, rate)
-            sizes = np.full(len(losses), batch_size)
-            sizes[-1] = min(batch_size, objective.rows - (start + count - 1) * batch_size)
-            total += float(np.dot(losses, sizes))
-            if time_limit is not None and loop.seconds() >= time_limit and start + count < steps:
-                yield _Pass(total / ((start + count) * batch_size), norm, rate)
-                return Ending(False, "")
-        if not np.isfinite(state.theta).all():
-            raise loop.diverged(good, rate)
+        done = _run_epoch(engine, loop, rows, batch_size, epoch / epochs, 1 / epochs)
+        if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
+            raise loop.diverged(good, done.learning_rate)
         loop.fraction = (epoch + 1) / epochs
-        yield _Pass(total / objective.rows, norm, rate)
+        yield done
     return Ending(False, "")
+
+
+def _run_epoch(
+    engine: Any, loop: _Loop, order: NDArray[np.intp] | None, batch_size: int, before: float, share: float
+) -> _Pass:
+    """Hand the steps of one epoch to the engine, a slice at a time, until they are done or the time is up.
+
+    `before` is the fraction of the training that is done, `share` what this epoch adds. A loss that is not finite
+    ends the epoch, and is then its loss.
+    """
+    state, rows = loop.state, loop.objective.rows
+    steps = steps_of(rows, batch_size)
+    total, seen, norm, rate = 0.0, 0, 0.0, 0.0
+    for start in range(0, steps, SLICE):
+        count = min(SLICE, steps - start)
+        rates = [loop.schedule(loop.moment(k, before + share * (start + k) / steps)) for k in range(count)]
+        part = None if order is None else order[start * batch_size : (start + count) * batch_size]
+        losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
+        rate = rates[len(losses) - 1]
+        if not isfinite(losses[-1]):
+            state.step += len(losses) - 1
+            return _Pass(losses[-1], norm, rate, seen)
+        state.step += count
+        sizes = np.full(count, batch_size)
+        sizes[-1] = min(batch_size, rows - (start + count - 1) * batch_size)
+        total, seen = total + float(np.dot(losses, sizes)), seen + int(sizes.sum())
+        if loop.out_of_time():
+            break
+    return _Pass(total / seen, norm, rate, seen)
 
 
 def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
     """Yield one pass per iteration of a full-batch method."""
     state = loop.state
-    iterates = minimizer.iterate(loop.objective, state.theta.copy(), epochs)
-    while True:
-        try:
-            theta, loss, norm = next(iterates)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
-        if not isfinite(loss):
-            raise loop.diverged(state.theta.copy(), None)
-        state.theta[:] = theta
-        state.step += 1
-        yield _Pass(loss, norm, None)
+    if not isfinite(float(loop.objective.value(state.theta))):
+        raise loop.diverged(state.theta.copy(), None)
+    with closing(minimizer.iterate(loop.objective, state.theta.copy(), epochs)) as iterates:
+        while True:
+            try:
+                theta, loss, norm = next(iterates)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
+            if not isfinite(loss):
+                raise loop.diverged(state.theta.copy(), None)
+            state.theta[:] = theta
+            state.step += 1
+            yield _Pass(loss, norm, None, loop.objective.rows)
 
 
 def _order(order: str, seed: int, epoch: int, rows: int, batch_size: int) -> NDArray[np.intp] | None:
@@ -295,9 +309,13 @@ def _rate(optimizer: UpdateRule | Minimizer) -> float:
 
 def likely_cause(objective: Objective, learning_rate: float | None) -> str:
     """Return the most likely cause of a loss that is not finite, and its remedy."""
-    data: Iterator[tuple[str, Any]] = iter((("inputs", objective.X), ("targets", objective.y)))
+    data = [("inputs", objective.X)]
+    if objective.loss.targets == "real":
+        data.append(("targets", objective.y))
     for name, values in data:
         largest = float(abs(values).max()) if values.size else 0.0
+        if not isfinite(largest):
+            return f"the {name} hold NaN or infinity; remove or fill them"
         if largest > 100:
             return f"the {name} reach {largest:.3g}; standardise them (mean 0, deviation 1)"
     if learning_rate is None:
@@ -313,10 +331,12 @@ def _check(objective: Objective, loop: _Loop, epochs: int, batch_size: int | Non
         raise ValueError(
             f"theta has shape {loop.state.theta.shape}; this network has {objective.network.size} parameters"
         )
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1 (or None for all rows), got {batch_size}")
+    if not np.issubdtype(loop.state.theta.dtype, np.floating):
+        raise ValueError(f"theta must hold float32 or float64 numbers, got {loop.state.theta.dtype}")
+    if not isinstance(epochs, int | np.integer) or epochs < 1:
+        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
+    if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
+        raise ValueError(f"batch_size must be a whole number of at least 1 (or None for all rows), got {batch_size!r}")
     if order not in ("reshuffle", "once", "given"):
         raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
     monitor = loop.stopping.monitor if loop.stopping else "loss"

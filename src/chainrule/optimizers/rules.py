@@ -2,7 +2,8 @@
 
 θ, the gradient g and every array of the memory have shape (P,); η is the learning rate. A rule never mutates its
 arguments and works entry by entry, so that an engine may apply it to θ piece by piece. t counts updates from 1.
-The defaults are the papers'; where a paper names no learning rate, it is the notes' 0.001.
+The defaults are the papers'; where a paper names no learning rate, it is the notes' 0.001, and 0.01 for AdaGrad,
+whose steps only shrink.
 
 Source: lecture notes; Polyak 1964; Nesterov 1983 and Sutskever et al. 2013; Duchi et al. 2011; Zeiler 2012;
 Tieleman and Hinton 2012; Kingma and Ba 2015; Loshchilov and Hutter 2019.
@@ -159,7 +160,8 @@ class Adam(UpdateRule):
 class AdamW(UpdateRule):
     """Adam with decoupled decay: θ ← θ - η m̂ / (√v̂ + ε) - η λ θ.
 
-    `decayed` (P,) of 0 and 1 in `init` says which entries decay; the training loop spares biases with it.
+    λ is per unit of learning rate, as PyTorch has it (the paper's λ is η λ here). `decayed` (P,) of 0 and 1 in
+    `init` says which entries decay; the training loop spares biases with it.
     """
 
     learning_rate: float = 1e-3
@@ -167,11 +169,12 @@ class AdamW(UpdateRule):
     beta_2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.01
+    memory = ("mean", "square_mean")
 
     def init(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
         """Return Adam's memory, and which entries decay (all, unless told)."""
         decays = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
-        return {**self._adam.init(P, dtype), "decayed": decays}
+        return {**super().init(P, dtype), "decayed": decays}
 
     @property
     def _adam(self) -> Adam:
