@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import files
-from chainrule.sources import SourceError, infer_task, load, read_idx, read_table, write_table
+from chainrule.sources import SourceError, infer_task, load, read_idx
+from chainrule.tables import read_table, write_table
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -1,0 +1,5 @@
+"""`python -m chainrule.cli` is `chainrule`."""
+
+from . import main
+
+main()

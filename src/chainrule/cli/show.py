@@ -1,0 +1,199 @@
+"""What the commands print: lines, tables, notes, the progress bar, and JSON.
+
+Results go to stdout; notes and the progress bar to stderr, so that stdout can be piped. With --json stdout holds one
+JSON object and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from typing import Any
+
+import click
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..progress import Progress as Event
+
+MOST_LINES = 12
+"""Of longer lists the beginning is shown."""
+
+
+def line(text: str, style: str = "") -> None:
+    """Print a line of results; a label up to the first colon stands out on a terminal."""
+    label, colon, rest = text.partition(": ")
+    shown = Text.assemble((label + colon, style or "bold"), (rest, style)) if colon else Text(text, style)
+    Console(highlight=False).print(shown, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print a dim remark to stderr, on one line."""
+    Console(stderr=True, highlight=False).print(Text(f"note: {' '.join(text.split())}", "dim"), soft_wrap=True)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as plain JSON: NumPy numbers become numbers, what is not finite becomes None.
+
+    >>> plain({"loss": float("nan"), "sizes": (np.int64(2), 3)})
+    {'loss': None, 'sizes': [2, 3]}
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def as_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def number(value: float | None) -> str:
+    """Return a number with about five digits, readable at any size.
+
+    >>> number(52345.678), number(0.123456), number(None), number(1234567.0), number(2e-9)
+    ('52,346', '0.12346', '-', '1,234,567', '2e-09')
+    """
+    if value is None or not isfinite(value):
+        return "-"
+    if 1e3 <= abs(value) < 1e12:
+        return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:,.1f}"
+    return f"{value:.5g}"
+
+
+def plural(count: int, word: str) -> str:
+    """Return "1 row", "2,000 rows"."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def shortened(lines: Sequence[str], what: str) -> list[str]:
+    """Return at most twelve lines, the last of them saying how many more there are."""
+    if len(lines) <= MOST_LINES:
+        return list(lines)
+    return [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} more {what}"]
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Collect the warnings for users that are given inside, each once, instead of printing them."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield notes
+        finally:
+            given = (" ".join(str(w.message).split()) for w in caught if issubclass(w.category, UserWarning))
+            notes.extend(dict.fromkeys(given))
+
+
+# ------------------------------------------------------------------------------------------------ progress bar
+
+
+class _Numbers(ProgressColumn):
+    """Loss, validation score and learning rate of the last epoch."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["numbers"], "cyan")
+
+
+class Bar:
+    """A live bar over the epochs, a reader of Progress events; nothing where stderr is not a terminal."""
+
+    def __init__(self, epochs: int, score: str, shown: bool) -> None:
+        self.score, self.restarts, self.last = score, 0, 0
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), _Numbers())
+        idle = not (shown and console.is_terminal)
+        self.progress = Progress(*columns, console=console, transient=True, disable=idle, redirect_stdout=False)
+        self.task = self.progress.add_task("training", total=epochs, numbers="")
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if event.epoch < self.last:
+            self.restarts += 1
+            self.progress.update(self.task, description=f"start {self.restarts + 1}")
+        self.last = event.epoch
+        parts = [f"loss {event.loss:.4g}"]
+        if event.validation_score is not None:
+            parts.append(f"{self.score} {event.validation_score:.4f}")
+        if event.learning_rate is not None:
+            parts.append(f"rate {event.learning_rate:.2g}")
+        self.progress.update(self.task, completed=event.epoch, numbers="  ".join([*parts, f"{event.seconds:.0f} s"]))
+
+
+# ------------------------------------------------------------------------------------------------------ scores
+
+
+def table(*columns: str | Text) -> Table:
+    """Return an empty table: the first column to the left, the others to the right."""
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for k, column in enumerate(columns):
+        made.add_column(column, justify="right" if k else "left", no_wrap=True)
+    return made
+
+
+def print_table(made: Table) -> None:
+    """Print a table without spaces at the ends of its lines."""
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(made)
+    lines = [text.rstrip() for text in captured.get().splitlines() if text.strip()]
+    sys.stdout.write("\n".join(text[1:] for text in lines) + "\n")  # the box has an empty left edge
+
+
+def score_line(scores: Mapping[str, Any]) -> str:
+    """Return the scores on one line."""
+    if "accuracy" in scores:
+        loss = "" if scores["log_loss"] is None else f", log loss {scores['log_loss']:.4f}"
+        right = f"accuracy {scores['accuracy']:.4f} (error {scores['error_percent']:.2f} %)"
+        return f"{right}, macro F1 {scores['macro_f1']:.4f}{loss}"
+    r2 = "" if scores["r2"] is None else f", R² {scores['r2']:.4f}"
+    return f"RMSE {number(scores['rmse'])}, MAE {number(scores['mae'])}{r2}"
+
+
+def show_scores(scores: Mapping[str, Any]) -> None:
+    """Print the confusion matrix, or the quantiles of the residuals."""
+    for label in scores.get("unknown_labels", [])[:5]:
+        note(f"the model has never seen the class {label!r}; its rows count as errors")
+    if scores.get("confusion"):
+        _show_confusion(**scores["confusion"])
+    if "residual_quantiles" in scores:
+        made = table("quantile", *(f"{q} %" for q in scores["residual_quantiles"]))
+        made.add_row("actual - predicted", *map(number, scores["residual_quantiles"].values()))
+        print_table(made)
+
+
+def _show_confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+    """Print the matrix where it fits the width, else for each class what it was taken for."""
+    made = table("actual \\ predicted", *map(Text, labels))
+    for k, (label, row) in enumerate(zip(labels, counts, strict=True)):
+        made.add_row(Text(label), *(Text(str(n) if n else "·", "bold" if j == k else "") for j, n in enumerate(row)))
+    console = Console()
+    if console.measure(made, options=console.options.update(max_width=10_000)).maximum > console.width:
+        _show_confused(labels, counts)
+    else:
+        print_table(made)
+
+
+def _show_confused(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+    made = table("actual", "rows", "right")
+    made.add_column("taken for", overflow="fold")
+    for k, (label, row) in enumerate(zip(labels, counts, strict=True)):
+        wrong = sorted((-n, labels[j]) for j, n in enumerate(row) if n and j != k)
+        right = f"{100 * row[k] / sum(row):.1f} %" if sum(row) else "-"
+        made.add_row(Text(label), f"{sum(row):,}", right, Text(", ".join(f"{other} {-n}" for n, other in wrong[:5])))
+    print_table(made)

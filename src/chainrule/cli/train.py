@@ -1,0 +1,255 @@
+"""`chainrule train`: from a file to a tested, saved network."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+import numpy as np
+
+from .. import assembly
+from ..model_file import save
+from ..tables import TableEncoder
+from . import show, version
+from .data import Data, Rows, can_stratify, encoder_of, prepare, split
+from .options import (
+    ESTIMATORS,
+    SETTINGS,
+    SIGNATURES,
+    Facts,
+    TrainCommand,
+    by_label,
+    option,
+    settled,
+    training_options,
+    without_effect,
+)
+from .scores import scores_of
+
+ENDINGS: Mapping[str, str] = {
+    "epochs": "as many as --max-iter allows",
+    "converged": "converged",
+    "no change": "no longer improving",
+    "time": "out of time (--time-limit)",
+    "interrupted": "stopped by Ctrl-C",
+    "gave up": "no better point was found",
+    "diverged": "diverged; the best weights are kept",
+}
+"""Why a training ended."""
+
+
+@click.command(
+    cls=TrainCommand,
+    params=training_options(),
+    epilog="Example: chainrule train digits --out digits.safetensors",
+    context_settings={"max_content_width": 100},
+)
+@click.argument("source")
+@click.option("--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file")
+@click.option("--out", metavar="FILE", help="save the model here, such as model.safetensors")
+@click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE")
+@click.option(
+    "--test-fraction",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    metavar="NUMBER",
+    help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["auto", "classification", "regression"]),
+    default="auto",
+    help="auto tells from the target  [auto]",
+)
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
+@click.option("--quiet", is_flag=True, help="print nothing but the test scores, on one line")
+@click.pass_context
+def train(
+    ctx: click.Context, /, source: str, target: str | None, out: str | None, test: str | None, **rest: Any
+) -> None:
+    """Train a network on SOURCE, test it on rows it has not seen, and save it.
+
+    SOURCE is a table (.csv, .csv.gz, .tsv, .parquet), an .npz file, MNIST's idx files or their folder, or the word
+    digits for a data set that is always there.
+    """
+    given = {name: value for name, value in rest.items() if name in SETTINGS and _is_given(ctx, name)}
+    if out is not None:
+        _check_writable(Path(out))
+    seed = given.get("random_state", 0) or 0
+    data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
+    training = Training(data, given)
+    telling = not (rest["as_json"] or rest["quiet"])
+    if telling:
+        training.announce()
+    training.run(bar=not rest["quiet"])
+    if out is not None:
+        save(training.model, out)
+    scores = None if data.test is None else scores_of(training.model, data.test)
+    if rest["as_json"]:
+        return show.as_json(training.report(scores, out))
+    if telling:
+        training.tell_end()
+    if scores is not None:
+        show.line(f"test: {show.score_line(scores)}, {show.plural(scores['rows'], 'row')}")
+    if telling:
+        show.show_scores(scores or {})
+        _tell_file(out, data)
+    return None
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _check_writable(path: Path) -> None:
+    """Raise ValueError for a file that could not be written, before any training."""
+    if path.is_dir():
+        raise ValueError(f"--out {path}: it is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
+        raise ValueError(f"--out {path}: there is no folder {str(path.parent)!r}")
+    trial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        trial.open("xb").close()
+        trial.unlink()
+    except OSError as error:
+        raise ValueError(f"--out {path}: cannot be written, {(error.strerror or str(error)).lower()}") from error
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"--out {path}: cannot be written, it is read-only")
+
+
+def _tell_file(out: str | None, data: Data) -> None:
+    if out is None:
+        show.line("not saved; --out model.safetensors keeps the model")
+        return
+    new = "NEW.csv" if data.is_table else "digits" if data.source.name == "digits" else "NEW"
+    show.line(f"saved: {out}; to predict with it: chainrule predict {out} {new} --out predictions.csv")
+
+
+class Training:
+    """One training: the settled settings, the estimator, and what is to be said about them."""
+
+    def __init__(self, data: Data, given: Mapping[str, Any]) -> None:
+        rows = len(data.train)
+        self.data = data
+        self.chosen = settled(data.task, given, Facts(rows, data.standardise, data.source.scale))
+        self.notes = without_effect(data.task, given, self.chosen)
+        if "class_weight" in self.chosen:
+            self.chosen["class_weight"] = by_label(self.chosen["class_weight"], np.unique(data.train.y))
+        self.settings = {**SIGNATURES[data.task], **self.chosen}
+        self.model = ESTIMATORS[data.task](**self.chosen)
+        self.encoder: TableEncoder | None = encoder_of(data, self.settings["preprocessing"], self.settings["dtype"])
+        self.seconds = 0.0
+
+    def announce(self) -> None:
+        """Say what will be trained, on what."""
+        data, source = self.data, self.data.source
+        columns = "columns" if data.is_table else "inputs"
+        show.line(f"data: {source.name}, {show.plural(len(source.X), 'row')} with {source.X.shape[1]:,} {columns}")
+        show.line(f"task: {data.task}, because {data.why}")
+        self._announce_inputs()
+        early = self.settings["early_stopping"]
+        kept = f", {self.settings['validation_fraction'] * 100:g} % of them for validation" if early else ""
+        show.line(f"train: {show.plural(len(data.train), 'row')}{kept}")
+        if data.test is not None:
+            show.line(f"test: {show.plural(len(data.test), 'row')}, {data.tested_on}")
+        network = self._network()
+        hidden = "-".join(map(str, assembly.sizes(self.settings)))
+        sizes = f"{network.inputs}-{hidden}-{network.outputs}" if hidden else f"{network.inputs}-{network.outputs}"
+        words = [str(getattr(a, "name", a)) for a in dict.fromkeys(assembly.activations(self.settings))]
+        show.line(f"network: {', '.join([sizes, *words])}, {show.plural(network.size, 'parameter')}")
+        for text in self.notes:
+            show.note(text)
+
+    def _announce_inputs(self) -> None:
+        if self.encoder is not None:
+            show.line(f"columns: {show.plural(len(self.encoder.feature_names_out_), 'input')} from")
+            for text in show.shortened(self.encoder.describe().splitlines(), "columns"):
+                show.line(f"  {text}", "dim")
+        elif self.settings["preprocessing"] == "always":
+            show.line("inputs: standardised, constant ones left out")
+        elif self.settings["input_scale"] != 1:
+            show.line(f"inputs: multiplied by {self.settings['input_scale']:.6g}")
+
+    def _network(self) -> Any:
+        """Return the network to come; constant columns of a matrix are not known yet."""
+        y = self.data.train.y
+        outputs = y.shape[1] if y.ndim > 1 else 1
+        if self.data.task == "classification" and y.ndim == 1:
+            classes = len(np.unique(y))
+            outputs = classes if classes > 2 else 1
+        inputs = self.data.train.X.shape[1] if self.encoder is None else len(self.encoder.feature_names_out_)
+        return assembly.network(self.settings, inputs, outputs)
+
+    def run(self, bar: bool) -> None:
+        """Fit the estimator, with a live bar."""
+        score = self.settings["scoring"] or ("accuracy" if self.data.task == "classification" else "R²")
+        reader = show.Bar(self.settings["max_iter"], score, bar)
+        self.model.set_params(callbacks=[reader])
+        with show.noted() as notes, reader.progress:
+            started = perf_counter()
+            self._fit()
+            self.seconds = perf_counter() - started
+        self.model.set_params(callbacks=None)
+        self.model.target_name_ = self.data.source.target
+        if self.model.stop_reason_ == "diverged" and not self.model.loss_curve_:
+            raise ValueError(next((text for text in notes if "diverged" in text), "training diverged"))
+        told = {"epochs": "converged yet", "interrupted": "interrupted by user"}.get(self.model.stop_reason_)
+        self.notes += [text for text in notes if told is None or told not in text]
+
+    def _fit(self) -> None:
+        """Fit; where a class is too rare for scikit-learn's validation split, split the rows here."""
+        rows, held = self.data.train, Rows(None, np.empty(0))
+        share = self.settings["validation_fraction"]
+        if self.settings["early_stopping"] and self.data.task == "classification" and not can_stratify(rows.y, share):
+            kept, other = split(rows.y, share, self.model.random_state or 0, labels=True)
+            rows, held = rows.part(kept), rows.part(other)
+        if len(held):
+            self.model.fit(rows.X, rows.y, X_val=held.X, y_val=held.y)
+        else:
+            self.model.fit(rows.X, rows.y)
+
+    def tell_end(self) -> None:
+        """Say how the training went."""
+        model = self.model
+        best = model.best_validation_score_
+        score = "" if best is None else f", best validation score {best:.4f}"
+        loss = f"loss {show.number(model.loss_)}{score}"
+        epochs = show.plural(model.n_iter_, "epoch")
+        ending = ENDINGS.get(model.stop_reason_, model.stop_reason_)
+        show.line(f"trained: {epochs} in {self.seconds:.1f} s, {ending}; {loss}")
+        for text in self.notes:
+            show.note(text)
+
+    def report(self, scores: Mapping[str, Any] | None, out: str | None) -> dict[str, Any]:
+        """Return everything as one JSON object."""
+        data, model = self.data, self.model
+        return {
+            "command": "train",
+            "version": version(),
+            "source": {"name": data.source.name, "target": data.source.target, "rows": len(data.source.X)},
+            "task": data.task,
+            "why": data.why,
+            "rows": {"train": len(data.train), "test": 0 if data.test is None else len(data.test)},
+            "tested_on": data.tested_on,
+            "network": {"inputs": model.network_.inputs, "hidden_layer_sizes": assembly.sizes(self.settings)}
+            | {"outputs": model.network_.outputs, "parameters": model.network_.size},
+            "settings": {name: self.settings[name] for name in SETTINGS if name in self.settings},
+            "training": {
+                "epochs": model.n_iter_,
+                "seconds": self.seconds,
+                "stop_reason": model.stop_reason_,
+                "loss": model.loss_,
+                "best_validation_score": model.best_validation_score_,
+            },
+            "test": scores,
+            "model": out,
+            "notes": self.notes,
+        }
+
+
+__all__ = ["option", "train"]

@@ -1,0 +1,129 @@
+"""What the documentation shows is true: its code runs, its commands print what it says they print."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+from math import inf
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import chainrule
+from chainrule.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/")
+"""Commands that set up, check or measure: `.ci/run` runs the first two, the last takes minutes by design."""
+
+
+class Snippet(NamedTuple):
+    """One code block of a page."""
+
+    page: str
+    language: str
+    text: str
+
+
+def snippets(language: str) -> list[Snippet]:
+    """Return the blocks of one language of all pages."""
+    found = ((page, match) for page in PAGES for match in FENCE.finditer(page.read_text()))
+    return [Snippet(page.name, m[1], m[2]) for page, m in found if m[1] == language]
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    """Return the commands of a console block, and what is printed under each."""
+    parts = re.split(r"^\$ ", block.replace("\\\n", ""), flags=re.MULTILINE)[1:]
+    return [(part.split("\n", 1)[0].strip(), part.split("\n", 1)[1]) for part in parts]
+
+
+def masked(printed: str) -> list[str]:
+    """Return the lines with # for every number: seconds differ from run to run, last digits between machines."""
+    lines = [re.sub(r"[-+]?\d[\d,.]*(e[-+]?\d+)?\b|·", "#", line) for line in printed.splitlines()]
+    return [re.sub(r"[\s─]+", " ", line).strip() for line in lines if line.strip(" ─")]
+
+
+class Promise(NamedTuple):
+    """A figure that a command prints, and the range it must lie in."""
+
+    figure: str
+    low: float = -inf
+    high: float = inf
+
+
+PROMISES = {
+    "chainrule train digits": Promise(r"accuracy ([\d.]+)", low=0.97),
+    "chainrule train ../shared/data/mnist": Promise(r"error ([\d.]+) %", high=2.2),
+    "chainrule train ../shared/data/tabular/adult_train.csv.gz": Promise(r"accuracy ([\d.]+)", low=0.85),
+    "chainrule train ../shared/data/tabular/california_housing.csv.gz": Promise(r"RMSE ([\d,]+)", high=55_000),
+}
+"""What the commands of the pages must reach on the test rows, by their first words."""
+
+
+MODULES = [m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.")]
+CONSOLE = [(b.page, *c) for b in snippets("console") for c in commands(b.text) if not c[0].startswith(NOT_RUN)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return a folder with the project's surroundings, in which the pages' commands run in order."""
+    place = tmp_path_factory.mktemp("docs") / "chainrule"
+    place.mkdir()
+    for name in ("examples", "benchmarks"):
+        (place / name).symlink_to(ROOT / name)
+    if DATA.exists():
+        (place.parent / "shared").symlink_to(DATA.parent)
+    return place
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("page", sorted({b.page for b in snippets("python")}))
+def test_python_blocks(page, folder, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {"__name__": "documentation"}
+    for block in snippets("python"):
+        if block.page == page:
+            exec(compile(block.text, page, "exec"), names)
+
+
+@pytest.mark.parametrize(("page", "command", "expected"), CONSOLE)
+def test_console_blocks(page, command, expected, folder) -> None:
+    if "../shared/data" in command and not DATA.exists():
+        pytest.skip("the real data sets (../shared/data) are not here")
+    words = shlex.split(command)
+    words[:1] = [sys.executable] if words[0] == "python" else [sys.executable, "-m", "chainrule.cli"]
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONHASHSEED": "0"}
+    result = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert masked(result.stdout) == masked(expected)
+    for promise in (p for start, p in PROMISES.items() if command.startswith(start)):
+        for printed in (result.stdout, expected):
+            figure = re.search(promise.figure, printed)
+            assert figure is not None
+            assert promise.low <= float(figure[1].replace(",", "")) <= promise.high
+
+
+def test_every_promise_stands_on_a_page() -> None:
+    assert all(any(command.startswith(start) for _, command, _ in CONSOLE) for start in PROMISES)
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "parameters.md").read_text()
+    for name, setting in SETTINGS.items():
+        assert f"| `{name}` |" in page, name
+        assert setting.help in page, name

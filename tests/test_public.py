@@ -1,0 +1,237 @@
+"""The house as a whole: what it offers, that everything is documented, and that imports point one way only."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+PACKAGE = Path(cr.__file__).parent
+FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+
+
+class Room(NamedTuple):
+    """Modules in the order in which they may import each other, other rooms they may enter, packages they may use."""
+
+    steps: tuple[str, ...]
+    enters: tuple[str, ...]
+    uses: tuple[str, ...]
+
+
+ROOMS: dict[str, Room] = {
+    "mathematics": Room(
+        steps=(
+            "arrays randomness schedules",
+            "activations initializers penalties losses",
+            "blocks",
+            "network",
+            "objective",
+            "optimizers gradient_check",
+        ),
+        enters=(),
+        uses=("numpy", "scipy", "array_api_compat"),
+    ),
+    "engines": Room(("engines",), ("mathematics",), ("numpy",)),
+    "training": Room(("progress", "training"), ("mathematics", "engines"), ("numpy",)),
+    "tables": Room(
+        steps=("files", "table_files", "cells sources", "columns", "tables"),
+        enters=(),
+        uses=("numpy", "polars", "narwhals", "sklearn"),
+    ),
+    "estimators": Room(
+        steps=("assembly settings vocabulary", "targets", "fitting", "estimators", "model_file"),
+        enters=("mathematics", "engines", "training", "tables"),
+        uses=("numpy", "polars", "narwhals", "sklearn", "safetensors"),
+    ),
+    "package": Room(("__init__",), ("mathematics", "training", "estimators"), ()),
+    "faces": Room(
+        steps=("cli",),
+        enters=("mathematics", "training", "tables", "estimators", "package"),
+        uses=("numpy", "polars", "sklearn", "click", "rich"),
+    ),
+}
+"""The design's sections 2, 3 and 5. A new module gets its place here."""
+
+LATE = {("fitting", "model_file")}
+"""Imports inside a function that go the other way: the estimators' `save` asks the file format."""
+
+NAMES_ENGINES = {("cli/inspect", "engines")}
+"""`chainrule info` says which engines there are: the one look of a face below the training loop."""
+
+
+def _place(module: str) -> tuple[str, int]:
+    """Return the room of a module and its step there."""
+    places = [(name, k) for name, room in ROOMS.items() for k, step in enumerate(room.steps) if module in step.split()]
+    assert len(places) == 1, f"{module} has no place in ROOMS, or several"
+    return places[0]
+
+
+def _top(name: str) -> str:
+    return name.split("/")[0]
+
+
+def _imports(name: str) -> Iterator[ast.Import | ast.ImportFrom]:
+    return (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def _packages(name: str) -> set[str]:
+    """Return the packages, other than this one, that a file imports."""
+    packages = set()
+    for node in _imports(name):
+        if isinstance(node, ast.Import):
+            packages |= {alias.name.split(".")[0] for alias in node.names}
+        elif not node.level:
+            packages.add((node.module or "").split(".")[0])
+    return packages
+
+
+def _internal(name: str) -> Iterator[tuple[str, str]]:
+    """Yield (module or folder of the package, imported name) for each import that leaves the file's own folder."""
+    for node in _imports(name):
+        if isinstance(node, ast.ImportFrom) and node.level > name.count("/"):
+            for alias in node.names:
+                module = (node.module or alias.name).split(".")[0]
+                yield module if module in map(_top, FILES) else "__init__", alias.name
+
+
+modules = pytest.mark.parametrize("name", list(FILES))
+
+
+@modules
+def test_imports_point_one_way(name: str) -> None:
+    room, step = _place(_top(name))
+    for module, _ in _internal(name):
+        other, other_step = _place(module)
+        if (_top(name), module) in LATE or (name, module) in NAMES_ENGINES:
+            continue
+        assert other in ROOMS[room].enters or other == room, f"{name} ({room}) imports {module} ({other})"
+        assert other != room or other_step < step, f"{name} imports {module}, which stands beside or above it"
+
+
+def test_late_imports_stand_in_functions_and_are_needed() -> None:
+    for name, module in LATE:
+        outer = [node for node in TREES[name].body if isinstance(node, ast.ImportFrom)]
+        assert module not in [node.module for node in outer]
+        assert module in [target for target, _ in _internal(name)]
+
+
+@modules
+def test_a_room_uses_only_its_packages(name: str) -> None:
+    allowed = {*ROOMS[_place(_top(name))[0]].uses, *sys.stdlib_module_names}
+    assert _packages(name) <= allowed
+
+
+@modules
+def test_no_module_takes_private_names_of_another(name: str) -> None:
+    assert [taken for _, taken in _internal(name) if taken.startswith("_") and taken != "__version__"] == []
+
+
+def test_the_package_itself_only_gathers_names() -> None:
+    allowed = (ast.Expr, ast.ImportFrom, ast.Assign)
+    assert all(isinstance(node, allowed) for node in TREES["__init__"].body)
+    assert not any(
+        isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in ast.walk(TREES["__init__"])
+    )
+
+
+def _documented(node: Any, where: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each public class, function and method below a node, with its docstring."""
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef | ast.ClassDef) and not child.name.startswith("_"):
+            yield f"{where}.{child.name}", ast.get_docstring(child)
+            if isinstance(child, ast.ClassDef):
+                yield from _documented(child, f"{where}.{child.name}")
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_everything_public_has_a_docstring(name: str) -> None:
+    assert ast.get_docstring(TREES[name])
+    assert [where for where, text in _documented(TREES[name], name) if not (text or "").strip()] == []
+
+
+PUBLISHING = [cr, cr.losses, cr.optimizers, importlib.import_module("chainrule.engines")]
+
+
+@pytest.mark.parametrize("module", PUBLISHING, ids=lambda module: module.__name__)
+def test_public_names_are_sorted_exist_and_are_documented(module: ModuleType) -> None:
+    names = module.__all__
+    assert len(set(names)) == len(names)
+    for name in names:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+            assert (value.__doc__ or "").strip(), name
+
+
+def test_the_packages_names_are_sorted() -> None:
+    assert cr.__all__ == sorted(cr.__all__)
+    assert cr.__version__ == version("chainrule")
+
+
+def test_every_public_class_is_reachable_under_one_name() -> None:
+    objects = [getattr(cr, name) for name in cr.__all__]
+    assert len({id(value) for value in objects}) == len(objects)
+    assert not [value for value in objects if getattr(value, "__name__", "").startswith("_")]
+
+
+def test_the_designs_public_surface() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 7))
+    y = (X[:, 0] > 0).astype(int)
+    network = cr.Network(7, [cr.Dense(6), cr.Activation("relu"), cr.Dense(2)])
+    theta = network.initialize(seed=0)
+    assert network.forward(theta, X).shape == (40, 2)
+    objective = cr.Objective(network, cr.losses.CrossEntropy(), X, y, penalties=[cr.penalties.L2(1e-4)])
+    value, gradient = objective.value_and_gradient(theta)
+    assert np.isfinite(value)
+    assert gradient.shape == objective.hessian_product(theta, gradient).shape == theta.shape
+    settings = {"optimizer": cr.optimizers.Adam(), "schedule": cr.schedules.Constant(1e-2), "batch_size": 8, "seed": 0}
+    events = list(cr.training(objective, theta, **settings, epochs=10, engine="auto"))
+    result = cr.train(objective, theta, **settings, epochs=10)
+    assert [event.epoch for event in events] == list(range(1, 11))
+    assert events[-1].loss == result.history[-1].loss < events[0].loss
+
+
+WATCHED_IMPORT = """
+import json, sys, threading
+allowed, seen = json.loads(sys.argv[1]), []
+
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and not arguments[0].startswith(tuple(allowed)):
+        seen.append([event, arguments[0]])
+    if event.split(".")[0] in ("_thread", "subprocess", "socket", "shutil", "tempfile", "urllib") or event in (
+        "os.system", "os.fork", "os.exec", "os.mkdir", "os.remove", "os.rename"
+    ):
+        seen.append([event, str(arguments)[:80]])
+
+import {known}
+sys.addaudithook(watch)
+import chainrule
+extras = sorted({{"jax", "matplotlib", "torch", "click"}} & set(sys.modules))
+print(json.dumps([seen, threading.active_count(), extras]))
+"""
+
+
+def test_importing_opens_no_other_files_and_starts_no_thread() -> None:
+    known = "numpy, scipy.special, scipy.optimize, scipy.sparse, sklearn.base, sklearn.metrics, polars, narwhals"
+    allowed = [str(PACKAGE), sys.prefix, sys.base_prefix]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", WATCHED_IMPORT.format(known=known), json.dumps(allowed)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    seen, threads, extras = json.loads(done.stdout)
+    assert seen == []
+    assert threads == 1
+    assert extras == []
