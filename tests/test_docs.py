@@ -70,7 +70,7 @@ PROMISES = {
 """What the commands of the pages must reach on the test rows, by their first words."""
 
 
-MODULES = [m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.")]
+MODULES = [m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.") if "__main__" not in m.name]
 CONSOLE = [(b.page, *c) for b in snippets("console") for c in commands(b.text) if not c[0].startswith(NOT_RUN)]
 
 
