@@ -54,7 +54,7 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "estimators": Room(
-        steps=("assembly settings vocabulary", "targets", "fitting", "estimators", "model_file"),
+        steps=("assembly settings vocabulary inputs", "targets", "fitting", "estimators", "model_file"),
         enters=("mathematics", "engines", "training", "tables"),
         uses=("numpy", "polars", "narwhals", "sklearn", "safetensors"),
     ),

@@ -11,25 +11,22 @@ from collections.abc import Callable, Generator, Mapping
 from copy import copy
 from typing import Any, Literal, NamedTuple, Self
 
-import narwhals as nw
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state, check_X_y, column_or_1d
-from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from . import assembly, settings
 from .engines import choose
+from .inputs import TableInputs
 from .losses import Loss
 from .network import Network
 from .objective import Objective
 from .optimizers import Minimizer
 from .progress import DivergenceError, Progress, Result, TrainingState
-from .tables import TableEncoder, needs_encoding
 from .training import training
 
 LARGE = (
@@ -54,13 +51,11 @@ def first_order(estimator: Any) -> bool:
     raise AttributeError(f"partial_fit is only available for first-order solvers, not for {estimator.solver!r}")
 
 
-class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class MLP(TableInputs):
     """The common part of MLPClassifier and MLPRegressor."""
 
     feature_names_in_: NDArray[Any]
     network_: Network
-    theta_: NDArray[Any]
-    encoder_: TableEncoder | None
     loss_function_: Loss
     stop_reason_: str
     _state: TrainingState
@@ -153,57 +148,6 @@ class MLP(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
             raise ValueError(f"{LARGE} {best.message}")
         self._warn(best, rule, incremental)
         return self
-
-    def _inputs(self, X: Any, y: Any, fresh: bool) -> tuple[Any, NDArray[Any]]:
-        """Validate X and y; encode the columns where that is asked for or needed."""
-        dtypes = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
-        common = {
-            "multi_output": True,
-            "y_numeric": self.__sklearn_tags__().estimator_type == "regressor",
-            "dtype": dtypes,
-            "accept_sparse": "csr",
-            "order": "C",
-        }
-        if fresh:
-            encode = self.preprocessing == "always" or (self.preprocessing == "auto" and _is_table(X))
-            self.encoder_ = TableEncoder(dtype="float64" if self.dtype == "auto" else self.dtype) if encode else None
-        if self.encoder_ is None:
-            X, y = validate_data(self, X, y, reset=fresh, **common)
-        else:
-            X, y = check_X_y(self._encoded(X, fresh), y, **common)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return self._rescaled(X), y
-
-    def _encoded(self, X: Any, fresh: bool) -> NDArray[Any]:
-        """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns."""
-        encoder = self.encoder_
-        assert encoder is not None
-        if not (fresh or _is_frame(X)) and hasattr(self, "feature_names_in_"):
-            names = ", ".join(self.feature_names_in_[:12])
-            raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
-        frame = X if _is_frame(X) else _numbered(X)
-        if fresh:
-            encoder.fit(frame)
-            self.n_features_in_ = len(encoder.feature_names_in_)
-            self.__dict__.pop("feature_names_in_", None)
-            if _is_frame(X):
-                self.feature_names_in_ = np.array(encoder.feature_names_in_, object)
-        elif not _is_frame(X):
-            _check_n_features(self, X, reset=False)
-        return encoder.transform(frame)
-
-    def _rescaled(self, X: Any) -> Any:
-        return X if self.input_scale == 1 else X * X.dtype.type(self.input_scale)
-
-    def _validated(self, X: Any) -> Any:
-        """Return X as the network takes it, for prediction."""
-        dtype = self.theta_.dtype
-        if self.encoder_ is not None:
-            X = check_array(self._encoded(X, fresh=False), dtype=dtype)
-        else:
-            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), order="C")
-        return self._rescaled(X.astype(dtype, copy=False))
 
     def _scores(self, X: Any) -> NDArray[Any]:
         """Return the raw scores (n, o) of a fitted model."""
@@ -392,19 +336,3 @@ def _merit(result: Result, keeps_best: bool) -> float:
 def _print_iteration(event: Progress) -> None:
     score = "" if event.validation_score is None else f", validation score = {event.validation_score:.6f}"
     print(f"Iteration {event.epoch}, loss = {event.loss:.8f}{score}")
-
-
-def _is_frame(X: Any) -> bool:
-    return hasattr(X, "columns") and nw.dependencies.is_into_dataframe(X)
-
-
-def _is_table(X: Any) -> bool:
-    return _is_frame(X) and (not len(X.columns) or needs_encoding(X))
-
-
-def _numbered(X: Any) -> pl.DataFrame:
-    X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
-    try:
-        return pl.DataFrame({f"x{k}": X[:, k] for k in range(X.shape[1])})
-    except TypeError as error:
-        raise ValueError(f"a column of the array mixes kinds of values ({error}); give a DataFrame") from error
