@@ -5,6 +5,8 @@ Shapes: n rows, i inputs. The test rows are never used for choosing anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -15,10 +17,14 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ..sources import Source, infer_task, load
+from ..table_files import parse_numbers
 from ..tables import TableEncoder
 
 FEWEST = 10
 """Rows of which a part can be held out."""
+
+STRAY, MANY_NUMBERS = 0.1, 20
+"""A text column with more than 20 different numbers, and at most a tenth of other texts, was meant to be numbers."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def as_target(y: Any, task: str, name: str | None) -> NDArray[Any]:
         return np.asarray(y, np.float64)
     if y.dtype.kind == "f" and not (y == np.round(y)).all():
         strange = y[y != np.round(y)][0]
-        raise ValueError(f"target {name!r} holds {strange:g}; classes are text or whole numbers (--task regression?)")
+        raise ValueError(f"target {name!r} holds {strange:g}; a classification needs text or whole numbers")
     return np.asarray(y.astype(np.int64) if y.dtype.kind == "f" else y)
 
 
@@ -120,8 +126,8 @@ def _check_columns(X: Any, X_test: Any, test: str) -> None:
 
 def _held_out(rows: Rows, fraction: float, task: str, seed: int, name: str) -> tuple[Rows, Rows]:
     if len(rows) < FEWEST:
-        count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-        raise ValueError(f"{name}: {count} are too few to hold some out; add rows, or give --test-fraction 0")
+        count = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
+        raise ValueError(f"{name}: {count} too few to hold some out; add rows, or give --test-fraction 0")
     train, held = split(rows.y, fraction, seed, labels=task == "classification")
     return rows.part(train), rows.part(held)
 
@@ -163,14 +169,39 @@ def can_stratify(y: NDArray[Any], fraction: float) -> bool:
     return bool(counts.min() > 1 and len(counts) <= min(held, len(y) - held))
 
 
-def encoder_of(data: Data, preprocessing: str, dtype: str) -> TableEncoder | None:
+def encoder_of(data: Data, preprocessing: str, dtype: str, test: str) -> TableEncoder | None:
     """Return what will happen to the columns, learned from the training rows; None where nothing will.
 
     The test rows are read once with it, so that what is wrong with them is known before any training.
     """
     if not data.is_table or preprocessing == "never":
         return None
-    encoder = TableEncoder(dtype="float64" if dtype == "auto" else dtype).fit(data.train.X)
+    with blaming(data.source.name):
+        _check_numbers(data.source.X)
+        encoder = TableEncoder(dtype="float64" if dtype == "auto" else dtype).fit(data.train.X)
     if data.test is not None:
-        encoder.transform(data.test.X)
+        with blaming(test):
+            encoder.transform(data.test.X)
     return encoder
+
+
+def _check_numbers(table: Any) -> None:
+    """Raise ValueError for a column of text that was meant to be numbers: it would be read as categories."""
+    for column in table.select(pl.col(pl.String)):
+        numbers, given = parse_numbers(column), column.is_not_null()
+        strays = (given & numbers.is_null()).arg_true()
+        if numbers.n_unique() > MANY_NUMBERS and 0 < len(strays) <= STRAY * int(given.sum()):
+            value, row = column[strays[0]], strays[0] + 1
+            raise ValueError(
+                f"column {column.name!r}: {value!r} in row {row} is not a number, but most others are; "
+                "empty the cell if it is missing, or take the column out"
+            )
+
+
+@contextmanager
+def blaming(name: str) -> Iterator[None]:
+    """Put the name of a file before what is wrong with its data."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

@@ -24,7 +24,6 @@ from ..penalties import Penalty
 from ..randomness import Stream
 from . import show, version
 from .options import SIGNATURES, SettingType, show_value
-from .train import ENDINGS
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "narwhals", "safetensors", "click", "rich")
 
@@ -42,9 +41,9 @@ def summary(model: str, as_json: bool) -> None:
         return show.as_json({"command": "summary", "version": version(), "model": model, **facts})
     show.line(f"model: {facts['estimator']} in {model}")
     show.line(f"predicts: {_predicts(facts)}")
-    show.line(f"loss: {facts['loss']}")
+    show.line(f"minimises: {facts['loss']}")
     _show_inputs(fitted)
-    show.line(f"training: {_training_line(facts['training'])}")
+    _show_training(facts["training"])
     if facts["changed"]:
         show.line("settings that differ from the estimator's defaults:", "bold")
         wide = max(map(len, facts["changed"]))
@@ -114,14 +113,15 @@ def _show_inputs(model: Any) -> None:
         show.line(f"inputs: {model.network_.inputs}{scale}")
 
 
-def _training_line(training: Mapping[str, Any]) -> str:
-    losses, scores = training["loss_curve"] or [], training["validation_scores"] or []
-    fall = (
-        f"; loss {show.number(losses[0])} in the first epoch, {show.number(losses[-1])} in the last" if losses else ""
-    )
-    best = f"; best validation score {max(scores):.4f}, in epoch {int(np.nanargmax(scores)) + 1}" if scores else ""
-    ending = ENDINGS.get(training["stop_reason"], training["stop_reason"])
-    return f"{show.plural(training['epochs'], 'epoch')}, {ending}{fall}{best}"
+def _show_training(training: Mapping[str, Any]) -> None:
+    losses, scores = training["loss_curve"], training["validation_scores"]
+    ending = show.ENDINGS.get(training["stop_reason"], training["stop_reason"])
+    show.line(f"trained: {show.plural(training['epochs'], 'epoch')}, {ending}")
+    if losses:
+        show.line(f"loss: {show.number(losses[0])} in the first epoch, {show.number(losses[-1])} in the last")
+    if scores:
+        best = int(np.nanargmax(scores))
+        show.line(f"validation score: {scores[best]:.4f} at best, in epoch {best + 1}")
 
 
 # -------------------------------------------------------------------------------------------- check-gradients

@@ -18,7 +18,7 @@ import click
 
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
-from ..settings import SETTINGS, Anything, Choice, Flag, Number, Optional, Rule, Several, Whole
+from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Whole
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -72,7 +72,10 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "early_stopping": Default(lambda f: f.rows >= MANY_ROWS, f"on from {MANY_ROWS:,} training rows"),
         "hidden_layer_sizes": Default((200, 100)),
         "alpha": Default(0.03),
-        "batch_size": Default(lambda f: 128 if f.early else min(32, f.rows), "32; 128 with early stopping"),
+        "batch_size": Default(
+            lambda f: max(1, min(128 if f.early else 32, f.rows // 2)),
+            "32, at most half the rows; 128 with early stopping",
+        ),
         "max_iter": Default(lambda f: 200 if f.early else 40, "40; 200 with early stopping"),
         "learning_rate": Default(
             lambda f: "adaptive" if f.plateaus else "cosine", "cosine; adaptive with early stopping"
@@ -338,6 +341,3 @@ class TrainCommand(click.Command):
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
-
-
-__all__ = ["DEFAULTS", "ESTIMATORS", "SETTINGS", "Anything", "Facts", "TrainCommand", "settled", "training_options"]

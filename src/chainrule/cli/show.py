@@ -28,6 +28,18 @@ MOST_LINES = 12
 """Of longer lists the beginning is shown."""
 
 
+ENDINGS: Mapping[str, str] = {
+    "epochs": "as many as --max-iter allows",
+    "converged": "converged",
+    "no change": "no longer improving",
+    "time": "out of time (--time-limit)",
+    "interrupted": "stopped by Ctrl-C",
+    "gave up": "no better point was found",
+    "diverged": "diverged; the best weights are kept",
+}
+"""Why a training ended."""
+
+
 def line(text: str, style: str = "") -> None:
     """Print a line of results; a label up to the first colon stands out on a terminal."""
     label, colon, rest = text.partition(": ")
@@ -117,7 +129,7 @@ class Bar:
         self.score, self.restarts, self.last = score, 0, 0
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), _Numbers())
-        idle = not (shown and console.is_terminal)
+        idle = not (shown and sys.stderr.isatty())
         self.progress = Progress(*columns, console=console, transient=True, disable=idle, redirect_stdout=False)
         self.task = self.progress.add_task("training", total=epochs, numbers="")
 
@@ -159,10 +171,10 @@ def score_line(scores: Mapping[str, Any]) -> str:
     """Return the scores on one line."""
     if "accuracy" in scores:
         loss = "" if scores["log_loss"] is None else f", log loss {scores['log_loss']:.4f}"
-        right = f"accuracy {scores['accuracy']:.4f} (error {scores['error_percent']:.2f} %)"
+        right = f"test accuracy: {scores['accuracy']:.4f} (error {scores['error_percent']:.2f} %)"
         return f"{right}, macro F1 {scores['macro_f1']:.4f}{loss}"
     r2 = "" if scores["r2"] is None else f", R² {scores['r2']:.4f}"
-    return f"RMSE {number(scores['rmse'])}, MAE {number(scores['mae'])}{r2}"
+    return f"test RMSE: {number(scores['rmse'])}, MAE {number(scores['mae'])}{r2}"
 
 
 def show_scores(scores: Mapping[str, Any]) -> None:

@@ -7,40 +7,29 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
 
 from .. import assembly
 from ..model_file import save
+from ..network import Network
+from ..settings import SETTINGS
 from ..tables import TableEncoder
 from . import show, version
 from .data import Data, Rows, can_stratify, encoder_of, prepare, split
 from .options import (
     ESTIMATORS,
-    SETTINGS,
     SIGNATURES,
     Facts,
     TrainCommand,
     by_label,
-    option,
     settled,
     training_options,
     without_effect,
 )
 from .scores import scores_of
-
-ENDINGS: Mapping[str, str] = {
-    "epochs": "as many as --max-iter allows",
-    "converged": "converged",
-    "no change": "no longer improving",
-    "time": "out of time (--time-limit)",
-    "interrupted": "stopped by Ctrl-C",
-    "gave up": "no better point was found",
-    "diverged": "diverged; the best weights are kept",
-}
-"""Why a training ended."""
 
 
 @click.command(
@@ -82,20 +71,20 @@ def train(
         _check_writable(Path(out))
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
-    training = Training(data, given)
+    training = Training(data, given, test)
     telling = not (rest["as_json"] or rest["quiet"])
     if telling:
         training.announce()
     training.run(bar=not rest["quiet"])
     if out is not None:
         save(training.model, out)
-    scores = None if data.test is None else scores_of(training.model, data.test)
+    scores = training.scores()
     if rest["as_json"]:
         return show.as_json(training.report(scores, out))
     if telling:
         training.tell_end()
     if scores is not None:
-        show.line(f"test: {show.score_line(scores)}, {show.plural(scores['rows'], 'row')}")
+        show.line(show.score_line(scores))
     if telling:
         show.show_scores(scores or {})
         _tell_file(out, data)
@@ -133,16 +122,21 @@ def _tell_file(out: str | None, data: Data) -> None:
 class Training:
     """One training: the settled settings, the estimator, and what is to be said about them."""
 
-    def __init__(self, data: Data, given: Mapping[str, Any]) -> None:
+    def __init__(self, data: Data, given: Mapping[str, Any], test: str | None) -> None:
         rows = len(data.train)
         self.data = data
         self.chosen = settled(data.task, given, Facts(rows, data.standardise, data.source.scale))
-        self.notes = without_effect(data.task, given, self.chosen)
+        self.remarks = without_effect(data.task, given, self.chosen)
+        self.notes: list[str] = []
         if "class_weight" in self.chosen:
             self.chosen["class_weight"] = by_label(self.chosen["class_weight"], np.unique(data.train.y))
         self.settings = {**SIGNATURES[data.task], **self.chosen}
         self.model = ESTIMATORS[data.task](**self.chosen)
-        self.encoder: TableEncoder | None = encoder_of(data, self.settings["preprocessing"], self.settings["dtype"])
+        self.encoder: TableEncoder | None = encoder_of(
+            data, self.settings["preprocessing"], self.settings["dtype"], test or data.source.name
+        )
+        self.network = self._planned()
+        self.score: str = self.settings["scoring"] or ("accuracy" if data.task == "classification" else "R²")
         self.seconds = 0.0
 
     def announce(self) -> None:
@@ -157,12 +151,10 @@ class Training:
         show.line(f"train: {show.plural(len(data.train), 'row')}{kept}")
         if data.test is not None:
             show.line(f"test: {show.plural(len(data.test), 'row')}, {data.tested_on}")
-        network = self._network()
-        hidden = "-".join(map(str, assembly.sizes(self.settings)))
-        sizes = f"{network.inputs}-{hidden}-{network.outputs}" if hidden else f"{network.inputs}-{network.outputs}"
-        words = [str(getattr(a, "name", a)) for a in dict.fromkeys(assembly.activations(self.settings))]
-        show.line(f"network: {', '.join([sizes, *words])}, {show.plural(network.size, 'parameter')}")
-        for text in self.notes:
+        sizes = (self.network.inputs, *assembly.sizes(self.settings), self.network.outputs)
+        words = ["-".join(map(str, sizes)), *dict.fromkeys(a.name for a in assembly.activations(self.settings))]
+        show.line(f"network: {', '.join(words)}, {show.plural(self.network.size, 'parameter')}")
+        for text in self.remarks:
             show.note(text)
 
     def _announce_inputs(self) -> None:
@@ -175,20 +167,21 @@ class Training:
         elif self.settings["input_scale"] != 1:
             show.line(f"inputs: multiplied by {self.settings['input_scale']:.6g}")
 
-    def _network(self) -> Any:
-        """Return the network to come; constant columns of a matrix are not known yet."""
-        y = self.data.train.y
+    def _planned(self) -> Network:
+        """Return the network to come, constant inputs of a matrix still in; ValueError where the loss does not fit."""
+        y, X, kind = self.data.train.y, self.data.train.X, self.data.task
         outputs = y.shape[1] if y.ndim > 1 else 1
-        if self.data.task == "classification" and y.ndim == 1:
+        if kind == "classification":
             classes = len(np.unique(y))
-            outputs = classes if classes > 2 else 1
-        inputs = self.data.train.X.shape[1] if self.encoder is None else len(self.encoder.feature_names_out_)
+            outputs = outputs if y.ndim > 1 or classes == 2 else classes
+            kind = "multilabel" if y.ndim > 1 else "multiclass" if outputs > 1 else "binary"
+        assembly.loss(self.settings, cast(assembly.Task, kind))
+        inputs = X.shape[1] if self.encoder is None else len(self.encoder.feature_names_out_)
         return assembly.network(self.settings, inputs, outputs)
 
     def run(self, bar: bool) -> None:
         """Fit the estimator, with a live bar."""
-        score = self.settings["scoring"] or ("accuracy" if self.data.task == "classification" else "R²")
-        reader = show.Bar(self.settings["max_iter"], score, bar)
+        reader = show.Bar(self.settings["max_iter"], self.score, bar)
         self.model.set_params(callbacks=[reader])
         with show.noted() as notes, reader.progress:
             started = perf_counter()
@@ -197,9 +190,10 @@ class Training:
         self.model.set_params(callbacks=None)
         self.model.target_name_ = self.data.source.target
         if self.model.stop_reason_ == "diverged" and not self.model.loss_curve_:
-            raise ValueError(next((text for text in notes if "diverged" in text), "training diverged"))
+            said = next((text for text in notes if "diverged" in text), "training diverged")
+            raise ValueError(said.partition("; the best weights")[0])
         told = {"epochs": "converged yet", "interrupted": "interrupted by user"}.get(self.model.stop_reason_)
-        self.notes += [text for text in notes if told is None or told not in text]
+        self.notes = [text for text in notes if told is None or told not in text]
 
     def _fit(self) -> None:
         """Fit; where a class is too rare for scikit-learn's validation split, split the rows here."""
@@ -213,15 +207,23 @@ class Training:
         else:
             self.model.fit(rows.X, rows.y)
 
+    def scores(self) -> dict[str, Any] | None:
+        """Return the test scores, None without test rows."""
+        if self.data.test is None:
+            return None
+        with show.noted() as notes:
+            scores = scores_of(self.model, self.data.test)
+        self.notes += notes
+        return scores
+
     def tell_end(self) -> None:
         """Say how the training went."""
-        model = self.model
-        best = model.best_validation_score_
-        score = "" if best is None else f", best validation score {best:.4f}"
-        loss = f"loss {show.number(model.loss_)}{score}"
+        model, best = self.model, self.model.best_validation_score_
         epochs = show.plural(model.n_iter_, "epoch")
-        ending = ENDINGS.get(model.stop_reason_, model.stop_reason_)
-        show.line(f"trained: {epochs} in {self.seconds:.1f} s, {ending}; {loss}")
+        ending = show.ENDINGS.get(model.stop_reason_, model.stop_reason_)
+        show.line(f"trained: {epochs} in {self.seconds:.1f} s, {ending}; loss {show.number(model.loss_)}")
+        if best is not None:
+            show.line(f"validation {self.score}: {best:.4f}, the best of all epochs")
         for text in self.notes:
             show.note(text)
 
@@ -248,8 +250,5 @@ class Training:
             },
             "test": scores,
             "model": out,
-            "notes": self.notes,
+            "notes": [*self.remarks, *self.notes],
         }
-
-
-__all__ = ["option", "train"]

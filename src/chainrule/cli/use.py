@@ -12,7 +12,7 @@ from ..model_file import load as load_model
 from ..sources import Source, load
 from ..tables import write_table
 from . import show, version
-from .data import Rows, as_target
+from .data import Rows, as_target, blaming
 from .scores import scores_of
 
 
@@ -31,8 +31,10 @@ def predict(model: str, new: str, out: str | None, as_json: bool) -> None:
         raise click.UsageError("--json needs --out: without it stdout holds the predictions themselves")
     fitted = load_model(model)
     source = load(new, getattr(fitted, "target_name_", None), target_required=False)
-    with show.noted() as notes:
-        frame = predictions(fitted, source.X if source.X_test is None else source.X_test)
+    X = source.X if source.X_test is None else source.X_test
+    with show.noted() as notes, blaming(source.name):
+        _check_kind(fitted, X)
+        frame = predictions(fitted, X)
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     else:
@@ -61,6 +63,16 @@ def predictions(model: Any, X: Any) -> pl.DataFrame:
     return pl.DataFrame({key: c.tolist() if c.dtype.kind in "OU" else c for key, c in columns.items()})
 
 
+def _check_kind(model: Any, X: Any) -> None:
+    """Raise ValueError where a table is given for a matrix, or the other way round."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None and not isinstance(X, pl.DataFrame):
+        columns = ", ".join(names[: show.MOST_LINES]) + ", ..." * (len(names) > show.MOST_LINES)
+        raise ValueError(f"this is a matrix, but the model was trained on a table with the columns {columns}")
+    if names is None and isinstance(X, pl.DataFrame):
+        raise ValueError(f"this is a table, but the model was trained on a matrix with {model.n_features_in_} inputs")
+
+
 def _rows_of(source: Source) -> str:
     return source.name if source.X_test is None else f"{source.name} (its test rows)"
 
@@ -79,7 +91,8 @@ def evaluate(model: str, test: str, target: str | None, as_json: bool) -> None:
     task = "classification" if hasattr(fitted, "classes_") else "regression"
     source = load(test, target or getattr(fitted, "target_name_", None))
     X, y = (source.X, source.y) if source.X_test is None else (source.X_test, source.y_test)
-    with show.noted() as notes:
+    with show.noted() as notes, blaming(source.name):
+        _check_kind(fitted, X)
         scores = scores_of(fitted, Rows(X, as_target(y, task, source.target)))
     if as_json:
         facts = {"model": model, "source": source.name, "target": source.target, "task": task}
@@ -87,6 +100,7 @@ def evaluate(model: str, test: str, target: str | None, as_json: bool) -> None:
     for text in notes:
         show.note(text)
     show.line(f"model: {model}, {task} of {source.target!r}")
-    show.line(f"test: {show.score_line(scores)}, {show.plural(scores['rows'], 'row')} of {_rows_of(source)}")
+    show.line(f"data: {_rows_of(source)}, {show.plural(scores['rows'], 'row')}")
+    show.line(show.score_line(scores))
     show.show_scores(scores)
     return None
