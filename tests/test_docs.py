@@ -62,10 +62,10 @@ class Promise(NamedTuple):
 
 
 PROMISES = {
-    "chainrule train digits": Promise(r"accuracy ([\d.]+)", low=0.97),
+    "chainrule train digits": Promise(r"accuracy:? ([\d.]+)", low=0.97),
     "chainrule train ../shared/data/mnist": Promise(r"error ([\d.]+) %", high=2.2),
-    "chainrule train ../shared/data/tabular/adult_train.csv.gz": Promise(r"accuracy ([\d.]+)", low=0.85),
-    "chainrule train ../shared/data/tabular/california_housing.csv.gz": Promise(r"RMSE ([\d,]+)", high=55_000),
+    "chainrule train ../shared/data/tabular/adult_train.csv.gz": Promise(r"accuracy:? ([\d.]+)", low=0.85),
+    "chainrule train ../shared/data/tabular/california_housing.csv.gz": Promise(r"RMSE:? ([\d,]+)", high=55_000),
 }
 """What the commands of the pages must reach on the test rows, by their first words."""
 

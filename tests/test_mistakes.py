@@ -69,6 +69,13 @@ MISTAKES = {
     "option of another task": ("train {0}/good.csv --target price --class-weight balanced", "class-weight"),
     "loss of another task": ("train {0}/good.csv --target town --loss poisson", "poisson"),
     "divergence": ("train {0}/good.csv --target price --solver sgd --learning-rate-init 1e30", "learning rate"),
+    "out is the table": ("train {0}/good.csv --target town --out {0}/good.csv", "would overwrite what is read"),
+    "out is the input": (
+        "predict {0}/model.safetensors {0}/good.csv --out {0}/good.csv",
+        "would overwrite what is read",
+    ),
+    "out is a device": ("train {0}/good.csv --target town --out /dev/null", "it is not a regular file"),
+    "infinite rate": ("train {0}/good.csv --target town --learning-rate-init inf", "learning"),
     "missing model": ("predict {0}/absent.safetensors {0}/good.csv", "absent.safetensors"),
     "unreadable model": ("predict {0}/rubbish.safetensors {0}/good.csv", "it is not a model file"),
     "missing column": ("predict {0}/model.safetensors {0}/no_age.csv", "age"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import IO
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` when it is finished, and not before.
 
+    Raises OSError where that is not possible: no folder, no space, or something there that is not a regular file.
+
     It is written beside its place, synced to the disk, and renamed; when anything goes wrong it is gone, and a file
     that stood there before is untouched.
 
@@ -24,6 +27,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     >>> path.read_bytes()
     b'whole'
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with beside.open("xb") as file:

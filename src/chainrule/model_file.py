@@ -63,8 +63,9 @@ def save(model: MLP, path: str | Path) -> None:
     try:
         with replacing(path) as file:
             file.write(unsigned.replace(UNSIGNED.encode(), digest.encode(), 1))
-    except OSError as error:
-        raise ModelFileError(f"{path}: not written, {(error.strerror or str(error)).lower()}") from error
+    except (OSError, ValueError) as error:
+        cause = str(getattr(error, "strerror", None) or error)
+        raise ModelFileError(f"{path}: not written, {cause.lower()}") from error
 
 
 def load(path: str | Path) -> MLP:
@@ -83,7 +84,7 @@ def load(path: str | Path) -> MLP:
         return _rebuilt(document, tensors)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         cause = str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else repr(error)
         raise ModelFileError(f"{path}: the description of the model is not valid: {cause[:200]}") from error
 

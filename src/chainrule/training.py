@@ -91,6 +91,8 @@ def training(
     """
     state = state or TrainingState(np.array(theta))
     optimizer = Adam() if optimizer is None else optimizer
+    if not isinstance(optimizer, UpdateRule | Minimizer):
+        raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
     schedule = schedule or Constant(_rate(optimizer))
     loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
     _check(objective, loop, epochs, batch_size, order)
@@ -333,6 +335,8 @@ def _check(objective: Objective, loop: _Loop, epochs: int, batch_size: int | Non
         )
     if not np.issubdtype(loop.state.theta.dtype, np.floating):
         raise ValueError(f"theta must hold float32 or float64 numbers, got {loop.state.theta.dtype}")
+    if not isinstance(loop.schedule, Schedule):
+        raise ValueError(f"schedule must be a schedule such as schedules.Constant(0.001), got {loop.schedule!r}")
     if not isinstance(epochs, int | np.integer) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
     if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):

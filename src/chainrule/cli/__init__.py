@@ -64,6 +64,9 @@ class Commands(click.Group):
             sys.stdout.flush()
         except click.Abort:
             code = _complain("stopped", INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            code = 2
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "chainrule"
             code = _complain(f"error: {error.format_message().rstrip('.')}. See {command} --help", 2)

@@ -76,7 +76,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
             lambda f: max(1, min(128 if f.early else 32, f.rows // 2)),
             "32, at most half the rows; 128 with early stopping",
         ),
-        "max_iter": Default(lambda f: 200 if f.early else 40, "40; 200 with early stopping"),
+        "max_iter": Default(lambda f: 100 if f.early else 40, "40; 100 with early stopping"),
         "learning_rate": Default(
             lambda f: "adaptive" if f.plateaus else "cosine", "cosine; adaptive with early stopping"
         ),
@@ -258,7 +258,7 @@ def show_value(value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}:{show_value(item)}" for key, item in value.items())
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return "true" if value else "false"
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -285,11 +285,7 @@ def without_effect(task: str, given: Mapping[str, Any], chosen: Mapping[str, Any
     for name in given:
         other, accepted = ONLY_WITH.get(name, ("", ()))
         if other and values[other] not in accepted:
-            state = (
-                f"with {option(other)} {values[other]}"
-                if isinstance(values[other], str)
-                else f"without {option(other)}"
-            )
+            state = f"with {option(other)} {show_value(values[other])}" if values[other] else f"without {option(other)}"
             remarks.append(f"{option(name)} has no effect {state}")
     return remarks
 
@@ -330,7 +326,7 @@ class TrainCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section."""
-        records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx)}
+        records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx) if isinstance(p, click.Option)}
         sections = {"The options that matter first": list(FIRST)}
         for group, heading in HEADINGS.items():
             sections[heading] = [name for name, row in SETTINGS.items() if row.group == group and name not in FIRST]

@@ -69,6 +69,7 @@ def train(
     given = {name: value for name, value in rest.items() if name in SETTINGS and _is_given(ctx, name)}
     if out is not None:
         _check_writable(Path(out))
+        not_itself(out, source, test)
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
     training = Training(data, given, test)
@@ -95,10 +96,19 @@ def _is_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
+def not_itself(out: str, *read: str | None) -> None:
+    """Raise ValueError where `out` is one of the files that are read."""
+    for name in filter(None, read):
+        if Path(out).exists() and Path(name).exists() and Path(out).samefile(name):
+            raise ValueError(f"--out {out}: that would overwrite what is read; give another name")
+
+
 def _check_writable(path: Path) -> None:
     """Raise ValueError for a file that could not be written, before any training."""
     if path.is_dir():
         raise ValueError(f"--out {path}: it is a folder; give the name of a file in it")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"--out {path}: it is not a regular file")
     if not path.parent.is_dir():
         raise ValueError(f"--out {path}: there is no folder {str(path.parent)!r}")
     trial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -14,6 +14,7 @@ from ..tables import write_table
 from . import show, version
 from .data import Rows, as_target, blaming
 from .scores import scores_of
+from .train import not_itself
 
 
 @click.command(epilog="Example: chainrule predict model.safetensors new.csv --out predictions.csv")
@@ -29,6 +30,8 @@ def predict(model: str, new: str, out: str | None, as_json: bool) -> None:
     """
     if as_json and out is None:
         raise click.UsageError("--json needs --out: without it stdout holds the predictions themselves")
+    if out is not None:
+        not_itself(out, model, new)
     fitted = load_model(model)
     source = load(new, getattr(fitted, "target_name_", None), target_required=False)
     X = source.X if source.X_test is None else source.X_test
