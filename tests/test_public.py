@@ -37,7 +37,8 @@ ROOMS: dict[str, Room] = {
     "mathematics": Room(
         steps=(
             "arrays randomness schedules",
-            "activations initializers penalties losses",
+            "activations initializers",
+            "penalties losses",
             "blocks",
             "network",
             "objective",

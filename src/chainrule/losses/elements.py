@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ..activations import softplus
 from ..arrays import Array, namespace, special
 from .base import Loss, Targets
 
@@ -166,11 +167,6 @@ class Poisson(ElementLoss):
         return namespace(scores).exp(scores)
 
 
-def _softplus(x: Array) -> Array:
-    xp = namespace(x)
-    return xp.logaddexp(x, xp.zeros_like(x))
-
-
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(ElementLoss):
     """-t log σ(s) - (1 - t) log(1 - σ(s)) for each output, t in [0, 1]: binary (o = 1) and multilabel (o > 1)."""
@@ -180,7 +176,7 @@ class SigmoidCrossEntropy(ElementLoss):
 
     def element(self, s: Array, t: Array) -> Array:
         """t log(1 + e^-s) + (1 - t) log(1 + e^s)."""
-        return t * _softplus(-s) + (1 - t) * _softplus(s)
+        return t * softplus(-s) + (1 - t) * softplus(s)
 
     def slope(self, s: Array, t: Array) -> Array:
         """σ(s) - t."""
@@ -204,7 +200,7 @@ class Logistic(ElementLoss):
 
     def element(self, s: Array, t: Array) -> Array:
         """log(1 + e^(-t s))."""
-        return _softplus(-t * s)
+        return softplus(-t * s)
 
     def slope(self, s: Array, t: Array) -> Array:
         """-t σ(-t s)."""
