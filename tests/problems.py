@@ -17,6 +17,7 @@ Nothing is random: the points of the spirals follow a formula, and the networks 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import pi
 from typing import Any
@@ -41,16 +42,18 @@ class Problem:
     optimum: Vector | None = None
 
 
-class Analytic:
+class Analytic(ABC):
     """A function of θ alone. Subclasses give value, gradient and hessian_product."""
 
     rows = 1
 
+    @abstractmethod
     def value(self, theta: Vector) -> float:
-        raise NotImplementedError
+        """Return the value at θ."""
 
+    @abstractmethod
     def gradient(self, theta: Vector) -> Vector:
-        raise NotImplementedError
+        """Return the gradient at θ."""
 
     def value_and_gradient(self, theta: Vector, context: Any = None) -> tuple[float, Vector]:
         return self.value(theta), self.gradient(theta)

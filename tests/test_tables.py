@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
@@ -389,190 +385,6 @@ def test_a_failed_fit_leaves_the_encoder_as_it_was() -> None:
     with pytest.raises(ValueError, match="infinite"):
         encoder.fit(pl.DataFrame({"other": [1.0, 2.0], "a": [1.0, float("inf")]}))
     assert encoder.feature_names_in_ == PEOPLE.columns
-
-
-# -------------------------------------------------------------------------- JSON and describe
-
-
-def test_the_matrix_is_c_contiguous_of_the_asked_type() -> None:
-    for dtype in ("float32", "float64"):
-        matrix = TableEncoder(dtype=dtype).fit_transform(PEOPLE)
-        assert matrix.dtype == dtype
-        assert matrix.flags.c_contiguous
-
-
-def test_describe_has_one_line_for_each_column() -> None:
-    added = {"score": pl.Series(["1", "2", "3", "?"]), "low": pl.Series([-6, -4, -6, -4])}
-    frame = PEOPLE.with_columns(flat=pl.lit(1), **added)
-    assert TableEncoder().fit(frame).describe().splitlines() == [
-        "age     number -> (x - 40) / 16.3299; missing in 1 row -> the mean, and an indicator",
-        "town    category -> 2 levels + (missing) in 1 row",
-        "member  category -> 2 levels",
-        "since   date, in seconds since 1970 -> (x - 1.57797e+09) / 96598.1",
-        "flat    dropped: always 1",
-        "score   category -> 4 levels; numbers but for '?': an empty cell means missing",
-        "low     number -> (x + 5) / 1",
-    ]
-
-
-def test_json_round_trip_gives_the_same_records_and_bits() -> None:
-    encoder = TableEncoder(rare_below=3, dtype="float32").fit(PEOPLE.with_columns(flat=pl.lit(1)))
-    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json(), allow_nan=False)))
-    assert again.columns_ == encoder.columns_
-    assert again.to_json() == encoder.to_json()
-    frame = PEOPLE.with_columns(flat=pl.lit(1))
-    assert again.transform(frame).tobytes() == encoder.transform(frame).tobytes()
-
-
-def test_an_encoder_can_be_pickled() -> None:
-    encoder = TableEncoder().fit(PEOPLE)
-    assert pickle.loads(pickle.dumps(encoder)).columns_ == encoder.columns_
-
-
-def number(**changes: Any) -> dict[str, Any]:
-    return {"kind": "number", "name": "a", "reads": "number", "mean": 0.5, "std": 2.0, "missing": 0} | changes
-
-
-def category(**changes: Any) -> dict[str, Any]:
-    plain = {"kind": "category", "name": "b", "levels": ["x", "y"], "counts": [3, 4], "rare": 0, "missing": 0}
-    return plain | {"stray": ""} | changes
-
-
-def document(*columns: Any, **changes: Any) -> dict[str, Any]:
-    return {"rare_below": 10, "max_levels": 100, "dtype": "float64", "columns": [*columns]} | changes
-
-
-def test_the_documents_below_are_right_but_for_one_thing() -> None:
-    assert TableEncoder.from_json(document(number(), category())).feature_names_out_ == ["a", "b=x", "b=y"]
-
-
-WRONG_DOCUMENTS: list[tuple[Any, str]] = [
-    (None, "'columns' must be a list"),
-    ([], "'columns' must be a list"),
-    (document(columns={}), "'columns' must be a list"),
-    (document(), "nothing to learn from"),
-    (document(number(), extra=1), "expected an object with 'rare_below', 'max_levels', 'dtype'"),
-    (document(number(), rare_below=0), "rare_below must be an integer of at least 1"),
-    (document(number(), rare_below=True), "'rare_below' must be a count"),
-    (document(number(), max_levels=-1), "'max_levels' must be a count"),
-    (document(number(), dtype="object"), "dtype must be"),
-    (document(number(), number()), "column names must be unique"),
-    (document("a"), "column 1: 'kind' must be one of 'dropped', 'number', 'category'"),
-    (document(number(kind="os.system")), "column 1: 'kind' must be one of"),
-    (document(number(kind=["number"])), "column 1: 'kind' must be one of"),
-    (document(number(more=1)), "column 1: expected an object with"),
-    (document({"kind": "number", "name": "a"}), "column 1: expected an object with"),
-    (document(number(name=3)), "column 1: 'name' must be a text"),
-    (document(number(name="\ud800")), "column 1: 'name' must be a text"),
-    (document(number(reads="eval")), "column 1: 'reads' must be one of"),
-    (document(number(mean="0.5")), "column 1: 'mean' must be a finite number"),
-    (document(number(mean=float("nan"))), "column 1: 'mean' must be a finite number"),
-    (document(number(std=float("inf"))), "column 1: 'std' must be a finite number"),
-    (document(number(std=10**400)), "column 1: 'std' must be a finite number"),
-    (document(number(std=-1.0)), "column 1: 'std' must not be negative"),
-    (document(number(missing=-1)), "column 1: 'missing' must be a count"),
-    (document(number(missing=True)), "column 1: 'missing' must be a count"),
-    (document(number(missing=2**60)), "column 1: 'missing' must be a count"),
-    (document(number(), category(levels="xy")), "column 2: 'levels' must be a list of texts"),
-    (document(number(), category(levels=["x", 1])), "column 2: 'levels' must be a list of texts"),
-    (document(number(), category(levels=["x", "x"])), "column 2: 'levels' must be unique"),
-    (
-        document(number(), category(counts=[1])),
-        "column 2: 'levels' must be unique, with one of 'counts' each",
-    ),
-    (document(number(), category(counts=[1, -1])), "column 2: 'counts' must be a list of counts"),
-    (document(number(), category(levels=[], counts=[])), "column 2: 'counts' and 'rare' must not all be 0"),
-]
-
-
-@pytest.mark.parametrize(("entry", "message"), WRONG_DOCUMENTS)
-def test_a_wrong_document_is_refused_with_the_place(entry: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=r"^") as caught:
-        TableEncoder.from_json(entry)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-# -------------------------------------------------------------------------- properties
-
-CELLS = {
-    "integers": st.integers(-(2**63), 2**63 - 1),
-    "floats": st.floats(allow_infinity=False),
-    "texts": st.text(st.characters(codec="utf-8"), max_size=6),
-    "digits": st.text("0123456789.-+e", max_size=5),
-    "booleans": st.booleans(),
-    "few": st.sampled_from(["a", "b", "(rare)", "(missing)", "True", "1"]),
-}
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> pl.DataFrame:
-    """Small tables of every kind of column, each with gaps or not."""
-    rows = draw(st.integers(1, 12))
-    kinds = draw(st.lists(st.sampled_from([*CELLS]), min_size=1, max_size=5))
-    columns = {}
-    for position, kind in enumerate(kinds):
-        cells = CELLS[kind] if draw(st.booleans()) else st.none() | CELLS[kind]
-        columns[f"{kind} {position}"] = draw(st.lists(cells, min_size=rows, max_size=rows))
-    return pl.DataFrame(columns)
-
-
-def fitted(frame: pl.DataFrame) -> TableEncoder:
-    """Fit; a table in which no column tells rows apart is not what the properties are about."""
-    try:
-        return TableEncoder(rare_below=2, max_levels=3).fit(frame)
-    except ValueError as error:
-        assert str(error).startswith("nothing to learn from")  # noqa: PT017
-        assume(False)
-        raise
-
-
-@given(tables())
-def test_every_small_table_becomes_finite_numbers(frame: pl.DataFrame) -> None:
-    encoder = fitted(frame)
-    matrix = encoder.transform(frame)
-    assert matrix.shape == (len(frame), len(encoder.feature_names_out_))
-    assert np.isfinite(matrix).all()
-
-
-@given(tables())
-def test_json_keeps_every_bit(frame: pl.DataFrame) -> None:
-    encoder = fitted(frame)
-    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json(), allow_nan=False)))
-    assert again.transform(frame).tobytes() == encoder.transform(frame).tobytes()
-
-
-@given(tables(), st.randoms())
-def test_rows_are_encoded_one_by_one(frame: pl.DataFrame, random: Any) -> None:
-    encoder = fitted(frame)
-    order = list(range(len(frame)))
-    random.shuffle(order)
-    matrix = encoder.transform(frame)
-    assert encoder.transform(frame[order]).tobytes() == matrix[order].tobytes()
-    assert encoder.transform(frame[:1]).tobytes() == matrix[:1].tobytes()
-
-
-@given(tables(), tables())
-def test_a_new_table_is_encoded_or_refused_by_name(frame: pl.DataFrame, other: pl.DataFrame) -> None:
-    encoder = fitted(frame)
-    new = pl.DataFrame({name: other.to_series(i % other.width) for i, name in enumerate(frame.columns)})
-    try:
-        assert np.isfinite(encoder.transform(new)).all()
-    except ValueError as error:
-        assert str(error).startswith("column '")  # noqa: PT017
-
-
-@given(tables())
-def test_pandas_and_polars_give_the_same_matrix(frame: pl.DataFrame) -> None:
-    expected = fitted(frame).transform(frame)
-    given_to_pandas = pd.DataFrame({column.name: _pandas(column) for column in frame})
-    assert fitted(given_to_pandas).transform(given_to_pandas).tobytes() == expected.tobytes()
-
-
-def _pandas(column: pl.Series) -> Any:
-    if column.dtype == pl.Int64 and column.null_count():
-        return pd.array(column.to_list(), dtype="Int64")
-    return pd.Series(column.to_list(), dtype="float64" if column.dtype == pl.Float64 else None)
 
 
 # -------------------------------------------------------------------------- real data
