@@ -180,9 +180,51 @@ FORGERIES = {
     "too few classes": (lambda d: d["target"].update(labels=["a"], task="binary"), "classes do not fit"),
     "no loss": (lambda d: d.update(loss=d["network"]["blocks"][0]), "its loss is no loss"),
     "missing part": (lambda d: d.pop("training"), "not valid"),
-    "unknown setting": (lambda d: d["settings"].update(evil=1), "not valid"),
+    "unknown setting": (lambda d: d["settings"].update(evil=1), "this version does not know: evil"),
     "strange label type": (lambda d: d["target"].update(dtype="datetime64[s]"), "not valid|labels"),
 }
+
+NONSENSE = {
+    "count below nothing": (("features", "count"), -1, "features.count must be a whole number of at least 1, got -1"),
+    "count of another network": (("features", "count"), 5, "its features do not fit its network"),
+    "too few names": (("features", "names"), ["a"], "its features do not fit its network"),
+    "names that are numbers": (("features", "names"), [1, 2, 3, 4], "features.names must be a list of text, or None"),
+    "width that is text": (("network", "inputs"), "4", "network.inputs must be a whole number"),
+    "no reason": (("training", "reason"), None, "training.reason must be one of epochs, .*, got None"),
+    "strange reason": (("training", "reason"), "tired", "training.reason must be one of epochs, .*, got 'tired'"),
+    "epochs below nothing": (("training", "n_iter"), -3, "training.n_iter must be .* got -3"),
+    "seed that is no number": (("training", "seed"), True, "training.seed must be .* got True"),
+    "counts that are missing": (("training", "counts"), [1, 2], "training.counts must be three whole numbers"),
+    "curve of text": (("training", "loss_curve_"), ["low"], "training.loss_curve_ must be a list of numbers, or None"),
+    "curve of strange parts": (("training", "loss_curve_"), [{"number": "1"}], "where a value was expected"),
+    "training that is nothing": (("training",), None, "it has no training.seed"),
+    "settings that are a list": (("settings",), [], "settings must be an object"),
+    "setting out of range": (("settings", "max_iter"), -1, "max_iter must be a whole number of at least 1, got -1"),
+    "rule out of range": (
+        ("settings", "solver"),
+        {"kind": "optimizers.Adam", "fields": {"beta_1": 2}},
+        "Adam beta_1 must be a number of at least 0 and below 1, got 2",
+    ),
+    "strange task": (("target", "task"), "regression", "target.task must be one of binary"),
+    "labels twice": (("target", "labels"), ["a", "a", "b"], "labels are not distinct, sorted values"),
+    "labels out of order": (("target", "labels"), ["c", "b", "a"], "labels are not distinct, sorted values"),
+    "labels cut off": (("target", "labels"), ["a", "b", "cd"], "labels are not distinct, sorted values"),
+    "target that is a number": (("target", "name"), 5, "target.name must be text, or None, got 5"),
+}
+
+
+def _setting(path: tuple[str, ...], value):
+    """Return a change that puts a value at a place in a description."""
+
+    def change(document) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = value
+
+    return change
+
+
+FORGERIES |= {name: (_setting(path, value), words) for name, (path, value, words) in NONSENSE.items()}
 
 
 @pytest.mark.parametrize("name", FORGERIES)
@@ -195,6 +237,39 @@ def test_forged_descriptions_are_refused(small, tmp_path, name) -> None:
         cr.load(forged)
     assert str(caught.value).startswith(str(forged))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("target", "flat"), "yes", "target.flat must be True or False, got 'yes'"),
+        (("target", "flat"), True, "its target does not fit its network"),
+        (("target", "scale"), [[0.0, 0.0], [1.0, 0.0]], "target.scale must be two lists of numbers, the second"),
+        (("target", "scale"), [[0.0], [1.0]], "its target does not fit its network"),
+        (("features", "count"), 2, "its features do not fit its network"),
+    ],
+)
+def test_forged_regressions_are_refused(tmp_path, path, value, words) -> None:
+    model = cr.MLPRegressor(**SHORT, scale_target=True).fit(TABLE, np.arange(48.0).reshape(24, 2) % 5)
+    forged = _saved(model, tmp_path / "forged.safetensors")
+    _resigned(forged, _setting(path, value))
+    with pytest.raises(cr.ModelFileError, match=words) as caught:
+        cr.load(forged)
+    assert str(caught.value).startswith(str(forged))
+
+
+def test_settings_that_would_not_load_are_not_written(small, tmp_path) -> None:
+    model = cr.load(small).set_params(max_iter=-1)
+    with pytest.raises(cr.ModelFileError, match="not written, MLPClassifier: max_iter must be"):
+        model.save(tmp_path / "m.safetensors")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_list_of_class_weights_comes_back_as_a_list(tmp_path) -> None:
+    X, Y = make_multilabel_classification(60, n_classes=2, random_state=0)
+    weights = [{0: 1.0, 1: 2.0}, {0: 1.0, 1: 1.0}]
+    model = cr.MLPClassifier(**SHORT, class_weight=weights).fit(X, Y)
+    assert cr.load(_saved(model, tmp_path / "m.safetensors")).class_weight == weights
 
 
 def test_a_harmless_re_signing_is_accepted(small, tmp_path) -> None:

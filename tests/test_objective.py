@@ -9,6 +9,8 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 from hypothesis import given, settings
@@ -253,3 +255,25 @@ def test_a_theta_of_wrong_length_is_refused(method: str) -> None:
 def test_class_numbers_without_an_output_are_refused(y: list[float]) -> None:
     with pytest.raises(ValueError, match="class"):
         Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((3, 1)), np.array(y))
+
+
+@pytest.mark.parametrize(
+    ("strange", "called"),
+    [
+        ([[1.0], [2.0]], "a list"),
+        (None, "a NoneType"),
+        (pd.DataFrame({"a": [1.0, 2.0]}), "a pandas.DataFrame"),
+        (pl.DataFrame({"a": [1.0, 2.0]}), "a polars.DataFrame"),
+    ],
+    ids=["list", "None", "pandas", "polars"],
+)
+def test_what_is_no_array_is_refused(strange: Any, called: str) -> None:
+    network, X, y = Network(1, [Dense(1)]), np.ones((2, 1)), np.ones(2)
+    for name, given_ in {"X": (strange, y), "y": (X, strange), "sample_weight": (X, y, strange)}.items():
+        if name == "sample_weight" and strange is None:
+            continue
+        words = f"{name} must be an array, such as numpy.asarray gives, got {called}"
+        with pytest.raises(TypeError, match=re.escape(words)):
+            Objective(network, SquaredError(), *given_)
+    with pytest.raises(TypeError, match="y must be an array"):
+        Objective(network, SquaredError(), X, scipy.sparse.csr_array(X))

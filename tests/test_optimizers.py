@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -270,3 +271,37 @@ def test_best_momentum_is_faster_than_the_best_gradient_descent() -> None:
     root = condition**0.5
     polyak = Momentum(momentum=((root - 1) / (root + 1)) ** 2)
     assert loss_reached(polyak, problem, 4 / (1 + 1 / root) ** 2, steps) <= 1e-6 * plain
+
+
+REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "learning_rate": ((0, -1, np.inf, np.nan), "a positive finite number"),
+    "momentum": ((-0.1, 1, np.nan), "a number of at least 0 and below 1"),
+    "rho": ((-0.1, 1.0, np.nan), "a number of at least 0 and below 1"),
+    "beta_1": ((-0.1, 1, np.inf), "a number of at least 0 and below 1"),
+    "beta_2": ((-0.1, 1, np.nan), "a number of at least 0 and below 1"),
+    "epsilon": ((0, -1e-8, np.inf), "a positive finite number"),
+    "weight_decay": ((-1e-3, np.inf, np.nan), "a finite number of at least 0"),
+    "history": ((0, -1), "a whole number of at least 1"),
+    "tolerance": ((-1e-4, np.nan), "a number of at least 0"),
+    "max_evaluations": ((0,), "a whole number of at least 1"),
+}
+"""One row per setting: numbers that are refused, and what the error says is accepted."""
+
+SETTINGS = [(kind, field.name) for kind in OPTIMIZERS.values() for field in fields(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), SETTINGS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_setting_out_of_range_is_refused_where_it_is_given(kind: Any, name: str) -> None:
+    numbers, words = REFUSED[name]
+    for value in numbers:
+        with pytest.raises(ValueError, match=re.escape(f"{kind.__name__} {name} must be {words}, got {value!r}")):
+            kind(**{name: value})
+    for value in ("0.5", None, True, [0.5]):
+        with pytest.raises(TypeError, match=re.escape(f"{kind.__name__} {name} must be {words}, got {value!r}")):
+            kind(**{name: value})
+
+
+def test_the_ends_that_are_accepted_are_accepted() -> None:
+    Momentum(momentum=0)
+    AdamW(np.float32(1e-3), beta_1=0, beta_2=0.0, weight_decay=0)
+    OPTIMIZERS["lbfgs"](history=np.int64(1), tolerance=0, max_evaluations=1)

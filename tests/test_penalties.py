@@ -127,3 +127,20 @@ def test_penalties_add_up() -> None:
 def test_the_defaults_are_scikit_learns_alpha_but_for_per_sample() -> None:
     for penalty in (L1(0.1), L2(0.1)):
         assert (penalty.strength, penalty.per_sample, penalty.kinds) == (0.1, False, ("weight",))
+
+
+@every_name
+def test_strengths_and_kinds_without_sense_are_refused(name: str) -> None:
+    kind = PENALTIES[name]
+    for strength in (-1, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"{kind.__name__} strength must be a finite number of at least 0, got"):
+            kind(strength)
+    for strange in ("0.1", None, [0.1], True):
+        with pytest.raises(TypeError, match=f"{kind.__name__} strength must be a finite number of at least 0, got"):
+            kind(strange)
+    words = f"{kind.__name__} kinds must be a tuple of weight, bias, scale, slope, got"
+    with pytest.raises(TypeError, match=words):
+        kind(1, kinds="weight")
+    with pytest.raises(ValueError, match=words):
+        kind(1, kinds=("weights",))
+    assert kind(np.float32(0), kinds=()).kinds == ()

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Room(NamedTuple):
 ROOMS: dict[str, Room] = {
     "mathematics": Room(
         steps=(
-            "arrays randomness schedules",
+            "limits arrays randomness schedules",
             "activations initializers",
             "penalties losses",
             "blocks",
@@ -55,7 +56,7 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "estimators": Room(
-        steps=("assembly settings vocabulary inputs", "targets", "fitting", "estimators", "model_file"),
+        steps=("assembly settings vocabulary inputs", "targets description", "fitting", "estimators", "model_file"),
         enters=("mathematics", "engines", "training", "tables"),
         uses=("numpy", "polars", "narwhals", "sklearn", "safetensors"),
     ),
@@ -143,11 +144,11 @@ def test_no_module_takes_private_names_of_another(name: str) -> None:
 
 
 def test_the_package_itself_only_gathers_names() -> None:
-    allowed = (ast.Expr, ast.ImportFrom, ast.Assign)
+    allowed = (ast.Expr, ast.ImportFrom, ast.Assign, ast.FunctionDef, ast.If)
     assert all(isinstance(node, allowed) for node in TREES["__init__"].body)
-    assert not any(
-        isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in ast.walk(TREES["__init__"])
-    )
+    functions = [node.name for node in ast.walk(TREES["__init__"]) if isinstance(node, ast.FunctionDef)]
+    assert functions == ["__dir__", "__getattr__"]
+    assert not any(isinstance(node, ast.ClassDef | ast.Lambda) for node in ast.walk(TREES["__init__"]))
 
 
 def _documented(node: Any, where: str) -> Iterator[tuple[str, str | None]]:
@@ -206,6 +207,78 @@ def test_the_designs_public_surface() -> None:
     assert events[-1].loss == result.history[-1].loss < events[0].loss
 
 
+HEAVY = (
+    "sklearn",
+    "scipy",
+    "polars",
+    "narwhals",
+    "pandas",
+    "safetensors",
+    "click",
+    "rich",
+    "jax",
+    "importlib.metadata",
+)
+"""What `import chainrule` leaves alone; the estimators and the model file bring some of it when asked for."""
+
+
+def _in_a_new_process(program: str) -> Any:
+    """Return the JSON that a program prints in a process where nothing is imported yet."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("module", ["chainrule", "chainrule.cli"])
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    program = f"import json, sys, {module}; print(json.dumps([n for n in {HEAVY} if n in sys.modules]))"
+    assert _in_a_new_process(program) == (["click"] if module == "chainrule.cli" else [])
+
+
+def test_help_loads_no_command() -> None:
+    program = """
+import json, sys
+from click.testing import CliRunner
+from chainrule.cli import main
+result = CliRunner().invoke(main, ["--help"])
+print(json.dumps([result.exit_code, [name for name in sys.modules if name.split(".")[0] in ("sklearn", "polars")]]))
+"""
+    assert _in_a_new_process(program) == [0, []]
+
+
+@pytest.mark.parametrize("name", cr.__all__)
+def test_every_name_resolves_whatever_is_asked_first(name: str) -> None:
+    program = """
+import json
+import chainrule as cr
+value = cr.{0}
+from chainrule import *
+print(json.dumps([{0} is value is cr.{0}, "{0}" in dir(cr), sorted(set(cr.__all__) - set(globals()))]))
+"""
+    assert _in_a_new_process(program.format(name)) == [True, True, []]
+
+
+def test_the_loop_stays_the_loop_when_its_module_is_imported() -> None:
+    program = """
+import json
+import chainrule.training, chainrule.estimators
+import chainrule as cr
+print(json.dumps([callable(cr.training), callable(cr.train), cr.training.__name__]))
+"""
+    assert _in_a_new_process(program) == [True, True, "training"]
+
+
+def test_a_name_that_is_not_there_is_refused_as_by_any_module() -> None:
+    with pytest.raises(AttributeError, match="module 'chainrule' has no attribute 'MLPClasifier'"):
+        cr.MLPClasifier  # noqa: B018
+    assert {*cr.__all__, "__version__"} <= {*dir(cr)}
+
+
+def test_estimators_and_rules_survive_pickle_in_a_new_process() -> None:
+    content = pickle.dumps([cr.MLPClassifier((3,)), cr.optimizers.AdamW(), cr.Dense(2), cr.penalties.L1(0.5)])
+    program = f"import json, pickle; print(json.dumps([type(v).__name__ for v in pickle.loads({content!r})]))"
+    assert _in_a_new_process(program) == ["MLPClassifier", "AdamW", "Dense", "L1"]
+
+
 WATCHED_IMPORT = """
 import json, sys, threading
 allowed, seen = json.loads(sys.argv[1]), []
@@ -221,6 +294,8 @@ def watch(event, arguments):
 import {known}
 sys.addaudithook(watch)
 import chainrule
+for name in chainrule.__all__:
+    getattr(chainrule, name)
 extras = sorted({{"jax", "matplotlib", "torch", "click"}} & set(sys.modules))
 print(json.dumps([seen, threading.active_count(), extras]))
 """

@@ -1,17 +1,24 @@
-"""Multilayer perceptrons whose every block states its own derivatives."""
+"""Multilayer perceptrons whose every block states its own derivatives.
 
-from importlib.metadata import version as _version
+The mathematics and the training loop need NumPy only and are imported here. The estimators and the model file bring
+scikit-learn and polars along: they are imported when one of their names is first asked for.
+"""
 
-from . import losses, optimizers, penalties, schedules
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
+from . import gradient_check, losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
-from .estimators import MLPClassifier, MLPRegressor
-from .model_file import ModelFileError, load, save
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .training import train, training
 
-__version__ = _version("chainrule")
+if TYPE_CHECKING:
+    from .estimators import MLPClassifier, MLPRegressor
+    from .model_file import ModelFileError, load, save
+
+    __version__: str
 
 __all__ = [
     "Activation",
@@ -26,6 +33,7 @@ __all__ = [
     "Result",
     "Stopping",
     "TrainingState",
+    "gradient_check",
     "load",
     "losses",
     "optimizers",
@@ -35,3 +43,31 @@ __all__ = [
     "train",
     "training",
 ]
+
+_LATE = {
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "ModelFileError": "model_file",
+    "load": "model_file",
+    "save": "model_file",
+}
+"""Names that are imported when they are first asked for, and where they are."""
+
+
+def __dir__() -> list[str]:
+    """Return the names there are, imported or not."""
+    return sorted({*globals(), *_LATE, "__version__"})
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for granted
+
+    def __getattr__(name: str) -> Any:
+        """Return a name of the table, imported now, or the installed version."""
+        if name == "__version__":
+            value = _import_module("importlib.metadata").version("chainrule")
+        elif name in _LATE:
+            value = getattr(_import_module(f".{_LATE[name]}", __name__), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value

@@ -6,12 +6,12 @@ the same line then runs on NumPy, is differentiated by JAX in the tests, and can
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any, TypeAlias
 
 import numpy as np
-import scipy.special
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_array_api_obj
 
 Array: TypeAlias = Any
 """Any array that follows the Python array API standard."""
@@ -25,8 +25,18 @@ def namespace(x: Array) -> Any:
     return np if isinstance(x, np.ndarray | np.generic) else array_namespace(x)
 
 
+def check_array(name: str, x: Any, sparse: bool = False) -> None:
+    """Raise TypeError, naming the argument, unless x is an array (or, where that will do, a SciPy sparse one)."""
+    known = sys.modules.get("scipy.sparse") if sparse else None
+    if not is_array_api_obj(x) and not (known and known.issparse(x)):
+        kind = f"{type(x).__module__.split('.')[0]}.{type(x).__name__}".removeprefix("builtins.")
+        raise TypeError(f"{name} must be an array, such as numpy.asarray gives, got a {kind}")
+
+
 def special(x: Array) -> Any:
     """Return the module of special functions (`expit`, `ndtr`, `xlogy`, ...) for the library of x."""
     if isinstance(x, np.ndarray | np.generic):
+        import scipy.special  # not above: it would be half the time of importing the package
+
         return scipy.special
     return import_module(namespace(x).__name__.split(".")[0] + ".scipy.special")

@@ -100,6 +100,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         input_scale: float = 1.0,
         dtype: str = "auto",
         engine: str = "auto",
+        n_threads: int | None = None,
     ) -> None:
         self._keep(locals())
 
@@ -257,6 +258,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         input_scale: float = 1.0,
         dtype: str = "auto",
         engine: str = "auto",
+        n_threads: int | None = None,
     ) -> None:
         self._keep(locals())
 

@@ -19,8 +19,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from . import assembly, settings
-from .engines import choose
+from . import assembly, engines, settings
 from .inputs import TableInputs
 from .losses import Loss
 from .network import Network
@@ -152,7 +151,7 @@ class MLP(TableInputs):
     def _scores(self, X: Any) -> NDArray[Any]:
         """Return the raw scores (n, o) of a fitted model."""
         check_is_fitted(self, "theta_")
-        return np.asarray(choose(self.engine).forward(self.network_, self.theta_, self._validated(X)))
+        return engines.predict(self.engine, self.network_, self.theta_, self._validated(X), n_threads=self.n_threads)
 
     def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
         """Return the rows for training, and those for validation where there are any."""
@@ -196,6 +195,7 @@ class MLP(TableInputs):
             order=ORDERS[self.shuffle],
             seed=self._seed,
             engine=self.engine,
+            n_threads=self.n_threads,
             validation=None if held is None else self._objective(held, []),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
@@ -253,7 +253,7 @@ class MLP(TableInputs):
             return lambda theta: float(scorer(self._probe(theta), held.X, held.y))
 
         def score(theta: NDArray[Any]) -> float:
-            scores = np.asarray(choose(self.engine).forward(self.network_, theta, held.X))
+            scores = engines.predict(self.engine, self.network_, theta, held.X, n_threads=self.n_threads)
             if not np.isfinite(scores).all():
                 return float("nan")
             return self._default_score(scores, held.y, held.weight)

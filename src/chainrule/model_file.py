@@ -22,6 +22,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from . import description, settings
+from .description import CURVES
 from .estimators import MLPClassifier, MLPRegressor
 from .files import replacing
 from .fitting import MLP
@@ -38,7 +40,6 @@ UNSIGNED = "0" * 64
 ESTIMATORS: Mapping[str, type[MLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 LABELS = "biufU"
 """The kinds of NumPy types that class labels may have, beside objects that are text."""
-CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 
 
 class ModelFileError(ValueError):
@@ -49,12 +50,17 @@ def save(model: MLP, path: str | Path) -> None:
     """Write a fitted estimator to `path`, whole or not at all.
 
     Settings that are functions (callbacks, a scorer) are not stored. Raises ModelFileError for weights that are not
-    finite or a file that cannot be written, and scikit-learn's NotFittedError for an estimator that is not fitted.
+    finite, settings that no estimator takes or a file that cannot be written, and scikit-learn's NotFittedError for
+    an estimator that is not fitted.
     """
     check_is_fitted(model, "theta_")
     path = Path(path)
     if not np.isfinite(model.theta_).all():
         raise ModelFileError(f"{path}: not written, the weights are not finite")
+    try:
+        settings.check(model.get_params(deep=False), type(model).__name__)
+    except ValueError as error:
+        raise ModelFileError(f"{path}: not written, {error}") from error
     document = {"format": f"{MAJOR}.{MINOR}", "sha256": UNSIGNED, **_describe(model)}
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     tensors = {name: np.ascontiguousarray(view) for name, view in model.network_.views(model.theta_).items()}
@@ -91,21 +97,22 @@ def load(path: str | Path) -> MLP:
 
 def _describe(model: MLP) -> dict[str, Any]:
     """Return everything but the weights, as plain JSON."""
-    settings = {}
+    stored = {}
     for name, value in model.get_params(deep=False).items():
         try:
-            settings[name] = encode(value)
+            stored[name] = encode(value)
         except UnstorableError:
             continue
     encoder, names = model.encoder_, getattr(model, "feature_names_in_", None)
+    target = getattr(model, "target_name_", None)
     return {
         "estimator": type(model).__name__,
-        "settings": settings,
+        "settings": stored,
         "network": {"inputs": model.network_.inputs, "blocks": [encode(_plain(b)) for b in model.network_.blocks]},
         "loss": encode(model.loss_function_),
         "features": {"count": int(model.n_features_in_), "names": None if names is None else [str(n) for n in names]},
         "encoder": None if encoder is None else encoder.to_json(),
-        "target": {"name": getattr(model, "target_name_", None), **_describe_target(model)},
+        "target": {"name": None if target is None else str(target), **_describe_target(model)},
         "training": {
             "seed": model._seed,
             "reason": model.stop_reason_,
@@ -165,22 +172,45 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> MLP:
     """Return the estimator that a verified file describes."""
     if document["estimator"] not in ESTIMATORS:
         raise ModelFileError(f"it holds a {str(document['estimator'])[:40]!r}, which this version does not know")
-    model = ESTIMATORS[document["estimator"]](**{n: decode(v) for n, v in document["settings"].items()})
-    features, target, training = document["features"], document["target"], document["training"]
-    model.network_ = Network(int(document["network"]["inputs"]), decode(document["network"]["blocks"]))
+    description.check(document)
+    model = ESTIMATORS[document["estimator"]](**_settings(document))
+    features, target = document["features"], document["target"]
+    model.network_ = Network(document["network"]["inputs"], decode(document["network"]["blocks"]))
     model.loss_function_ = decode(document["loss"])
     if not isinstance(model.loss_function_, Loss):
         raise ModelFileError("its loss is no loss")
     model.theta_ = _weights(model.network_, tensors)
     model.encoder_ = None if document["encoder"] is None else TableEncoder.from_json(document["encoder"])
-    model.n_features_in_ = int(features["count"])
-    if features["names"] is not None:
-        model.feature_names_in_ = np.array(features["names"], object)
+    _rebuild_features(model, features["count"], features["names"])
     if target["name"] is not None:
-        model.target_name_ = str(target["name"])
+        model.target_name_ = target["name"]
     _rebuild_target(model, target)
-    _rebuild_training(model, training)
+    _rebuild_training(model, document["training"])
     return model
+
+
+def _settings(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the estimator, checked as if a user had given them."""
+    values = {name: decode(entry) for name, entry in document["settings"].items()}
+    unknown = ", ".join(sorted(values.keys() - settings.SETTINGS.keys()))
+    if unknown:
+        raise ModelFileError(f"it has settings that this version does not know: {unknown[:80]}")
+    if isinstance(values.get("class_weight"), tuple):
+        values["class_weight"] = list(values["class_weight"])
+    settings.check(values, document["estimator"])
+    return values
+
+
+def _rebuild_features(model: MLP, count: int, names: list[str] | None) -> None:
+    encoder = model.encoder_
+    columns, inputs = (
+        (count, count) if encoder is None else map(len, (encoder.feature_names_in_, encoder.feature_names_out_))
+    )
+    if (columns, inputs) != (count, model.network_.inputs) or (names is not None and len(names) != count):
+        raise ModelFileError("its features do not fit its network")
+    model.n_features_in_ = count
+    if names is not None:
+        model.feature_names_in_ = np.array(names, object)
 
 
 def _weights(network: Network, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
@@ -204,21 +234,24 @@ def _rebuild_target(model: MLP, target: dict[str, Any]) -> None:
         if dtype.kind not in LABELS + "O":
             raise ModelFileError(f"its class labels have the type {dtype}")
         model.classes_ = np.array(target["labels"], dtype)
+        if model.classes_.tolist() != target["labels"] or np.unique(model.classes_).tolist() != target["labels"]:
+            raise ModelFileError(f"its class labels are not distinct, sorted values of the type {dtype}")
         model._classes = Classes(model.classes_, target["task"])
         if model._classes.outputs != model.network_.outputs:
             raise ModelFileError("its classes do not fit its network")
     elif isinstance(model, MLPRegressor):
-        model._flat = bool(target["flat"])
-        scale = target["scale"]
+        model._flat, scale = target["flat"], target["scale"]
+        if (model._flat and model._outputs != 1) or (scale is not None and len(scale[0]) != model._outputs):
+            raise ModelFileError("its target does not fit its network")
         model.target_scale_ = None if scale is None else Scale(*(np.array(s, np.float64) for s in scale))
     model.out_activation_ = model._output_activation()
 
 
 def _rebuild_training(model: MLP, training: dict[str, Any]) -> None:
-    epoch, step, rows = (int(count) for count in training["counts"])
+    epoch, step, rows = training["counts"]
     model._state = TrainingState(model.theta_, epoch=epoch, step=step, rows=rows)
-    model._seed, model.stop_reason_ = int(training["seed"]), str(training["reason"])
-    model.n_iter_, model.t_ = int(training["n_iter"]), rows
+    model._seed, model.stop_reason_ = training["seed"], training["reason"]
+    model.n_iter_, model.t_ = training["n_iter"], rows
     for name in CURVES:
         curve = decode(training[name])
         setattr(model, name, None if curve is None else [float(value) for value in curve])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .arrays import Array, namespace
+from .arrays import Array, check_array, namespace
 from .blocks import PREDICTING, Context
 from .losses import Loss
 from .network import Network
@@ -22,8 +22,7 @@ class Objective:
     """J(θ) of a network and a loss on the rows of X and y, with optional weights per row and penalties.
 
     y is what the loss takes: (n, o), (n,) for one output, or (n,) class numbers; y and the weights take the dtype
-    of X. Raises ValueError when the
-    shapes do not fit, naming them.
+    of X. Raises TypeError for what is no array, and ValueError when the shapes do not fit, naming them.
 
     >>> import numpy as np, chainrule as cr
     >>> network = cr.Network(1, [cr.Dense(1)])
@@ -42,6 +41,10 @@ class Objective:
         sample_weight: Array | None = None,
         penalties: Sequence[Penalty] = (),
     ) -> None:
+        check_array("X", X, sparse=True)
+        check_array("y", y)
+        if sample_weight is not None:
+            check_array("sample_weight", sample_weight)
         if X.ndim != 2 or X.shape[1] != network.inputs:
             raise ValueError(f"X has shape {X.shape}; this network takes (rows, {network.inputs})")
         if y.shape[0] != X.shape[0]:

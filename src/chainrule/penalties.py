@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from . import limits
 from .arrays import Array, namespace
+
+KINDS = ("weight", "bias", "scale", "slope")
+"""The kinds of parameters there are."""
 
 
 class Penalty(Protocol):
@@ -44,17 +48,28 @@ class Penalty(Protocol):
 
 
 @dataclass(frozen=True)
-class L2:
+class _Sized:
+    """A strength λ, what it is divided by, and what it touches."""
+
+    strength: float
+    per_sample: bool = False
+    kinds: tuple[str, ...] = ("weight",)
+
+    def __post_init__(self) -> None:
+        limits.check(self, {"strength": limits.NOT_NEGATIVE})
+        if not isinstance(self.kinds, tuple) or not all(kind in KINDS for kind in self.kinds):
+            error = ValueError if isinstance(self.kinds, tuple) else TypeError
+            raise error(f"{type(self).__name__} kinds must be a tuple of {', '.join(KINDS)}, got {self.kinds!r}")
+
+
+@dataclass(frozen=True)
+class L2(_Sized):
     """½ λ Σ w².
 
     >>> import numpy as np
     >>> L2(0.1).gradient(np.array([1.0, -2.0]))
     array([ 1., -2.])
     """
-
-    strength: float
-    per_sample: bool = False
-    kinds: tuple[str, ...] = ("weight",)
 
     def value(self, w: Array) -> Array:
         """½ Σ w²."""
@@ -70,12 +85,8 @@ class L2:
 
 
 @dataclass(frozen=True)
-class L1:
+class L1(_Sized):
     """λ Σ |w|, with the sub-gradient 0 at w = 0."""
-
-    strength: float
-    per_sample: bool = False
-    kinds: tuple[str, ...] = ("weight",)
 
     def value(self, w: Array) -> Array:
         """Σ |w|."""

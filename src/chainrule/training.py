@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array
-from .engines import choose, steps_of
+from .engines import Engine, build, evaluator, steps_of
 from .objective import Objective
 from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
@@ -50,6 +50,7 @@ def training(
     order: Literal["reshuffle", "once", "given"] = "reshuffle",
     seed: int = 0,
     engine: str = "auto",
+    n_threads: int | None = None,
     validation: Objective | None = None,
     score: Callable[[Array], float] | None = None,
     stopping: Stopping | None = None,
@@ -68,7 +69,9 @@ def training(
         batch_size: rows to a step; None takes all rows (batch), 1 is online training.
         order: "reshuffle" draws new batches each epoch, "once" draws them once, "given" keeps the row order.
         seed: names the random streams.
-        engine: "auto" or "reference".
+        engine: "auto" takes the native engine where it can, "native" insists on it, "reference" executes the definitions.
+        n_threads: threads of the native engine; None takes CHAINRULE_NUM_THREADS or the processors there are. They
+            change no bit of the result.
         validation: the objective on validation data, for `validation_loss` (its penalties count: give it none).
         score: θ -> a number, higher is better, for `validation_score`.
         stopping: when to stop early; None never does.
@@ -96,10 +99,11 @@ def training(
     schedule = schedule or Constant(_rate(optimizer))
     loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
     _check(objective, loop, epochs, batch_size, order)
-    chosen = choose(engine)
+    if validation is not None:
+        loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
     if isinstance(optimizer, UpdateRule):
         rows = objective.rows
-        runner = chosen(objective, optimizer, seed)
+        runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype)
         passes = _batch_passes(runner, loop, min(batch_size or rows, rows), order, seed, epochs)
     else:
         passes = _iterations(optimizer, loop, epochs)
@@ -154,6 +158,7 @@ class _Loop:
     ) -> None:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
         self.stopping, self.schedule, self.time_limit = stopping, schedule, time_limit
+        self.validate: Callable[[NDArray[np.floating]], float] | None = None
         self.started = perf_counter()
         self.fraction = 0.0
 
@@ -175,7 +180,7 @@ class _Loop:
         state = self.state
         state.epoch += 1
         state.rows += done.rows
-        loss = None if self.validation is None else float(self.validation.value(state.theta))
+        loss = None if self.validate is None else self.validate(state.theta)
         score = None if self.score is None else float(self.score(state.theta))
         event = Progress(
             epoch=state.epoch,
@@ -228,7 +233,7 @@ class _Loop:
         return Result((self.state.theta if best is None else best).copy(), reason, history, self.state, message)
 
 
-def _batch_passes(engine: Any, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
+def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
     """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
     state.memory = state.memory or _memory(engine.rule, objective, state.theta)
@@ -244,7 +249,7 @@ def _batch_passes(engine: Any, loop: _Loop, batch_size: int, order: str, seed: i
 
 
 def _run_epoch(
-    engine: Any, loop: _Loop, order: NDArray[np.intp] | None, batch_size: int, before: float, share: float
+    engine: Engine, loop: _Loop, order: NDArray[np.intp] | None, batch_size: int, before: float, share: float
 ) -> _Pass:
     """Hand the steps of one epoch to the engine, a slice at a time, until they are done or the time is up.
 

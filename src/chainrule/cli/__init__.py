@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -106,7 +106,9 @@ def _unheard() -> int:
 
 def version() -> str:
     """Return the installed version."""
-    return metadata.version("chainrule")
+    from .. import __version__  # looked up when asked for, like the commands
+
+    return __version__
 
 
 def _show_version(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:

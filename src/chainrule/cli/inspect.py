@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import assembly
-from ..engines import ENGINES, choose
+from ..engines import report as engine_report
 from ..gradient_check import ArrayCheck
 from ..gradient_check import check_gradients as check
 from ..losses import LOSSES, Loss
@@ -222,15 +221,14 @@ def _sizes(network: Network) -> list[int]:
 def info(as_json: bool) -> None:
     """Say which versions, engines and processors there are."""
     libraries = {name: metadata.version(name) for name in LIBRARIES}
-    engines = {"available": list(ENGINES), "auto": choose("auto").name}
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    engines = engine_report()
     facts = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     if as_json:
-        rest = {"libraries": libraries, "engines": engines, "processors": processors}
-        return show.as_json({"command": "info", "version": version(), **facts, **rest})
+        return show.as_json({"command": "info", "version": version(), **facts, "libraries": libraries, **engines})
     show.line(f"chainrule: {version()}")
     show.line(f"python: {facts['python']} on {facts['system']}")
     show.line(f"libraries: {', '.join(f'{name} {number}' for name, number in libraries.items())}")
-    show.line(f"engines: {', '.join(engines['available'])} (auto is {engines['auto']})")
-    show.line(f"processors: {processors}")
+    show.line(f"engine: {engines['engine']}" + (f" ({engines['missing']})" if engines["missing"] else ""))
+    show.line(f"instruction set: {engines['instruction_set'] or 'NumPy'} (of {', '.join(engines['instruction_sets']) or 'none'})")
+    show.line(f"threads: {engines['threads']} of {engines['processors']} processors")
     return None

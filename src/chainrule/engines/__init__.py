@@ -1,24 +1,115 @@
-"""Engines run training steps. The reference engine executes the definitions; faster ones must equal it."""
+"""Engines run training steps. The reference engine executes the definitions; the native one equals it, compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Array
+from ..losses import Loss
+from ..network import Network
+from ..objective import Objective
+from ..optimizers import Memory, UpdateRule
+from . import native
+from .native import NativeEngine
 from .reference import ReferenceEngine, Steps, steps_of
 
-__all__ = ["ENGINES", "ReferenceEngine", "Steps", "choose", "steps_of"]
-
-ENGINES: Mapping[str, type[ReferenceEngine]] = MappingProxyType({"reference": ReferenceEngine})
+__all__ = ["ENGINES", "Engine", "EngineNotice", "NativeEngine", "ReferenceEngine", "Steps", "best", "build", "evaluator", "predict", "report", "steps_of"]
 
 
-def choose(engine: str) -> type[ReferenceEngine]:
-    """Return the engine for "auto" (the fastest there is) or a name of ENGINES.
+class Engine(Protocol):
+    """What the training loop asks of an engine."""
 
-    Raises ValueError, listing the accepted names, for any other.
+    name: str
+    rule: Any
+
+    def run(
+        self,
+        theta: NDArray[np.floating],
+        state: Memory,
+        order: NDArray[np.intp] | None,
+        batch_size: int,
+        learning_rates: Sequence[float],
+        first_step: int = 0,
+    ) -> Steps:
+        """Make one update per learning rate, in place in θ and its memory."""
+
+    def value(self, theta: NDArray[np.floating]) -> float:
+        """Return J(θ) on all rows."""
+
+
+ENGINES: Mapping[str, type[Engine]] = MappingProxyType({"native": NativeEngine, "reference": ReferenceEngine})
+
+
+class EngineNotice(UserWarning):
+    """The native engine does not know something, so the reference engine runs."""
+
+
+def best() -> str:
+    """Return the name of the engine that "auto" takes."""
+    return "reference" if native.MISSING else "native"
+
+
+def report() -> dict[str, Any]:
+    """Return what `chainrule info` says: the engine that "auto" takes, its instruction set, threads, processors."""
+    return {
+        "engine": best(),
+        "missing": native.MISSING,
+        "instruction_set": "" if native.MISSING else native.instruction_set(),
+        "instruction_sets": list(native.instruction_sets()),
+        "threads": native.threads(),
+        "processors": os.cpu_count(),
+    }
+
+
+def check(engine: str) -> None:
+    """Raise ValueError, listing the accepted names, for an engine that is not known or not in this build."""
+    if engine not in ("auto", *ENGINES):
+        raise ValueError(f"engine {engine!r} is not known; accepted: auto, {', '.join(ENGINES)}")
+    if engine == "native" and native.MISSING:
+        raise ValueError(f'engine "native" is not in this build: {native.MISSING}; accepted: auto, reference')
+
+
+def build(
+    engine: str, objective: Objective, rule: UpdateRule | None, seed: int, n_threads: int | None, dtype: Any = None
+) -> Engine:
+    """Return the engine for "auto" or a name of ENGINES, ready to run steps on the objective.
+
+    "auto" takes the native engine, and says so with an EngineNotice where the reference engine must run instead.
+    Raises ValueError for "native" where the core cannot run this, and for other names.
     """
-    if engine == "auto":
-        return ReferenceEngine
-    if engine not in ENGINES:
-        raise ValueError(f"engine {engine!r} is not in this build; accepted: auto, {', '.join(ENGINES)}")
-    return ENGINES[engine]
+    check(engine)
+    reason = native.obstacle(objective, rule, dtype)
+    if engine == "reference" or (engine == "auto" and reason):
+        if engine == "auto" and not native.MISSING:
+            warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)
+        return ReferenceEngine(objective, rule, seed)
+    if reason:
+        raise ValueError(f"the native engine cannot run this: {reason}")
+    return NativeEngine(objective, rule, seed, n_threads)
+
+
+def evaluator(
+    engine: str, objective: Objective, n_threads: int | None, dtype: Any = None
+) -> Callable[[NDArray[np.floating]], float]:
+    """Return θ -> J(θ) on all rows of an objective, run natively where that can be."""
+    if engine == "reference" or native.obstacle(objective, None, dtype):
+        return ReferenceEngine(objective, None).value
+    return NativeEngine(objective, None, n_threads=n_threads).value
+
+
+def predict(
+    engine: str, network: Network, theta: Array, X: Array, loss: Loss | None = None, n_threads: int | None = None
+) -> NDArray[np.floating]:
+    """Return the raw scores (n, outputs) of a network, or with a loss what they stand for."""
+    check(engine)
+    if engine != "reference" and native.can_predict(network, theta, X):
+        return native.predict(network, theta, X, loss, n_threads)
+    scores = network.forward(theta, X)
+    return np.asarray(scores if loss is None else loss.predict(scores))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..blocks import Context
-from ..network import Network
 from ..objective import Objective
 from ..optimizers import Memory, UpdateRule
 
@@ -31,7 +30,7 @@ class ReferenceEngine:
 
     name = "reference"
 
-    def __init__(self, objective: Objective, rule: UpdateRule, seed: int = 0) -> None:
+    def __init__(self, objective: Objective, rule: UpdateRule | None, seed: int = 0) -> None:
         self.objective = objective
         self.rule = rule
         self.seed = seed
@@ -60,13 +59,13 @@ class ReferenceEngine:
             losses.append(float(loss))
             if not isfinite(losses[-1]):
                 break
+            assert self.rule is not None
             apply(self.rule, theta, gradient, state, learning_rate)
         return Steps(losses, float(np.linalg.norm(gradient)))
 
-    @staticmethod
-    def forward(network: Network, theta: NDArray[np.floating], X: Array) -> Array:
-        """Return the raw scores (n, outputs) of a network."""
-        return network.forward(theta, X)
+    def value(self, theta: NDArray[np.floating]) -> float:
+        """Return J(θ) on all rows."""
+        return float(self.objective.value(theta))
 
 
 def apply(rule: UpdateRule, theta: NDArray[np.floating], gradient: Array, state: Memory, learning_rate: float) -> None:

@@ -13,8 +13,8 @@ from threading import Semaphore, Thread
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import scipy.optimize
 
+from .. import limits
 from ..arrays import Array
 from ..objective import Objective
 
@@ -55,8 +55,14 @@ class LBFGS:
     tolerance: float = 1e-4
     max_evaluations: int = 15000
 
+    def __post_init__(self) -> None:
+        tolerance = limits.Limit("a number of at least 0", lambda value: value >= 0)
+        limits.check(self, {"history": limits.COUNT, "tolerance": tolerance, "max_evaluations": limits.COUNT})
+
     def iterate(self, objective: Objective, theta: Array, iterations: int) -> Generator[Iterate, None, Ending]:
         """Yield each iterate; return an Ending."""
+        from scipy.optimize import minimize as run  # not above: only this method needs it
+
         last = {"gradient": np.zeros_like(theta)}
 
         def evaluate(z: Array) -> tuple[float, Array]:
@@ -76,9 +82,7 @@ class LBFGS:
                 "maxcor": self.history,
             }
             start = theta.astype(np.float64)
-            result = scipy.optimize.minimize(
-                evaluate, start, method="L-BFGS-B", jac=True, callback=callback, options=options
-            )
+            result = run(evaluate, start, method="L-BFGS-B", jac=True, callback=callback, options=options)
             return Ending(bool(result.success), str(result.message))
 
         ending = yield from pulled(minimize)

@@ -12,15 +12,32 @@ Tieleman and Hinton 2012; Kingma and Ba 2015; Loshchilov and Hutter 2019.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from .. import limits
 from ..arrays import Array, namespace
 
 Memory: TypeAlias = dict[str, Any]
 """What a rule remembers: arrays (P,) by name, and the count "t" of updates done."""
+
+LIMITS: Mapping[str, limits.Limit] = MappingProxyType(
+    {
+        "learning_rate": limits.POSITIVE,
+        "momentum": limits.PROPORTION,
+        "rho": limits.SHARE,
+        "beta_1": limits.SHARE,
+        "beta_2": limits.SHARE,
+        "epsilon": limits.POSITIVE,
+        "weight_decay": limits.NOT_NEGATIVE,
+    }
+)
+"""What the settings of rules may be, by name. ε divides in every rule that has it: 0 / 0 where no gradient ever was."""
 
 
 class UpdateRule(ABC):
@@ -28,6 +45,9 @@ class UpdateRule(ABC):
 
     memory: ClassVar[tuple[str, ...]] = ()
     learning_rate: float
+
+    def __post_init__(self) -> None:
+        limits.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
 
     def init(self, P: int, dtype: str = "float64") -> Memory:
         """Return the memory before the first update: zeros."""
@@ -176,7 +196,7 @@ class AdamW(UpdateRule):
         decays = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
         return {**super().init(P, dtype), "decayed": decays}
 
-    @property
+    @cached_property
     def _adam(self) -> Adam:
         return Adam(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
 

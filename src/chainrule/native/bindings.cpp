@@ -1,0 +1,285 @@
+// What Python sees of the core. Everything is checked here: no argument, however wrong, may reach the core unfit.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <tuple>
+#include <variant>
+
+#include "trainer.hpp"
+
+namespace nb = nanobind;
+using namespace chainrule;
+
+namespace {
+
+using In = nb::ndarray<nb::ro>;
+using InOut = nb::ndarray<>;
+
+[[noreturn]] void refuse(const std::string& message) { throw nb::value_error(message.c_str()); }
+
+std::string shape_of(const std::vector<Index>& shape) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+// The memory of an array, if it has this dtype and shape, lies in C order and on the CPU; a negative length is any.
+template <class T, class Array> auto* memory_of(const Array& a, const char* name, const std::vector<Index>& shape) {
+    if (a.device_type() != nb::device::cpu::value) refuse(std::string(name) + " must lie in the CPU's memory");
+    if (a.dtype() != nb::dtype<T>())
+        refuse(std::string(name) + " must hold " + (std::is_integral_v<T> ? "int64" : sizeof(T) == 4 ? "float32" : "float64") +
+               " numbers");
+    bool fits = a.ndim() == shape.size();
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || static_cast<Index>(a.shape(i)) == shape[i];
+    if (!fits) {
+        std::vector<Index> given;
+        for (std::size_t i = 0; i < a.ndim(); ++i) given.push_back(static_cast<Index>(a.shape(i)));
+        refuse(std::string(name) + " must have shape " + shape_of(shape) + ", got " + shape_of(given));
+    }
+    Index apart = 1;
+    for (std::size_t i = a.ndim(); i-- > 0; apart *= static_cast<Index>(a.shape(i)))
+        if (a.shape(i) > 1 && a.stride(i) != apart) refuse(std::string(name) + " must be contiguous, in C order");
+    using Pointer = std::conditional_t<std::is_same_v<Array, In>, const T, T>;
+    auto* at = static_cast<Pointer*>(a.data());
+    if (reinterpret_cast<std::uintptr_t>(at) % alignof(T)) refuse(std::string(name) + " must be aligned");
+    return at;
+}
+
+template <std::size_t N> int row_of(const std::string& name, const char* const (&names)[N], const char* kind) {
+    for (std::size_t i = 0; i < N; ++i)
+        if (name == names[i]) return static_cast<int>(i);
+    refuse("the native engine has no " + std::string(kind) + " " + name);
+}
+
+const InstructionSet* set_of(const std::string& name) {
+    for (const InstructionSet* set : instruction_sets())
+        if (name.empty() || name == set->name) return set;
+    refuse("this processor has no instruction set " + name);
+}
+
+// Looks for Ctrl-C, at most once in 50 ms: Python's signal handlers run in here.
+class Signals final : public Watch {
+  public:
+    bool given_up() override {
+        const auto now = std::chrono::steady_clock::now();
+        if (raised || now < next_) return raised;
+        next_ = now + std::chrono::milliseconds(50);
+        const nb::gil_scoped_acquire gil;
+        return raised = PyErr_CheckSignals() != 0;
+    }
+
+    bool raised = false;
+
+  private:
+    std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+};
+
+using LayerArgument = std::tuple<Index, std::string, double, Index, Index>;
+using PenaltyArgument = std::tuple<double, double, double, double>;
+
+constexpr Index MOST = Index{1} << 40;  // of any size: beyond it products of sizes would not fit
+
+void check_layer(const LayerSpec& layer, Index inputs, Index parameters) {
+    if (layer.outputs < 1 || layer.outputs > MOST / inputs) refuse("a layer's outputs are out of range");
+    const bool weights = layer.weights >= 0 && layer.weights <= parameters - inputs * layer.outputs;
+    const bool biases = layer.biases >= 0 && layer.biases <= parameters - layer.outputs;
+    if (!weights || !biases) refuse("a layer's parameters lie outside θ");
+}
+
+Spec spec_of(Index inputs, const std::vector<LayerArgument>& layers, Index parameters, Index batch,
+             const std::pair<std::string, double>& loss, const std::pair<std::string, std::vector<double>>& rule,
+             const PenaltyArgument& weights, const PenaltyArgument& biases, const std::string& set) {
+    if (inputs < 1 || inputs > MOST) refuse("inputs are out of range");
+    if (batch < 0 || batch > MOST) refuse("the batch is out of range");
+    if (layers.empty()) refuse("a network needs a layer");
+    Spec spec{inputs, {}, parameters, batch, row_of(loss.first, LOSS_NAMES, "loss"), loss.second,
+              row_of(rule.first, RULE_NAMES, "update rule"), rule.second, {}, {}, set_of(set)};
+    if (static_cast<int>(rule.second.size()) != RULE_SETTINGS[spec.rule]) refuse("the update rule has other settings");
+    for (const auto& [outputs, activation, setting, w, b] : layers) {
+        spec.layers.push_back({outputs, row_of(activation, ACTIVATION_NAMES, "activation"), setting, w, b});
+        check_layer(spec.layers.back(), inputs, parameters);
+        inputs = outputs;
+    }
+    const auto penalty = [](const PenaltyArgument& p) {
+        return PenaltySpec{std::get<0>(p), std::get<1>(p), std::get<2>(p), std::get<3>(p)};
+    };
+    spec.weights = penalty(weights);
+    spec.biases = penalty(biases);
+    return spec;
+}
+
+template <class T> struct Checked {
+    Data<T> data;
+
+    Checked(const Spec& spec, const In& X, const In& y, const std::optional<In>& weight) : data{} {
+        const Index outputs = spec.layers.back().outputs;
+        data.X = memory_of<T>(X, "X", {-1, spec.inputs});
+        data.rows = static_cast<Index>(X.shape(0));
+        if (data.rows < 1) refuse("X holds no rows");
+        if (spec.loss >= ELEMENT_LOSSES && y.ndim() == 1) data.classes = memory_of<std::int64_t>(y, "y", {data.rows});
+        else data.target = memory_of<T>(y, "y", {data.rows, outputs});
+        if (weight) data.weight = memory_of<T>(*weight, "weight", {data.rows});
+    }
+
+    void check_row(Index row, Index outputs) const {
+        if (row < 0 || row >= data.rows) refuse("order holds row " + std::to_string(row) + " of " + std::to_string(data.rows));
+        if (data.classes && (data.classes[row] < 0 || data.classes[row] >= outputs))
+            refuse("y holds class " + std::to_string(data.classes[row]) + " of " + std::to_string(outputs));
+    }
+};
+
+template <class T>
+std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOut& theta, const std::vector<InOut>& memory, const In& X,
+                                     const In& y, const std::optional<In>& weight, const std::optional<In>& order,
+                                     Index batch, const In& learning_rates, Index t, const InOut& losses, int threads) {
+    const Spec& spec = trainer.spec();
+    const Checked<T> rows(spec, X, y, weight);
+    T* at = memory_of<T>(theta, "theta", {spec.parameters});
+    const double* rates = memory_of<double>(learning_rates, "learning_rates", {-1});
+    const Index steps = static_cast<Index>(learning_rates.shape(0));
+    double* reported = memory_of<double>(losses, "losses", {steps});
+    if (static_cast<int>(memory.size()) != RULE_MEMORIES[spec.rule]) refuse("the update rule has other arrays of memory");
+    T* memories[3] = {};
+    for (std::size_t k = 0; k < memory.size(); ++k) memories[k] = memory_of<T>(memory[k], "memory", {spec.parameters});
+    if (t < 0) refuse("t must not be negative");
+    if (!order) batch = rows.data.rows;
+    if (batch < 1 || batch > spec.batch) refuse("batches of this engine have 1 to " + std::to_string(spec.batch) + " rows");
+    const Index* taken = nullptr;
+    Index count = rows.data.rows;
+    if (order) {
+        taken = memory_of<std::int64_t>(*order, "order", {-1});
+        count = static_cast<Index>(order->shape(0));
+        if (panels(count, batch) != steps) refuse("order must hold one batch for every learning rate");
+    }
+    for (Index i = 0; i < count; ++i) rows.check_row(taken ? taken[i] : i, spec.layers.back().outputs);
+    Signals signals;
+    Outcome outcome;
+    if (steps > 0) {
+        const nb::gil_scoped_release free;
+        outcome = trainer.run(rows.data, at, memories, taken, count, batch, rates, steps, static_cast<double>(t), reported,
+                              threads, &signals);
+    }
+    // What a signal handler raised goes back as a value, so that the caller can count the steps first.
+    nb::object raised = nb::none();
+    if (signals.raised) raised = nb::borrow(nb::python_error().value());
+    return {outcome.done, outcome.reported, outcome.norm, raised};
+}
+
+template <class T>
+double value(Trainer<T>& trainer, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
+    const Checked<T> rows(trainer.spec(), X, y, weight);
+    if (trainer.spec().batch < 1) refuse("this plan only predicts");
+    const T* at = memory_of<T>(theta, "theta", {trainer.spec().parameters});
+    for (Index i = 0; i < rows.data.rows; ++i) rows.check_row(i, trainer.spec().layers.back().outputs);
+    Signals signals;
+    double loss;
+    {
+        const nb::gil_scoped_release free;
+        loss = trainer.value(rows.data, at, threads, &signals);
+    }
+    if (signals.raised) throw nb::python_error();
+    return loss;
+}
+
+template <class T>
+void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, const std::string& link, const InOut& out,
+             int threads) {
+    if (trainer.spec().batch) refuse("this plan only trains");
+    const T* weights = theta ? memory_of<T>(*theta, "theta", {trainer.spec().parameters}) : nullptr;
+    const T* from = memory_of<T>(X, "X", {-1, trainer.spec().inputs});
+    const Index rows = static_cast<Index>(X.shape(0));
+    T* to = memory_of<T>(out, "out", {rows, trainer.spec().layers.back().outputs});
+    const int kind = row_of(link, LINK_NAMES, "link");
+    if (trainer.useful(2, rows, 1) == 1) {  // too short to let other Python threads in
+        trainer.predict(weights, from, rows, kind, to, 1, nullptr);
+        return;
+    }
+    Signals signals;
+    {
+        const nb::gil_scoped_release free;
+        trainer.predict(weights, from, rows, kind, to, threads, &signals);
+    }
+    if (signals.raised) throw nb::python_error();
+}
+
+// A Trainer of either dtype.
+class Plan {
+  public:
+    Plan(const std::string& dtype, const Spec& spec) {
+        if (dtype == "float32") trainer_.emplace<std::unique_ptr<Trainer<float>>>(new Trainer<float>(spec));
+        else if (dtype == "float64") trainer_.emplace<std::unique_ptr<Trainer<double>>>(new Trainer<double>(spec));
+        else refuse("dtype must be float32 or float64");
+    }
+
+    template <class F> auto with(F f) {
+        return std::visit([&](auto& trainer) { return f(*trainer); }, trainer_);
+    }
+
+  private:
+    std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer_;
+};
+
+template <class T> void evaluate(const InstructionSet& set, const std::string& name, const In& x, const InOut& y, double setting) {
+    const T* from = memory_of<T>(x, "x", {-1});
+    T* to = memory_of<T>(y, "y", {static_cast<Index>(x.shape(0))});
+    if (!program_of<T>(set).evaluate(name.c_str(), from, to, static_cast<Index>(x.shape(0)), static_cast<T>(setting)))
+        refuse("the core has no function " + name);
+}
+
+template <std::size_t N> std::vector<std::string> list_of(const char* const (&names)[N]) {
+    return {std::begin(names), std::end(names)};
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    m.attr("ACTIVATIONS") = nb::cast(list_of(ACTIVATION_NAMES));
+    m.attr("LOSSES") = nb::cast(list_of(LOSS_NAMES));
+    m.attr("RULES") = nb::cast(list_of(RULE_NAMES));
+    m.def("instruction_sets", [] {
+        std::vector<std::string> names;
+        for (const InstructionSet* set : instruction_sets()) names.emplace_back(set->name);
+        return names;
+    });
+    m.def("evaluate", [](const std::string& set, const std::string& name, const In& x, const InOut& y, double setting) {
+        if (x.dtype() == nb::dtype<float>()) evaluate<float>(*set_of(set), name, x, y, setting);
+        else evaluate<double>(*set_of(set), name, x, y, setting);
+    });
+    nb::class_<Plan>(m, "Plan")
+        .def("__init__",
+             [](Plan* self, const std::string& dtype, Index inputs, const std::vector<LayerArgument>& layers,
+                Index parameters, Index batch, const std::pair<std::string, double>& loss,
+                const std::pair<std::string, std::vector<double>>& rule, const PenaltyArgument& weights,
+                const PenaltyArgument& biases, const std::string& set) {
+                 new (self) Plan(dtype, spec_of(inputs, layers, parameters, batch, loss, rule, weights, biases, set));
+             })
+        .def("run",
+             [](Plan& self, const InOut& theta, const std::vector<InOut>& memory, const In& X, const In& y,
+                const std::optional<In>& weight, const std::optional<In>& order, Index batch, const In& learning_rates,
+                Index t, const InOut& losses, int threads) {
+                 return self.with([&](auto& trainer) {
+                     return run(trainer, theta, memory, X, y, weight, order, batch, learning_rates, t, losses, threads);
+                 });
+             },
+             nb::arg("theta"), nb::arg("memory"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(),
+             nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("t"), nb::arg("losses"),
+             nb::arg("threads"))
+        .def("value",
+             [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
+                 return self.with([&](auto& trainer) { return value(trainer, theta, X, y, weight, threads); });
+             },
+             nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("threads"))
+        .def("predict",
+             [](Plan& self, const std::optional<In>& theta, const In& X, const std::string& link, const InOut& out, int threads) {
+                 self.with([&](auto& trainer) { predict(trainer, theta, X, link, out, threads); });
+             },
+             nb::arg("theta").none(), nb::arg("X"), nb::arg("link"), nb::arg("out"), nb::arg("threads"));
+}

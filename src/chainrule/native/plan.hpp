@@ -1,0 +1,126 @@
+// What one training step works on: the network lowered to layers, the workspace, and the numbers of this step.
+//
+// Matrices of the workspace lie in panels: PANEL<T> columns (128 bytes) side by side, all rows of a panel one after the
+// other, the last panel padded. Element (r, c) is at  panel (c / PANEL) * stride + r * PANEL + c % PANEL.  Rows of a
+// panel are two cache lines, so products stream through them in either direction without packing anything again.
+//
+// A step goes in waves of at most WAVE rows. In each wave, threads first take rows (gather, forward, loss, backward:
+// rows do not depend on one another), then units of the weights (gradient, penalties, update: outputs do not either).
+// No sum is ever split between threads, so their number does not change a bit of the result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tables.hpp"
+
+namespace chainrule {
+
+constexpr std::size_t PANEL_BYTES = 128;
+template <class T> constexpr int PANEL = static_cast<int>(PANEL_BYTES / sizeof(T));
+
+constexpr int DEPTH = 256;      // terms of a sum accumulated in registers before they are added to memory
+constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
+constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
+
+using Index = std::int64_t;
+
+[[gnu::always_inline]] constexpr Index panels(Index columns, Index width) { return (columns + width - 1) / width; }
+
+// One affine map with the activation after it: y = f(x W + b).
+template <class T> struct Layer {
+    Index inputs, outputs;
+    Index weights, biases;  // where W (inputs, outputs) and b (outputs,) begin in θ
+    int activation;
+    T setting;
+    Index first_unit;  // units are PANEL x PANEL pieces of W, numbered panel by panel through all layers
+    Index bias_slot;   // slots of the panels of b follow those of the units
+    T* packed;         // W in panels of outputs
+    T* transposed;     // Wᵀ in panels of inputs; null for the first layer
+    T* bias;           // b, padded
+    T* y;              // f(z) of a wave, in panels
+    T* d;              // f'(z), and then dL/dz
+    T* gradient;       // unit by unit; used where a batch has more than DEPTH rows
+    T* bias_gradient;
+};
+
+// λ of the penalties on one kind of parameter, already divided where it is per sample.
+template <class T> struct Strengths {
+    T l1, l2;
+};
+
+template <class T> struct Loss {
+    int kind;
+    bool soft;        // a row loss whose target is a distribution instead of a class number
+    T a;              // the loss's own number: Huber's δ, the quantile's q, squared error's factor
+    const T* target;  // (rows, outputs), or null
+    const std::int64_t* classes;
+};
+
+// Asked between pieces of work by the first thread; others learn from it whether the step was given up.
+class Watch {
+  public:
+    virtual bool given_up() = 0;
+
+  protected:
+    ~Watch() = default;
+};
+
+// Memory of one thread.
+template <class T> struct Scratch {
+    T* tile;       // PANEL x PANEL
+    T* block;      // BLOCK x PANEL
+    T* rows;       // 3 x BLOCK: what cross entropy keeps of each row
+    T* layer[2];   // prediction: BLOCK x the widest layer, input and output
+    Watch* watch;  // null: never asked
+};
+
+template <class T> struct Step {
+    int layers;
+    Layer<T>* layer;
+    Index units;
+
+    const T* X;           // (any rows, inputs), C order
+    const Index* order;   // which rows of X the batch takes, or null: from `start` on
+    const T* weight;      // per row of X, or null
+    Index start;          // first row of the batch where order is null
+    Index rows;           // rows of the batch
+    Index wave, wave_rows;  // first row of this wave within the batch, and how many
+    Index stride;         // elements between panels: rows of the workspace times PANEL
+    T* x;                 // the gathered inputs, in panels
+    bool gathered;        // the workspace holds this wave's rows already
+    T* row_loss;          // per row of the batch
+    T total;              // Σ of the weights of the batch
+    Loss<T> loss;
+
+    T* theta;
+    T* memory[3];
+    int rule;
+    T constant[8];
+    Strengths<T> weights, biases;
+    double* norm;     // per slot: Σ g²; null where nobody asks
+    double* l1;       // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
+    double* l2;       // per slot: Σ θ²
+};
+
+// What each instruction set provides.
+template <class T> struct Program {
+    void (*prepare)(const Step<T>&, Index first, Index last, bool backward);
+    void (*rows)(const Step<T>&, Scratch<T>&, Index first, Index last, bool backward);
+    void (*update)(const Step<T>&, Scratch<T>&, Index first, Index last);
+    void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);
+    bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);
+};
+
+struct InstructionSet {
+    const char* name;
+    Program<float> single;
+    Program<double> twofold;
+};
+
+template <class T> const Program<T>& program_of(const InstructionSet& set) {
+    if constexpr (sizeof(T) == 4) return set.single;
+    else return set.twofold;
+}
+
+}  // namespace chainrule

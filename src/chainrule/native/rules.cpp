@@ -1,0 +1,73 @@
+// The numbers of each update rule at one step, worked out in double precision; and which instruction sets there are.
+#include <algorithm>
+#include <iterator>
+
+#include "trainer.hpp"
+
+namespace chainrule {
+
+namespace {
+
+// x^n by repeated squaring: the same bits on every machine.
+double power(double x, double n) {
+    double result = 1;
+    for (auto k = static_cast<std::uint64_t>(n); k; k >>= 1, x *= x)
+        if (k & 1) result *= x;
+    return result;
+}
+
+using Settings = const std::vector<double>&;
+
+void moments(Settings s, double rate, double t, double* c) {
+    const double numbers[] = {rate / (1 - power(s[0], t)), s[0], 1 - s[0], s[1], 1 - s[1],
+                              1 / std::sqrt(1 - power(s[1], t)), s[2]};
+    std::copy(std::begin(numbers), std::end(numbers), c);
+}
+
+void with_rest(Settings s, double rate, double, double* c) {
+    c[0] = rate;
+    if (!s.empty()) c[1] = s[0];
+}
+
+void with_mean(Settings s, double rate, double, double* c) {
+    const double numbers[] = {rate, s[0], 1 - s[0], s[1]};
+    std::copy(std::begin(numbers), std::end(numbers), c);
+}
+
+void moments_and_decay(Settings s, double rate, double t, double* c) {
+    moments(s, rate, t, c);
+    c[7] = rate * s[3];
+}
+
+// Row for row the rules of tables.hpp; the settings are theirs in the order of their fields.
+constexpr void (*CONSTANTS[])(Settings s, double rate, double t, double* c) = {
+    with_rest, with_rest, with_rest, with_rest, with_mean, with_mean, moments, moments_and_decay, with_rest};
+static_assert(std::size(CONSTANTS) == std::size(RULE_NAMES));
+
+}  // namespace
+
+void rule_constants(int rule, Settings settings, double learning_rate, double t, double (&c)[8]) {
+    CONSTANTS[rule](settings, learning_rate, t, c);
+}
+
+#if defined(__x86_64__)
+extern const InstructionSet set_avx512, set_avx2, set_baseline;
+
+std::vector<const InstructionSet*> instruction_sets() {
+    std::vector<const InstructionSet*> sets;
+    __builtin_cpu_init();
+    const bool fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (fused && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        sets.push_back(&set_avx512);
+    if (fused) sets.push_back(&set_avx2);
+    sets.push_back(&set_baseline);
+    return sets;
+}
+#else
+extern const InstructionSet set_native;
+
+std::vector<const InstructionSet*> instruction_sets() { return {&set_native}; }
+#endif
+
+}  // namespace chainrule

@@ -1,0 +1,151 @@
+// A network lowered to the core, with its workspace, and the loop over training steps.
+#pragma once
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "plan.hpp"
+#include "team.hpp"
+
+namespace chainrule {
+
+// The instruction sets this processor has, fastest first; the last is always there.
+std::vector<const InstructionSet*> instruction_sets();
+
+// What a rule is made of at update number t: the numbers its formula multiplies with (see updates.hpp).
+void rule_constants(int rule, const std::vector<double>& settings, double learning_rate, double t, double (&c)[8]);
+
+struct LayerSpec {
+    Index outputs;
+    int activation;
+    double setting;
+    Index weights, biases;
+};
+
+// λ₁ and λ₂ on one kind of parameter: given as they are, and divided by the batch's total weight.
+struct PenaltySpec {
+    double l1 = 0, l2 = 0, l1_per_sample = 0, l2_per_sample = 0;
+    bool any() const { return l1 || l2 || l1_per_sample || l2_per_sample; }
+};
+
+struct Spec {
+    Index inputs;
+    std::vector<LayerSpec> layers;
+    Index parameters;
+    Index batch;  // the most rows of one step; 0 for prediction only
+    int loss;
+    double loss_setting;
+    int rule;
+    std::vector<double> rule_settings;
+    PenaltySpec weights, biases;
+    const InstructionSet* set;
+};
+
+// Rows to learn from; target or classes is null.
+template <class T> struct Data {
+    const T* X;
+    Index rows;
+    const T* target;
+    const std::int64_t* classes;
+    const T* weight;
+};
+
+struct Outcome {
+    Index done = 0;  // steps whose update was made
+    Index reported = 0;  // losses written: one more than done where the last is not finite
+    double norm = std::numeric_limits<double>::quiet_NaN();
+    bool given_up = false;
+};
+
+// Denormal numbers are taken as zero while float32 steps run: processors handle them many times slower.
+class FlushDenormals {
+  public:
+    explicit FlushDenormals(bool on);
+    ~FlushDenormals();
+
+  private:
+    std::uint64_t before_;
+};
+
+// Zeroed memory on cache-line boundaries.
+template <class T> class Buffer {
+  public:
+    Buffer() = default;
+    explicit Buffer(std::size_t count) {
+        const std::size_t bytes = (count * sizeof(T) + 63) / 64 * 64 + 64;
+        if (count > std::numeric_limits<std::size_t>::max() / 16) throw std::bad_alloc();
+        memory_.reset(static_cast<T*>(::operator new(bytes, std::align_val_t{64})));
+        std::memset(memory_.get(), 0, bytes);
+    }
+    T* get() const { return memory_.get(); }
+
+  private:
+    struct Free {
+        void operator()(T* p) const { ::operator delete(p, std::align_val_t{64}); }
+    };
+    std::unique_ptr<T, Free> memory_;
+};
+
+template <class T> class Trainer {
+  public:
+    explicit Trainer(const Spec& spec);
+
+    const Spec& spec() const { return spec_; }
+
+    // One update per learning rate, in place in θ and its memory; order null takes all rows in every step. Stops before
+    // the update of a batch whose loss is not finite, and between steps when the watch gives up.
+    Outcome run(const Data<T>& data, T* theta, T* const* memory, const Index* order, Index order_rows, Index batch,
+                const double* learning_rates, Index steps, double t, double* losses, int threads, Watch* watch);
+
+    // The objective on all rows: NaN where the watch gives up.
+    double value(const Data<T>& data, const T* theta, int threads, Watch* watch);
+
+    // What the network makes of X; θ null keeps the weights of the call before. False where the watch gave up.
+    bool predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch);
+
+    // Threads that pay for themselves on this much work.
+    int useful(int threads, Index rows, int passes) const;
+
+  private:
+    struct Range {
+        Index first, last;
+    };
+    struct Task;
+    class Steps;
+    class Rows;
+
+    Range rows_of(Index rows, int thread, int threads) const {
+        return {rows * thread / threads, rows * (thread + 1) / threads};
+    }
+    Range units_of(int thread, int threads) const;
+    void lay_out();
+    void make_scratch(int threads);
+    Step<T> step_for(const Data<T>& data);
+    void begin(Step<T>& step, const Index* order, Index start, Index rows) const;
+    double loss_of(const Step<T>& step, double penalty) const;
+    double penalty_of(const Step<T>& step) const;
+
+    Spec spec_;
+    const Program<T>& program_;
+    std::vector<Layer<T>> layers_;
+    Index units_ = 0, slots_ = 0, capacity_ = 0, products_ = 0;
+    std::vector<Index> cost_;  // of the units before each
+    std::vector<Buffer<T>> buffers_;
+    T* x_ = nullptr;
+    std::vector<T> row_loss_;
+    std::vector<double> norm_, l1_, l2_;
+    std::vector<Scratch<T>> scratch_;
+    std::mutex mutex_;
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace chainrule

@@ -1,0 +1,97 @@
+// The update rules, row for row those of optimizers/rules.py, applied to a gradient that is still in the cache.
+#pragma once
+
+#include "plan.hpp"
+#include "simd.hpp"
+
+namespace chainrule::CHAINRULE_SET {
+
+// A rule: θ after the update; m is its memory, of which it keeps the first `kept`; c its constants (rules.cpp).
+#define RULE(NAME, KEPT, ...)                                                                                      \
+    struct NAME {                                                                                                  \
+        static constexpr int kept = KEPT;                                                                          \
+        template <class V>                                                                                         \
+        static INLINE V move(V theta, V g, [[maybe_unused]] V (&m)[3], [[maybe_unused]] const typename V::Lane* c) { \
+            __VA_ARGS__                                                                                            \
+        }                                                                                                          \
+    };
+
+RULE(PlainDescent, 0, return theta - c[0] * g;)
+RULE(HeavyBall, 1, m[0] = fma(m[0], c[1], c[0] * g); return theta - m[0];)
+RULE(LookAhead, 1, const V step = c[0] * g; m[0] = fma(m[0], c[1], step); return theta - fma(m[0], c[1], step);)
+RULE(SquareSum, 1, m[0] = fma(g, g, m[0]); return theta - c[0] * g / (square_root(m[0]) + c[1]);)
+RULE(DeltaMean, 2, m[0] = fma(m[0], c[1], c[2] * g * g);
+     const V delta = g * square_root(m[1] + c[3]) / square_root(m[0] + c[3]);
+     m[1] = fma(m[1], c[1], c[2] * delta * delta); return theta - c[0] * delta;)
+RULE(SquareMean, 1, m[0] = fma(m[0], c[1], c[2] * g * g); return theta - c[0] * g / (square_root(m[0]) + c[3]);)
+RULE(Moments, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
+     return theta - c[0] * m[0] / fma(square_root(m[1]), c[5], c[6]);)
+RULE(DecayedMoments, 2, return Moments::move(theta, g, m, c) - c[7] * m[2] * theta;)
+RULE(Record, 1, m[0] = g; return theta;)
+#undef RULE
+
+// A rectangle of parameters: rows `apart` in θ, the gradient and the packed copy a panel row apart.
+template <class T> struct Piece {
+    Index at, apart, rows, columns;
+    T* packed;
+    Strengths<T> strengths;
+    Index slot;
+};
+
+template <class T> INLINE Vector<T> sign_or_zero(Vector<T> w) {
+    using V = Vector<T>;
+    return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>()));
+}
+
+// Σ |w| and Σ w² of a piece, lane by lane and row by row.
+template <class T> struct Sizes {
+    Vector<T> l1 = zero<Vector<T>>(), l2 = zero<Vector<T>>();
+
+    INLINE void add(Vector<T> w) {
+        l1 = l1 + absolute(w);
+        l2 = fma(w, w, l2);
+    }
+
+    INLINE void keep(const Step<T>& step, Index slot) const {
+        if (!step.l2) return;
+        step.l1[slot] = static_cast<double>(sum(l1));
+        step.l2[slot] = static_cast<double>(sum(l2));
+    }
+};
+
+template <class F> INLINE void each_vector(Index rows, Index columns, int lanes, F f) {
+    for (Index r = 0; r < rows; ++r)
+        for (Index c = 0; c < columns; c += lanes) f(r, c, static_cast<int>(columns - c < lanes ? columns - c : lanes));
+}
+
+// θ, memory and the packed copy after the update of one piece, given the loss's gradient of it.
+template <class Rule, int memories, class T> void move(const Step<T>& step, const Piece<T>& piece, const T* gradient) {
+    using V = Vector<T>;
+    const auto [l1, l2] = piece.strengths;
+    V norm = zero<V>();
+    Sizes<T> sizes;
+    each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
+        const Index at = piece.at + r * piece.apart + c;
+        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * PANEL<T> + c, count), m[3];
+        if (l2 != 0) g = fma(theta, l2, g);
+        if (l1 != 0) g = fma(sign_or_zero(theta), l1, g);
+        for (int k = 0; k < memories; ++k) m[k] = load<V>(step.memory[k] + at, count);
+        if (step.norm) norm = fma(g, g, norm);
+        theta = Rule::move(theta, g, m, step.constant);
+        for (int k = 0; k < Rule::kept; ++k) store(step.memory[k] + at, m[k], count);
+        if constexpr (__is_same(Rule, Record)) return;
+        store(step.theta + at, theta, count);
+        store(piece.packed + r * PANEL<T> + c, theta, count);
+        if (step.l2) sizes.add(theta);
+    });
+    sizes.keep(step, piece.slot);
+    if (step.norm) step.norm[piece.slot] = static_cast<double>(sum(norm));
+}
+
+template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, const T*);
+
+#define ROW(name, Type, memories, settings) move<Type, memories, T>,
+template <class T> constexpr Move<T> MOVE[] = {CHAINRULE_RULES(ROW)};
+#undef ROW
+
+}  // namespace chainrule::CHAINRULE_SET
