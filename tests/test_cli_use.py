@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import chainrule as cr
+from chainrule.engines import ENGINES
 from chainrule.sources import load
 from commands import ok, people, process, run, write
 
@@ -173,7 +174,7 @@ def test_info_names_versions_engines_and_processors() -> None:
     facts = ok("info", "--json").json
     assert facts["engine"] in ENGINES
     assert facts["instruction_set"] in ("", *facts["instruction_sets"])
-    assert 1 <= facts["threads"]
+    assert facts["threads"] >= 1
     assert facts["processors"] >= 1
 
 

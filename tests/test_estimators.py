@@ -264,7 +264,7 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "number": ({"bias_initializer": Constant(0.3)}, {"bias_initializer": 0.3}),
     "function": ({"initializer": 0.0}, {"initializer": lambda stream, shape: np.zeros(shape)}),
     "sizes": ({"hidden_layer_sizes": 8}, {"hidden_layer_sizes": [8]}),
-    "engine": ({"engine": "auto"}, {"engine": "reference"}),
+    "threads": ({"n_threads": None}, {"n_threads": 3}),
 }
 
 
@@ -273,6 +273,25 @@ def test_an_object_does_what_its_name_does(what: str) -> None:
     named, given = ({**EASY, "max_iter": 8, "batch_size": 30, **settings} for settings in SAME[what])
     fitted = MLPClassifier(**named).fit(X, TARGETS["multiclass"])
     assert same_bits(fitted, MLPClassifier(**given).fit(X, TARGETS["multiclass"]))
+
+
+@every_task
+def test_the_engines_agree(task: str) -> None:
+    settings = {**EASY, "max_iter": 8, "batch_size": 30}
+    auto, reference = (model(task, engine=engine, **settings).fit(X, TARGETS[task]) for engine in ("auto", "reference"))
+    agree(auto, reference)
+    np.testing.assert_allclose(auto.loss_curve_, reference.loss_curve_, rtol=1e-10)
+
+
+@every_task
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_any_number_of_threads_gives_the_same_bits(task: str, n_threads: int) -> None:
+    settings = {**EASY, "hidden_layer_sizes": (150, 70), "max_iter": 3, "batch_size": 400, "dtype": "float32"}
+    wide, y = np.tile(X, (12, 20)), np.tile(TARGETS[task].T, 12).T
+    one, several = (model(task, n_threads=n, **settings).fit(wide, y) for n in (1, n_threads))
+    assert same_bits(one, several)
+    assert one.loss_curve_ == several.loss_curve_
+    np.testing.assert_array_equal(one.predict(wide), several.predict(wide))
 
 
 def test_each_layer_can_have_its_own_activation() -> None:

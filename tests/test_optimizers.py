@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import paper_rules as paper
 from chainrule.engines import ReferenceEngine
 from chainrule.engines.reference import PIECE, apply
-from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Minimizer, Momentum, UpdateRule
+from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Minimizer, Momentum, Nesterov, UpdateRule
 from oracles import relative_error
 from problems import PROBLEMS, Problem, Quadratic, quadratic
 
@@ -275,7 +275,7 @@ def test_best_momentum_is_faster_than_the_best_gradient_descent() -> None:
 
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "learning_rate": ((0, -1, np.inf, np.nan), "a positive finite number"),
-    "momentum": ((-0.1, 1, np.nan), "a number of at least 0 and below 1"),
+    "momentum": ((-0.1, 1.1, np.nan), "a number from 0 to 1"),
     "rho": ((-0.1, 1.0, np.nan), "a number of at least 0 and below 1"),
     "beta_1": ((-0.1, 1, np.inf), "a number of at least 0 and below 1"),
     "beta_2": ((-0.1, 1, np.nan), "a number of at least 0 and below 1"),
@@ -302,6 +302,7 @@ def test_a_setting_out_of_range_is_refused_where_it_is_given(kind: Any, name: st
 
 
 def test_the_ends_that_are_accepted_are_accepted() -> None:
-    Momentum(momentum=0)
+    for kind in (Momentum, Nesterov):
+        assert (kind(momentum=0).momentum, kind(momentum=1).momentum) == (0, 1)
     AdamW(np.float32(1e-3), beta_1=0, beta_2=0.0, weight_decay=0)
     OPTIMIZERS["lbfgs"](history=np.int64(1), tolerance=0, max_evaluations=1)

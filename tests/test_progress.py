@@ -67,7 +67,7 @@ def test_stopping_against_its_definition(
     script = Script([-value for value in values] if lower else values)
     settings = {"validation" if lower else "score": script, "epochs": len(values), "optimizer": SGD(0.1)}
     stopping = Stopping("validation_loss" if lower else "validation_score", min_change, patience, keep_best)
-    result = train(FLAT, np.zeros(2), stopping=stopping, **settings)
+    result = train(FLAT, np.zeros(2), stopping=stopping, engine="reference", **settings)
     last = epochs_until_stop(values, patience, min_change)
     assert len(result.history) == last
     assert (result.reason == "no change") == (result.state.no_change > patience)
@@ -122,7 +122,8 @@ def test_early_stopping_keeps_the_best_weights_when_validation_gets_worse() -> N
     assert result.state.theta.tobytes() == thetas[-1].tobytes()
 
 
-def test_validation_loss_and_score_are_in_the_events() -> None:
+@pytest.mark.parametrize(("engine", "tolerance"), [("reference", 0), ("auto", 1e-13)])
+def test_validation_loss_and_score_are_in_the_events(engine: str, tolerance: float) -> None:
     X, y = load_digits(return_X_y=True)
     X, network = X / 16, Network(64, [Dense(10)])
     objective = Objective(network, CrossEntropy(), X[:200], y[:200], penalties=[L2(1.0)])
@@ -132,13 +133,14 @@ def test_validation_loss_and_score_are_in_the_events() -> None:
     def accuracy(theta: Any) -> float:
         return np.mean(network.forward(theta, X[200:300]).argmax(1) == y[200:300])
 
-    for event in training(objective, theta, validation=validation, score=accuracy, epochs=3, batch_size=20):
-        assert event.validation_loss == validation.value(event.theta)
+    settings = {"validation": validation, "score": accuracy, "epochs": 3, "batch_size": 20, "engine": engine}
+    for event in training(objective, theta, **settings):
+        assert event.validation_loss == pytest.approx(validation.value(event.theta), rel=tolerance, abs=0)
         assert event.validation_score == accuracy(event.theta)
         assert type(event.validation_loss) is type(event.validation_score) is float
         seen += 1
     assert seen == 3
-    plain = train(objective, theta, epochs=1).history[0]
+    plain = train(objective, theta, epochs=1, engine=engine).history[0]
     assert (plain.validation_loss, plain.validation_score) == (None, None)
 
 
@@ -177,7 +179,8 @@ def test_time_limit_within_an_epoch(clock: Clock) -> None:
             return super().batch(rows)
 
     points = line(np.linspace(-1, 1, 200), np.linspace(0, 1, 200), Slow)
-    result = train(points, np.zeros(2), optimizer=SGD(0.1), batch_size=1, time_limit=100, epochs=50, order="given")
+    settings = {"optimizer": SGD(0.1), "batch_size": 1, "order": "given", "engine": "reference"}
+    result = train(points, np.zeros(2), time_limit=100, epochs=50, **settings)
     event = result.history[0]
     assert (result.reason, len(result.history)) == ("time", 1)
     assert 100 <= event.step == event.seconds < 200
@@ -248,7 +251,7 @@ def test_an_interrupt_in_the_engine_keeps_every_update_done(name: str) -> None:
     inner, start = classification(10)
     objective = Interrupted(inner.network, inner.loss, inner.X, inner.y, inner.sample_weight, inner.penalties)
     rule = OPTIMIZERS[name]()
-    settings = {"schedule": Constant(0.05), "batch_size": 2, "order": "given"}
+    settings = {"schedule": Constant(0.05), "batch_size": 2, "order": "given", "engine": "reference"}
     result = train(objective, start, optimizer=rule, **settings)
     assert (result.reason, len(result.history), result.state.epoch) == ("interrupted", 2, 2)
     done = train(inner, start, optimizer=rule, epochs=2, **settings)

@@ -10,7 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +48,7 @@ ROOMS: dict[str, Room] = {
         enters=(),
         uses=("numpy", "scipy", "array_api_compat"),
     ),
-    "engines": Room(("engines",), ("mathematics",), ("numpy",)),
+    "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
     "training": Room(("progress", "training"), ("mathematics", "engines"), ("numpy",)),
     "tables": Room(
         steps=("files", "table_files", "cells sources", "columns", "tables"),
@@ -56,7 +56,13 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "estimators": Room(
-        steps=("assembly settings vocabulary inputs", "targets description", "fitting", "estimators", "model_file"),
+        steps=(
+            "assembly settings vocabulary inputs",
+            "targets description predictor",
+            "fitting",
+            "estimators",
+            "model_file",
+        ),
         enters=("mathematics", "engines", "training", "tables"),
         uses=("numpy", "polars", "narwhals", "sklearn", "safetensors"),
     ),
@@ -71,6 +77,12 @@ ROOMS: dict[str, Room] = {
 
 LATE = {("fitting", "model_file")}
 """Imports inside a function that go the other way: the estimators' `save` asks the file format."""
+
+CORE = "_core"
+"""The compiled core: the one module without a Python file. Only the engines' room knows it."""
+
+LAZY = {("engines/native", "joblib")}
+"""Packages that a file imports inside a function, so that importing the file stays quick."""
 
 NAMES_ENGINES = {("cli/inspect", "engines")}
 """`chainrule info` says which engines there are: the one look of a face below the training loop."""
@@ -91,13 +103,13 @@ def _imports(name: str) -> Iterator[ast.Import | ast.ImportFrom]:
     return (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
-def _packages(name: str) -> set[str]:
-    """Return the packages, other than this one, that a file imports."""
+def _packages(name: str, nodes: Iterable[ast.AST] | None = None) -> set[str]:
+    """Return the packages, other than this one, that a file imports, in all of it or in the given nodes."""
     packages = set()
-    for node in _imports(name):
+    for node in _imports(name) if nodes is None else nodes:
         if isinstance(node, ast.Import):
             packages |= {alias.name.split(".")[0] for alias in node.names}
-        elif not node.level:
+        elif isinstance(node, ast.ImportFrom) and not node.level:
             packages.add((node.module or "").split(".")[0])
     return packages
 
@@ -108,7 +120,7 @@ def _internal(name: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.ImportFrom) and node.level > name.count("/"):
             for alias in node.names:
                 module = (node.module or alias.name).split(".")[0]
-                yield module if module in map(_top, FILES) else "__init__", alias.name
+                yield module if module in {CORE, *map(_top, FILES)} else "__init__", alias.name
 
 
 modules = pytest.mark.parametrize("name", list(FILES))
@@ -132,6 +144,12 @@ def test_late_imports_stand_in_functions_and_are_needed() -> None:
         assert module in [target for target, _ in _internal(name)]
 
 
+def test_lazy_packages_are_imported_in_functions_only() -> None:
+    for name, package in LAZY:
+        assert package not in _packages(name, TREES[name].body)
+        assert package in _packages(name)
+
+
 @modules
 def test_a_room_uses_only_its_packages(name: str) -> None:
     allowed = {*ROOMS[_place(_top(name))[0]].uses, *sys.stdlib_module_names}
@@ -140,7 +158,9 @@ def test_a_room_uses_only_its_packages(name: str) -> None:
 
 @modules
 def test_no_module_takes_private_names_of_another(name: str) -> None:
-    assert [taken for _, taken in _internal(name) if taken.startswith("_") and taken != "__version__"] == []
+    own = {"__init__", "__version__", *([CORE] if _place(_top(name))[0] == _place(CORE)[0] else [])}
+    taken = [part for module_and_name in _internal(name) for part in module_and_name]
+    assert [part for part in taken if part.startswith("_") and part not in own] == []
 
 
 def test_the_package_itself_only_gathers_names() -> None:
@@ -217,6 +237,7 @@ HEAVY = (
     "click",
     "rich",
     "jax",
+    "joblib",
     "importlib.metadata",
 )
 """What `import chainrule` leaves alone; the estimators and the model file bring some of it when asked for."""

@@ -7,8 +7,25 @@ where the error peaks, repeat. The error each fit reaches goes to stderr. Needs 
 
 import sys
 
-from mpmath import (atan, cos, erf, erfc, exp, expm1, linspace, log, log1p, lu_solve, matrix, mp, mpf, pi, polyval,
-                    sqrt, tanh)
+from mpmath import (
+    atan,
+    cos,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    linspace,
+    log,
+    log1p,
+    lu_solve,
+    matrix,
+    mp,
+    mpf,
+    pi,
+    polyval,
+    sqrt,
+    tanh,
+)
 
 mp.dps = 120
 
@@ -27,7 +44,7 @@ def fit(function, weight, low, high, terms):
         rows = [[grid[p] ** power for power in range(terms)] + [(-1) ** i / weights[p]] for i, p in enumerate(peaks)]
         solution = lu_solve(matrix(rows), matrix([values[p] for p in peaks]))
         coefficients = list(solution)[:terms]
-        errors = [(polyval(coefficients[::-1], x) - y) * w for x, y, w in zip(grid, values, weights)]
+        errors = [(polyval(coefficients[::-1], x) - y) * w for x, y, w in zip(grid, values, weights, strict=True)]
         old, peaks = peaks, [0]
         for i, error in enumerate(errors):
             if error * errors[peaks[-1]] < 0:
@@ -42,6 +59,7 @@ def fit(function, weight, low, high, terms):
 
 
 def one(x):
+    """Return the weight of an absolute error."""
     return mpf(1)
 
 
@@ -61,13 +79,17 @@ def mills(s):
 half = log(2) / 2 * mpf("1.01")
 # name: function, weight, interval, terms for float, interval, terms for double
 FITS = {
-    "EXP": (lambda r: (expm1(r) - r) / r**2, lambda r: r**2,
-            (-half, half), 5, (-half, half), 10),
-    "LOG": (lambda f: (log1p(f) - f + f * f / 2) / f**3, lambda f: f**2,
-            (sqrt(mpf("0.5")) - 1, sqrt(2) - 1), 8, None, 0),
+    "EXP": (lambda r: (expm1(r) - r) / r**2, lambda r: r**2, (-half, half), 5, (-half, half), 10),
+    "LOG": (
+        lambda f: (log1p(f) - f + f * f / 2) / f**3,
+        lambda f: f**2,
+        (sqrt(mpf("0.5")) - 1, sqrt(2) - 1),
+        8,
+        None,
+        0,
+    ),
     "LOG_QUOTIENT": (log_quotient, lambda root: root, None, 0, (0, (3 - 2 * sqrt(2)) ** 2), 7),
-    "TANH": (lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z, lambda z: z,
-             (0, "0.4"), 5, (0, "0.4"), 11),
+    "TANH": (lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z, lambda z: z, (0, "0.4"), 5, (0, "0.4"), 11),
     "ERF": (lambda z: erf(sqrt(z)) / sqrt(z) - 1, one, (0, "0.82"), 6, (0, 1), 12),
     "ERFC_LOG": (lambda x: log(erfc(x)), erfc, ("0.9", 4), 7, (1, 6), 18),
     "MILLS": (mills, lambda s: 1 / mills(s), (-1, mpf(10) / 18), 11, (-1, mpf(34) / 42), 22),
@@ -76,6 +98,7 @@ FITS = {
 
 
 def show(name, coefficients, digits, suffix):
+    """Print a C++ array, in lines of 120 characters."""
     words = [mp.nstr(c, digits) + suffix for c in coefficients]
     print(f"    static constexpr {'float' if suffix else 'double'} {name}[] = {{")
     line = "       "

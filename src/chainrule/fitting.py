@@ -25,6 +25,7 @@ from .losses import Loss
 from .network import Network
 from .objective import Objective
 from .optimizers import Minimizer
+from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .training import training
 
@@ -150,8 +151,26 @@ class MLP(TableInputs):
 
     def _scores(self, X: Any) -> NDArray[Any]:
         """Return the raw scores (n, o) of a fitted model."""
-        check_is_fitted(self, "theta_")
-        return engines.predict(self.engine, self.network_, self.theta_, self._validated(X), n_threads=self.n_threads)
+        return self._run(X, None)
+
+    def _run(self, X: Any, loss: Loss | None) -> NDArray[Any]:
+        """Return the raw scores, or what a loss makes of them."""
+        self._require_fit()
+        return engines.predict(self.engine, self.network_, self.theta_, self._validated(X), loss, self.n_threads)
+
+    def _require_fit(self) -> None:
+        if not hasattr(self, "theta_"):  # scikit-learn's check alone costs more than predicting a row
+            check_is_fitted(self)
+
+    @abstractmethod
+    def compile(self) -> Predictor:
+        """Return a Predictor: this model with its weights fixed, for a service that calls it a million times."""
+
+    def _compile(self, loss: Loss | None, finish: Finish, decide: Finish) -> Predictor:
+        self._require_fit()
+        run = engines.compiled(self.engine, self.network_, self.theta_.copy(), self.n_threads)
+        scale = 1.0 if self.encoder_ is not None else self.input_scale
+        return Predictor(run, self.network_, self.theta_.dtype, scale, loss, finish, decide)
 
     def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
         """Return the rows for training, and those for validation where there are any."""

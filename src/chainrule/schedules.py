@@ -184,3 +184,9 @@ SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType(
     }
 )
 """The names that estimators and the command line accept; each takes the starting rate first."""
+
+
+def steady(schedule: Schedule) -> bool:
+    """Return whether η cannot change within an epoch: the training loop then asks once for all its steps."""
+    known = type(schedule) in SCHEDULES.values()
+    return known and (isinstance(schedule, Constant | Adaptive) or getattr(schedule, "unit", "step") != "step")

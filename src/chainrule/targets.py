@@ -82,6 +82,10 @@ class Classes:
         """Return the score above which a label is predicted: halfway between what `encode` gives the two sides."""
         return 0.5 if loss.targets == "real" and self.task != "multiclass" else 0.0
 
+    def states(self, loss: Loss) -> bool:
+        """Return whether what the loss makes of scores is the probabilities as they are."""
+        return self.task == "multilabel" or (self.task == "multiclass" and loss.targets == "classes")
+
     def probabilities(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
         """Return the probability of each class, (n, number of classes)."""
         p = loss.predict(scores)

@@ -20,7 +20,7 @@ from .objective import Objective
 from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
-from .schedules import Constant, Moment, Schedule
+from .schedules import Constant, Moment, Schedule, steady
 
 SLICE = 64
 """Steps handed to the engine at a time: between slices the loop looks at the clock."""
@@ -69,7 +69,8 @@ def training(
         batch_size: rows to a step; None takes all rows (batch), 1 is online training.
         order: "reshuffle" draws new batches each epoch, "once" draws them once, "given" keeps the row order.
         seed: names the random streams.
-        engine: "auto" takes the native engine where it can, "native" insists on it, "reference" executes the definitions.
+        engine: "auto" takes the native engine where it can, "native" insists on it, "reference" executes the
+            definitions.
         n_threads: threads of the native engine; None takes CHAINRULE_NUM_THREADS or the processors there are. They
             change no bit of the result.
         validation: the objective on validation data, for `validation_loss` (its penalties count: give it none).
@@ -159,6 +160,7 @@ class _Loop:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
         self.stopping, self.schedule, self.time_limit = stopping, schedule, time_limit
         self.validate: Callable[[NDArray[np.floating]], float] | None = None
+        self.steady = steady(schedule)
         self.started = perf_counter()
         self.fraction = 0.0
 
@@ -166,6 +168,12 @@ class _Loop:
         """Return the moment `step` steps from now."""
         s = self.state
         return Moment(s.step + step, s.epoch, s.rows, s.plateaus, self.fraction if fraction is None else fraction)
+
+    def rates(self, steps: range, before: float, share: float) -> list[float]:
+        """Return the learning rates of some steps of an epoch: `before` it a fraction is done, each adds its share."""
+        if self.steady:
+            return [self.schedule(self.moment(0, before))] * len(steps)
+        return [self.schedule(self.moment(k - steps.start, before + share * k)) for k in steps]
 
     def seconds(self) -> float:
         """Return the seconds since the start of this training."""
@@ -257,11 +265,12 @@ def _run_epoch(
     ends the epoch, and is then its loss.
     """
     state, rows = loop.state, loop.objective.rows
+    assert state.memory is not None
     steps = steps_of(rows, batch_size)
     total, seen, norm, rate = 0.0, 0, 0.0, 0.0
     for start in range(0, steps, SLICE):
         count = min(SLICE, steps - start)
-        rates = [loop.schedule(loop.moment(k, before + share * (start + k) / steps)) for k in range(count)]
+        rates = loop.rates(range(start, start + count), before, share / steps)
         part = None if order is None else order[start * batch_size : (start + count) * batch_size]
         losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
         rate = rates[len(losses) - 1]

@@ -229,6 +229,7 @@ def info(as_json: bool) -> None:
     show.line(f"python: {facts['python']} on {facts['system']}")
     show.line(f"libraries: {', '.join(f'{name} {number}' for name, number in libraries.items())}")
     show.line(f"engine: {engines['engine']}" + (f" ({engines['missing']})" if engines["missing"] else ""))
-    show.line(f"instruction set: {engines['instruction_set'] or 'NumPy'} (of {', '.join(engines['instruction_sets']) or 'none'})")
+    known = ", ".join(engines["instruction_sets"])
+    show.line(f"instruction set: {engines['instruction_set']} (of {known})" if known else "instruction set: NumPy's")
     show.line(f"threads: {engines['threads']} of {engines['processors']} processors")
     return None

@@ -20,7 +20,21 @@ from . import native
 from .native import NativeEngine
 from .reference import ReferenceEngine, Steps, steps_of
 
-__all__ = ["ENGINES", "Engine", "EngineNotice", "NativeEngine", "ReferenceEngine", "Steps", "best", "build", "evaluator", "predict", "report", "steps_of"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineNotice",
+    "NativeEngine",
+    "ReferenceEngine",
+    "Steps",
+    "best",
+    "build",
+    "compiled",
+    "evaluator",
+    "predict",
+    "report",
+    "steps_of",
+]
 
 
 class Engine(Protocol):
@@ -109,7 +123,18 @@ def predict(
 ) -> NDArray[np.floating]:
     """Return the raw scores (n, outputs) of a network, or with a loss what they stand for."""
     check(engine)
-    if engine != "reference" and native.can_predict(network, theta, X):
-        return native.predict(network, theta, X, loss, n_threads)
+    link = native.LINKS.get(type(loss))
+    if engine != "reference" and link and (plan := native.plan_for(network, theta, X)):
+        return np.asarray(native.predict(plan, network, theta, X, link, n_threads))
     scores = network.forward(theta, X)
     return np.asarray(scores if loss is None else loss.predict(scores))
+
+
+def compiled(
+    engine: str, network: Network, theta: NDArray[np.floating], n_threads: int | None = None
+) -> Callable[[NDArray[np.floating], Loss | None], NDArray[np.floating]]:
+    """Return (X, loss) -> what `predict` would return, for θ that does not change any more."""
+    check(engine)
+    if engine != "reference" and native.knows(network, theta):
+        return native.compiled(network, theta, n_threads)
+    return lambda X, loss: predict("reference", network, theta, X, loss)

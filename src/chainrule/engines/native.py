@@ -8,7 +8,7 @@ then runs instead. The same seed, data and settings give the same bits for any n
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, fields
 from functools import cache
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..activations import ACTIVATIONS
 from ..arrays import Array
 from ..blocks import Activation, Dense
-from ..losses import LOSSES, Loss
+from ..losses import LOSSES, CrossEntropy, Logistic, Loss, Poisson, SigmoidCrossEntropy
 from ..network import Network
 from ..objective import Objective
 from ..optimizers import OPTIMIZERS, Memory, UpdateRule
@@ -35,8 +35,16 @@ except ImportError as error:  # built without a compiler
 else:
     MISSING = ""
 
-LINKS = {"cross_entropy": "softmax", "sigmoid_cross_entropy": "sigmoid", "logistic": "sigmoid", "poisson": "exp"}
-"""What turns a loss's scores into predictions, by the loss's name; the identity for the others."""
+LINKS: dict[type, str] = dict.fromkeys((type(None), *LOSSES.values()), "identity") | {
+    CrossEntropy: "softmax",
+    SigmoidCrossEntropy: "sigmoid",
+    Logistic: "sigmoid",
+    Poisson: "exp",
+}
+"""What turns a loss's scores into predictions, for each loss the core knows and for none."""
+
+
+NO_PENALTY = (0.0, 0.0, 0.0, 0.0)
 
 
 @cache
@@ -105,12 +113,21 @@ def lower(network: Network) -> list[Layer] | str:
     return layers or "the network has no block"
 
 
+def layers_of(network: Network) -> list[Layer]:
+    """Return the layers of a network that the core knows."""
+    layers = lower(network)
+    assert not isinstance(layers, str), layers
+    return layers
+
+
 def _loss_name(loss: Loss) -> str | None:
     return next((name for name, kind in LOSSES.items() if type(loss) is kind), None)
 
 
 def _rule_name(rule: UpdateRule | None) -> str | None:
-    return "gradient" if rule is None else next((n for n in _core.RULES if OPTIMIZERS.get(n.lower()) is type(rule)), None)
+    return (
+        "gradient" if rule is None else next((n for n in _core.RULES if OPTIMIZERS.get(n.lower()) is type(rule)), None)
+    )
 
 
 def _loss_setting(loss: Loss, outputs: int) -> float:
@@ -125,6 +142,8 @@ def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = 
     if isinstance(layers, str):
         return layers
     X = objective.X
+    if type(objective) is not Objective or type(objective.network) is not Network:
+        return "the objective or its network is of a class of its own"
     if not isinstance(X, np.ndarray):
         return "X is sparse" if hasattr(X, "tocsr") else f"X is a {type(X).__name__}, not a NumPy array"
     if X.dtype not in (np.float32, np.float64) or X.dtype != (X.dtype if dtype is None else dtype):
@@ -142,22 +161,25 @@ def _strengths(objective: Objective, kind: str) -> tuple[float, float, float, fl
     """Return λ₁ and λ₂ on one kind of parameter: fixed, then those divided by the rows."""
 
     def total(penalty: type, per_sample: bool) -> float:
-        chosen = (p for p in objective.penalties if type(p) is penalty and p.per_sample == per_sample and kind in p.kinds)
+        chosen = (
+            p for p in objective.penalties if type(p) is penalty and p.per_sample == per_sample and kind in p.kinds
+        )
         return float(sum(p.strength for p in chosen))
 
     return total(L1, False), total(L2, False), total(L1, True), total(L2, True)
 
 
-def _plan(objective: Objective, rule: UpdateRule | None, batch: int) -> Any:
+def _plan(objective: Objective, rule: UpdateRule | None, batch: int) -> _core.Plan:
+    """Return the core's plan for an objective without `obstacle`."""
     settings = () if rule is None else astuple(rule)[1:]  # type: ignore[call-overload]  # the first is the rate
     return _core.Plan(
         objective.X.dtype.name,
         objective.network.inputs,
-        [tuple(layer) for layer in lower(objective.network)],
+        layers_of(objective.network),
         objective.network.size,
         batch,
-        (_loss_name(objective.loss), _loss_setting(objective.loss, objective.network.outputs)),
-        (_rule_name(rule), [float(s) for s in settings]),
+        (_loss_name(objective.loss) or "", _loss_setting(objective.loss, objective.network.outputs)),
+        (_rule_name(rule) or "", [float(s) for s in settings]),
         _strengths(objective, "weight"),
         _strengths(objective, "bias"),
         instruction_set(),
@@ -221,38 +243,61 @@ class NativeEngine:
         return losses[0], gradient
 
 
-_predicting: WeakKeyDictionary[Network, dict[str, Any]] = WeakKeyDictionary()
+_predicting: WeakKeyDictionary[Network, dict[Any, Any]] = WeakKeyDictionary()
+"""Plans for predicting by network and dtype, None where the core cannot: `predict` is called with one row at a time."""
+
+SHORT = 1 << 18
+"""Multiplications that are not worth asking how many threads there are."""
 
 
-def can_predict(network: Network, theta: Array, X: Array) -> bool:
-    """Return whether the core can run this network on X."""
-    dense = isinstance(X, np.ndarray) and isinstance(theta, np.ndarray) and X.dtype == theta.dtype and X.ndim == 2
-    fits = dense and X.dtype in (np.float32, np.float64) and X.shape[1] == network.inputs
-    return fits and not MISSING and not isinstance(lower(network), str)
+def knows(network: Network, theta: Array) -> bool:
+    """Return whether the core can run this network with these weights."""
+    numbers = isinstance(theta, np.ndarray) and theta.dtype in (np.float32, np.float64)
+    return numbers and not MISSING and type(network) is Network and not isinstance(lower(network), str)
 
 
-def prediction_plan(network: Network, dtype: str) -> Any:
+def plan_for(network: Network, theta: Array, X: Array) -> Any:
+    """Return the core's plan for predicting X, kept for the next call, or None where the core cannot."""
+    if type(X) is not np.ndarray or type(theta) is not np.ndarray or X.dtype != theta.dtype or X.ndim != 2:
+        return None
+    plans = _predicting.get(network)
+    if plans is None:
+        plans = _predicting[network] = {}
+    if theta.dtype not in plans:
+        plans[theta.dtype] = prediction_plan(network, theta.dtype.name) if knows(network, theta) else None
+    return plans[theta.dtype] if X.shape[1] == network.inputs else None
+
+
+def prediction_plan(network: Network, dtype: str) -> _core.Plan:
     """Return the core's plan for predicting with a network."""
-    layers = [tuple(layer) for layer in lower(network)]
-    rule, none = ("gradient", []), (0.0, 0.0, 0.0, 0.0)
-    return _core.Plan(
-        dtype, network.inputs, layers, network.size, 0, ("squared_error", 1.0), rule, none, none, instruction_set()
-    )
+    loss, rule = ("squared_error", 1.0), ("gradient", list[float]())  # not used
+    sizes, penalties = (network.size, 0), (NO_PENALTY, NO_PENALTY)
+    return _core.Plan(dtype, network.inputs, layers_of(network), *sizes, loss, rule, *penalties, instruction_set())
 
 
-def predict(
-    network: Network, theta: Array, X: Array, loss: Loss | None = None, n_threads: int | None = None
-) -> NDArray[np.floating]:
-    """Return the raw scores (n, outputs), or with a loss what they stand for: loss.predict(scores)."""
-    plans = _predicting.setdefault(network, {})
-    dtype = theta.dtype.name
-    if dtype not in plans:
-        plans[dtype] = prediction_plan(network, dtype)
+def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
+    """Return what a link makes of the raw scores (n, outputs), by a plan of `plan_for`."""
     out = np.empty((X.shape[0], network.outputs), theta.dtype)
-    plans[dtype].predict(theta, np.ascontiguousarray(X), link_of(loss), out, threads(n_threads))
+    count = 1 if X.shape[0] * network.size < SHORT else threads(n_threads)
+    plan.predict(np.ascontiguousarray(theta), np.ascontiguousarray(X), link, out, count)
     return out
 
 
-def link_of(loss: Loss | None) -> str:
-    """Return the core's name for what a loss makes of scores."""
-    return "identity" if loss is None else LINKS.get(_loss_name(loss) or "", "identity")
+def compiled(
+    network: Network, theta: NDArray[np.floating], n_threads: int | None
+) -> Callable[[NDArray[np.floating], Loss | None], NDArray[np.floating]]:
+    """Return (X, loss) -> predictions, with θ packed once; X is copied where it is not in C order."""
+    outputs, dtype, count = network.outputs, theta.dtype, threads(n_threads)
+    plan = prediction_plan(network, dtype.name)
+    plan.predict(theta, np.empty((0, network.inputs), dtype), "identity", np.empty((0, outputs), dtype), 1)
+    predict = plan.predict
+
+    def run(X: NDArray[np.floating], loss: Loss | None) -> NDArray[np.floating]:
+        if not X.flags.c_contiguous:
+            X = np.ascontiguousarray(X)
+        out = np.empty((len(X), outputs), dtype)
+        link = LINKS.get(type(loss))
+        predict(None, X, link or "identity", out, count)
+        return out if link else np.asarray(loss.predict(out))  # type: ignore[union-attr]  # None has a link
+
+    return run

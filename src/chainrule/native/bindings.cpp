@@ -27,7 +27,7 @@ using InOut = nb::ndarray<>;
 
 std::string shape_of(const std::vector<Index>& shape) {
     std::string text = "(";
-    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + (shape[i] < 0 ? "any" : std::to_string(shape[i]));
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 
@@ -45,7 +45,7 @@ template <class T, class Array> auto* memory_of(const Array& a, const char* name
         refuse(std::string(name) + " must have shape " + shape_of(shape) + ", got " + shape_of(given));
     }
     Index apart = 1;
-    for (std::size_t i = a.ndim(); i-- > 0; apart *= static_cast<Index>(a.shape(i)))
+    for (std::size_t i = a.size() ? a.ndim() : 0; i-- > 0; apart *= static_cast<Index>(a.shape(i)))
         if (a.shape(i) > 1 && a.stride(i) != apart) refuse(std::string(name) + " must be contiguous, in C order");
     using Pointer = std::conditional_t<std::is_same_v<Array, In>, const T, T>;
     auto* at = static_cast<Pointer*>(a.data());
@@ -98,6 +98,7 @@ Spec spec_of(Index inputs, const std::vector<LayerArgument>& layers, Index param
              const std::pair<std::string, double>& loss, const std::pair<std::string, std::vector<double>>& rule,
              const PenaltyArgument& weights, const PenaltyArgument& biases, const std::string& set) {
     if (inputs < 1 || inputs > MOST) refuse("inputs are out of range");
+    if (parameters < 1) refuse("parameters are out of range");
     if (batch < 0 || batch > MOST) refuse("the batch is out of range");
     if (layers.empty()) refuse("a network needs a layer");
     Spec spec{inputs, {}, parameters, batch, row_of(loss.first, LOSS_NAMES, "loss"), loss.second,
