@@ -304,7 +304,7 @@ def test_activations_and_their_slopes(name: str, dtype: Any, chosen: str) -> Non
 def test_fused_sets_agree_bit_for_bit(name: str, dtype: Any) -> None:
     if len(FUSED) < 2:
         pytest.skip("fewer than two instruction sets with fused multiply-add here")
-    x = np.concatenate([every_size(dtype, -INF, INF, 20_000), list(SPECIALS["f tanh"])]).astype(dtype)
+    x = np.concatenate([every_size(dtype, -INF, INF, 20_000), [x for x, _ in SPECIALS["f tanh"]]]).astype(dtype)
     x = np.concatenate([x, x[:7] * dtype(SMALLEST[dtype])])
     setting = setting_of(name.split()[-1]) if " " in name else 0.0
     first, *others = (evaluate(chosen, name, x, setting) for chosen in FUSED)

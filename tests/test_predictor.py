@@ -82,7 +82,7 @@ def test_only_fitted_estimators_compile(kind: Any) -> None:
 
 def test_fitting_again_leaves_a_predictor_as_it_was() -> None:
     for kind, y in ((MLPClassifier, np.arange(60) % 3), (MLPRegressor, X[:, 0] * 10)):
-        model = kind((5,), solver="lbfgs", max_iter=10, random_state=0).fit(X, y)
+        model = kind(hidden_layer_sizes=(5,), solver="lbfgs", max_iter=10, random_state=0).fit(X, y)
         predictor, before = model.compile(), model.predict(X)
         model.fit(X[:20, :2], np.arange(20) % 2)
         np.testing.assert_array_equal(predictor.predict(X), before)
