@@ -32,6 +32,8 @@ from strategies import ALL_LOSSES, SEEDS, draw_target, drawn_penalties
 if native.MISSING:
     pytest.skip(f"no native engine: {native.MISSING}", allow_module_level=True)
 
+HERE = str(Path(__file__).parent)
+
 WORTH = 4e5
 """WORTH_A_THREAD of trainer.cpp."""
 
@@ -201,8 +203,8 @@ def script(code: str, limit: float = 60) -> str:
         capture_output=True,
         text=True,
         timeout=limit,
-        cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "CHAINRULE_NUM_THREADS": "3"},
+        cwd=HERE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([HERE, *sys.path]), "CHAINRULE_NUM_THREADS": "3"},
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     return ran.stdout

@@ -1,8 +1,9 @@
 // The losses, row for row those of losses/: the loss of each row, and its derivative in the scores times the row's share.
 #pragma once
 
-#include "links.hpp"
+#include "math.hpp"
 #include "plan.hpp"
+#include "transpose.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 
@@ -35,124 +36,126 @@ ELEMENT(SquaredHinge, const V m = maximum(zero<V>(), T(1) - t * s); return {m * 
 ELEMENT(Perceptron, const V m = -t * s; return {maximum(zero<V>(), m), select(t * s <= 0, -t, m * T(0))};)
 #undef ELEMENT
 
-// The rows of one block as the losses see them.
-template <class T> struct Scored {
-    const Step<T>& step;
-    Scratch<T>& scratch;
-    Index first, last;  // rows of the wave
-    bool backward;
+// LANES rows side by side: lane i of score(c) is output c of row i. So a row's loss is summed over whole registers, and
+// no lane sees another: which rows share a register changes nothing.
+template <class T> struct Rows {
+    using V = Vector<T>;
+    using I = Integers<V>;
 
-    const Layer<T>& output() const { return step.layer[step.layers - 1]; }
-    Index source(Index r) const { return step.order ? step.order[step.wave + r] : step.start + step.wave + r; }
-    T share(Index r) const { return step.weight ? step.weight[source(r)] / step.total : T(1) / step.total; }
-    T* loss(Index r) const { return step.row_loss + step.wave + r; }
+    Index outputs;
+    T* scores;         // (outputs, LANES); the slopes in their place afterwards
+    const T* targets;  // (outputs, LANES), or null: one at the class
+    I classes;
+    V share;  // of each row in the batch's loss
+    T a;      // the loss's own number
 
-    // dL/dz of LANES outputs: the loss's derivative, times f' where the network ends in an activation.
-    INLINE void pull(Index at, Vector<T> slope) const {
-        T* d = output().d + at;
-        store(d, output().activation == 0 ? slope : slope * load<Vector<T>>(d));
-    }
-
-    template <class F> INLINE void vectors(Index r, F f) const { each_column<T>(r, output().outputs, step.stride, f); }
-
-    // The target of outputs c, c + 1, ...: as given, or one at the class.
-    INLINE Vector<T> target(Index row, Index c, int count) const {
-        if (step.loss.target) return load<Vector<T>>(step.loss.target + row * output().outputs + c, count);
-        using I = typename Integers<Vector<T>>::Lane;
-        const Integers<Vector<T>> lanes = lane_numbers<Integers<Vector<T>>>();
-        return select(lanes == static_cast<I>(step.loss.classes[row] - c), all<Vector<T>>(1), zero<Vector<T>>());
+    INLINE V score(Index c) const { return load<V>(scores + c * LANES<T>); }
+    INLINE void keep(Index c, V v) const { store(scores + c * LANES<T>, v); }
+    INLINE void slope(Index c, V dl) const { keep(c, dl * share); }
+    INLINE V target(Index c) const {
+        if (targets) return load<V>(targets + c * LANES<T>);
+        return select(classes == static_cast<typename I::Lane>(c), all<V>(1), zero<V>());
     }
 };
 
-template <class Element, class T> void element_loss(const Scored<T>& rows) {
-    for (Index r = rows.first; r < rows.last; ++r) {
-        const Index source = rows.source(r);
-        const T share = rows.share(r);
-        Vector<T> total = zero<Vector<T>>();
-        rows.vectors(r, [&](Index c, int count, Index at) LAMBDA {
-            const Vector<T> s = load<Vector<T>>(rows.output().y + at), t = rows.target(source, c, count);
-            const auto [value, slope] = Element::at(s, t, rows.step.loss.a);
-            total = total + only(value, count);
-            if (rows.backward) rows.pull(at, slope * share);
-        });
-        *rows.loss(r) = sum(total);
+// A sum over outputs, PANEL terms at a time.
+template <class V> struct Sum {
+    V whole = zero<V>(), part = zero<V>();
+    int terms = 0;
+
+    INLINE void add(V v) {
+        part = part + v;
+        if (++terms % PANEL<typename V::Lane> == 0) whole = whole + part, part = zero<V>();
     }
-}
+    INLINE V value() const { return whole + part; }
+};
+
+template <class Element> struct Elementwise {
+    template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
+        Sum<Vector<T>> total;
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const auto [value, slope] = Element::at(rows.score(c), rows.target(c), rows.a);
+            total.add(value);
+            rows.slope(c, slope);
+        }
+        return total.value();
+    }
+};
 
 // -Σⱼ tⱼ log pⱼ = T log Σ e^(s - m) - Σ t (s - m), with m = max s and T = Σ t; its derivative is T p - t.
 struct CrossEntropy {
-    template <class T> static void run(const Scored<T>& rows) {
+    template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
         using V = Vector<T>;
-        T *sums = rows.scratch.rows, *scores = sums + BLOCK, *totals = scores + BLOCK;
-        for (Index r = rows.first; r < rows.last; ++r) {
-            const Index source = rows.source(r), i = r - rows.first;
-            T* const y = rows.output().y;
-            V most = all<V>(-__builtin_inff()), exps = zero<V>(), weights = zero<V>(), weighted = zero<V>();
-            rows.vectors(r, [&](Index, int count, Index at) LAMBDA {
-                most = maximum(most, only(load<V>(y + at), count, -__builtin_inff()));
-            });
-            const T m = largest(most);
-            rows.vectors(r, [&](Index c, int count, Index at) LAMBDA {
-                const V s = load<V>(y + at) - m, t = rows.target(source, c, count), e = only(exp(s), count);
-                exps = exps + e;
-                weights = weights + t;
-                weighted = weighted + only(select(t == 0, zero<V>(), t * s), count);
-                store(y + at, e);
-            });
-            sums[i] = sum(exps);
-            scores[i] = sum(weighted);
-            totals[i] = sum(weights);
-            if (!rows.backward) continue;
-            const T share = rows.share(r), scale = totals[i] / sums[i];
-            rows.vectors(r, [&](Index c, int count, Index at) LAMBDA {
-                rows.pull(at, (load<V>(y + at) * scale - rows.target(source, c, count)) * share);
-            });
+        V m = rows.score(0);
+        for (Index c = 1; c < rows.outputs; ++c) m = maximum(m, rows.score(c));
+        Sum<V> exps, weights, weighted;
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const V s = rows.score(c) - m, t = rows.target(c), e = exp(s);
+            exps.add(e);
+            weights.add(t);
+            weighted.add(select(t == 0, zero<V>(), t * s));
+            rows.keep(c, e);
         }
-        for (Index i = 0; i < rows.last - rows.first; i += LANES<T>) {
-            const Index rest = rows.last - rows.first - i;
-            const V value = load<V>(totals + i) * log(load<V>(sums + i)) - load<V>(scores + i);
-            store(rows.loss(rows.first + i), value, static_cast<int>(rest < LANES<T> ? rest : LANES<T>));
-        }
+        const V scale = weights.value() / exps.value();
+        for (Index c = 0; c < rows.outputs; ++c) rows.slope(c, rows.score(c) * scale - rows.target(c));
+        return weights.value() * log(exps.value()) - weighted.value();
     }
 };
 
 // m = maxⱼ (1 - tⱼ + sⱼ - Σₖ tₖ sₖ), the worst margin violation; power 1 or 2 of it.
 template <int power> struct Violation {
-    template <class T> static void run(const Scored<T>& rows) {
-        for (Index r = rows.first; r < rows.last; ++r) {
-            const Index source = rows.source(r), outputs = rows.output().outputs;
-            const auto at = [&](Index c) { return c / PANEL<T> * rows.step.stride + r * PANEL<T> + c % PANEL<T>; };
-            const auto target = [&](Index c) {
-                return rows.step.loss.target ? rows.step.loss.target[source * outputs + c]
-                                             : T(rows.step.loss.classes[source] == c);
-            };
-            const T* y = rows.output().y;
-            T right = 0, most = 0;
-            for (Index c = 0; c < outputs; ++c) right += target(c) * y[at(c)];
-            Index worst = 0;
-            for (Index c = 0; c < outputs; ++c) {
-                const T margin = T(1) - target(c) + y[at(c)] - right;
-                if (c == 0 || margin > most || margin != margin) most = margin, worst = c;
-                if (margin != margin) break;
-            }
-            *rows.loss(r) = power == 1 ? most : most * most;
-            if (!rows.backward) continue;
-            const T slope = most > 0 ? (power == 1 ? T(1) : 2 * most) * rows.share(r) : T(0);
-            T* d = rows.output().d;
-            for (Index c = 0; c < outputs; ++c) {
-                const T pulled = slope * (T(c == worst) - target(c));
-                d[at(c)] = rows.output().activation == 0 ? pulled : pulled * d[at(c)];
-            }
+    template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
+        using V = Vector<T>;
+        using I = Integers<V>;
+        Sum<V> right;
+        for (Index c = 0; c < rows.outputs; ++c) right.add(rows.target(c) * rows.score(c));
+        V most = all<V>(-__builtin_inff());
+        I worst = zero<I>();
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const V margin = T(1) - rows.target(c) + rows.score(c) - right.value();
+            const I more = (margin > most) | (margin != margin);
+            most = select(more, margin, most);
+            worst = select(more, all<I>(static_cast<typename I::Lane>(c)), worst);
         }
+        const V slope = select(most > 0, power == 1 ? all<V>(1) : T(2) * most, zero<V>());
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const V chosen = select(worst == static_cast<typename I::Lane>(c), all<V>(1), zero<V>());
+            rows.slope(c, slope * (chosen - rows.target(c)));
+        }
+        return power == 1 ? most : most * most;
     }
 };
 using MulticlassHinge = Violation<1>;
 using SquaredMulticlassHinge = Violation<2>;
 
-template <class T> using TakeLoss = void (*)(const Scored<T>&);
+// The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
+template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
+    const Layer<T>& output = step.layer[step.layers - 1];
+    const Index outputs = output.outputs;
+    T share[LANES<T>], *targets = scratch.targets;
+    typename Rows<T>::I::Lane classes[LANES<T>] = {};
+    for (Index r = first; r < last; r += LANES<T>) {
+        const Index count = last - r < LANES<T> ? last - r : LANES<T>;
+        into_lanes(output.y + r * PANEL<T>, step.stride, count, outputs, scratch.scores);
+        for (Index i = 0; i < LANES<T>; ++i) share[i] = T(1) / step.total;
+        for (Index i = 0; i < count; ++i) {
+            const Index source = step.order ? step.order[step.wave + r + i] : step.start + step.wave + r + i;
+            if (step.weight) share[i] = step.weight[source] / step.total;
+            if (!step.loss.target) classes[i] = static_cast<typename Rows<T>::I::Lane>(step.loss.classes[source]);
+            else for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
+        }
+        const Rows<T> rows{outputs, scratch.scores, step.loss.target ? targets : nullptr, load<typename Rows<T>::I>(classes),
+                           load<Vector<T>>(share), step.loss.a};
+        store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
+        if (backward)
+            out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.activation != 0);
+    }
+}
 
-#define ROW_OF_ELEMENTS(name, Type) element_loss<Type, T>,
-#define ROW_OF_ROWS(name, Type) Type::template run<T>,
+template <class T> using TakeLoss = void (*)(const Step<T>&, const Scratch<T>&, Index, Index, bool);
+
+#define ROW_OF_ELEMENTS(name, Type) take_loss<Elementwise<Type>, T>,
+#define ROW_OF_ROWS(name, Type) take_loss<Type, T>,
 template <class T>
 constexpr TakeLoss<T> TAKE_LOSS[] = {CHAINRULE_ELEMENT_LOSSES(ROW_OF_ELEMENTS) CHAINRULE_ROW_LOSSES(ROW_OF_ROWS)};
 #undef ROW_OF_ELEMENTS

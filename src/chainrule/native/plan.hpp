@@ -70,7 +70,8 @@ class Watch {
 template <class T> struct Scratch {
     T* tile;       // PANEL x PANEL
     T* block;      // BLOCK x PANEL
-    T* rows;       // 3 x BLOCK: what cross entropy keeps of each row
+    T* scores;     // outputs x LANES: the scores of some rows, side by side
+    T* targets;    // the same of their targets
     T* layer[2];   // prediction: BLOCK x the widest layer, input and output
     Watch* watch;  // null: never asked
 };

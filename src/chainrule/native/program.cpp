@@ -1,8 +1,10 @@
 // One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
 #include "activations.hpp"
+#include "links.hpp"
 #include "losses.hpp"
 #include "plan.hpp"
 #include "products.hpp"
+#include "transpose.hpp"
 #include "updates.hpp"
 
 namespace chainrule::CHAINRULE_SET {
@@ -57,7 +59,7 @@ template <class T> void block(const Step<T>& step, Scratch<T>& scratch, Index fi
     const T* x = step.x + offset;
     for (int l = 0; l < step.layers; x = step.layer[l++].y + offset)
         forward(step.layer[l], x, step.layer[l].y + offset, backward ? step.layer[l].d + offset : nullptr, step.stride, rows);
-    TAKE_LOSS<T>[step.loss.kind](Scored<T>{step, scratch, first, last, backward});
+    TAKE_LOSS<T>[step.loss.kind](step, scratch, first, last, backward);
     for (int l = step.layers - 1; backward && l > 0; --l)
         pull(step.layer[l], step.layer[l - 1], scratch, first, step.stride, rows);
 }

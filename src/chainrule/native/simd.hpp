@@ -161,9 +161,18 @@ template <class V> INLINE void store(typename V::Lane* p, V a, int count) {
 #endif
 }
 
+// The registers that + and - work on: integers wrap around, as exponents beyond their range must.
+template <class R> INLINE auto wrapping(R x) {
+    using Lane = std::remove_cvref_t<decltype(x[0])>;
+    if constexpr (std::is_integral_v<Lane>)
+        return (typename Register<std::make_unsigned_t<Lane>, static_cast<int>(sizeof(R) / sizeof(Lane))>::type)x;
+    else return x;
+}
+
 #define BINARY(SYMBOL)                                                                                       \
     template <class V> requires(V::lanes > 0) INLINE V operator SYMBOL(V a, V b) {                           \
-        return map<V>([](auto x, auto y) LAMBDA { return x SYMBOL y; }, a, b);                               \
+        return map<V>([](auto x, auto y) LAMBDA {                                                            \
+            return (decltype(x))(wrapping(x) SYMBOL wrapping(y)); }, a, b);                                  \
     }                                                                                                        \
     template <class V> requires(V::lanes > 0) INLINE V operator SYMBOL(V a, typename V::Lane b) {            \
         return a SYMBOL all<V>(b);                                                                           \

@@ -119,11 +119,11 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     Index widest = spec_.inputs;
     for (const LayerSpec& s : spec_.layers) widest = std::max(widest, s.outputs);
     const Index side = PANEL<T>, layer = capacity_ ? 0 : BLOCK * round_up(widest, side);
+    const Index lanes = capacity_ ? round_up(spec_.layers.back().outputs, side) * side / 2 : 0;
     while (static_cast<int>(scratch_.size()) < threads) {
-        T* at = buffers_.emplace_back(static_cast<std::size_t>(side * side + BLOCK * side + 3 * BLOCK + 64 + 2 * layer)).get();
-        T* rows = at + side * side + BLOCK * side;
-        T* first = rows + 3 * BLOCK + 64;
-        scratch_.push_back({at, at + side * side, rows, {first, first + layer}, nullptr});
+        T* at = buffers_.emplace_back(static_cast<std::size_t>(side * side + BLOCK * side + 2 * (lanes + layer))).get();
+        T *block = at + side * side, *scores = block + BLOCK * side, *first = scores + 2 * lanes;
+        scratch_.push_back({at, block, scores, scores + lanes, {first, first + layer}, nullptr});
     }
 }
 

@@ -64,9 +64,30 @@ template <class F> INLINE void each_vector(Index rows, Index columns, int lanes,
         for (Index c = 0; c < columns; c += lanes) f(r, c, static_cast<int>(columns - c < lanes ? columns - c : lanes));
 }
 
-// θ, memory and the packed copy after the update of one piece, given the loss's gradient of it.
-template <class Rule, int memories, class T> void move(const Step<T>& step, const Piece<T>& piece, const T* gradient) {
+// Narrow rows that follow one another in θ, as one long row: whole registers instead of many part ones, each of which
+// would wait for the store before it. The gradient is closed up to match, and the packed copy is not written.
+template <class T> Piece<T> joined(const Piece<T>& piece, T* gradient) {
+    for (Index r = 1; r < piece.rows; ++r)
+        for (Index c = 0; c < piece.columns; c += LANES<T>)  // writes up to where the next row is read, never beyond
+            store(gradient + r * piece.columns + c, load<Vector<T>>(gradient + r * PANEL<T> + c));
+    Piece<T> row = piece;
+    row.columns = piece.rows * piece.columns;
+    row.rows = 1;
+    row.packed = nullptr;
+    return row;
+}
+
+template <class T> void pack_rows(const T* theta, const Piece<T>& piece) {
+    each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
+        store(piece.packed + r * PANEL<T> + c, load<Vector<T>>(theta + piece.at + r * piece.apart + c, count));
+    });
+}
+
+// θ, memory and the packed copy after the update of one piece, given the loss's gradient of it, which is used up.
+template <class Rule, int memories, class T> void move(const Step<T>& step, const Piece<T>& given, T* gradient) {
     using V = Vector<T>;
+    const bool narrow = given.rows > 1 && given.apart == given.columns && given.columns % LANES<T>;
+    const Piece<T> piece = narrow ? joined(given, gradient) : given;
     const auto [l1, l2] = piece.strengths;
     V norm = zero<V>();
     Sizes<T> sizes;
@@ -81,14 +102,15 @@ template <class Rule, int memories, class T> void move(const Step<T>& step, cons
         for (int k = 0; k < Rule::kept; ++k) store(step.memory[k] + at, m[k], count);
         if constexpr (__is_same(Rule, Record)) return;
         store(step.theta + at, theta, count);
-        store(piece.packed + r * PANEL<T> + c, theta, count);
+        if (piece.packed) store(piece.packed + r * PANEL<T> + c, theta, count);
         if (step.l2) sizes.add(theta);
     });
+    if (narrow) pack_rows(step.theta, given);
     sizes.keep(step, piece.slot);
     if (step.norm) step.norm[piece.slot] = static_cast<double>(sum(norm));
 }
 
-template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, const T*);
+template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, T*);
 
 #define ROW(name, Type, memories, settings) move<Type, memories, T>,
 template <class T> constexpr Move<T> MOVE[] = {CHAINRULE_RULES(ROW)};
