@@ -21,6 +21,7 @@ template <class T> constexpr int PANEL = static_cast<int>(PANEL_BYTES / sizeof(T
 
 constexpr int DEPTH = 256;      // terms of a sum accumulated in registers before they are added to memory
 constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
+constexpr int LARGE = 1 << 16;  // weights of a layer that go through the cache in whole rows, as they lie in memory
 constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
 
 using Index = std::int64_t;
@@ -33,7 +34,8 @@ template <class T> struct Layer {
     Index weights, biases;  // where W (inputs, outputs) and b (outputs,) begin in θ
     int activation;
     T setting;
-    Index first_unit;  // units are PANEL x PANEL pieces of W, numbered panel by panel through all layers
+    Index first_unit;  // units are pieces of W, PANEL rows by `width` panels, numbered through all layers
+    Index width;
     Index bias_slot;   // slots of the panels of b follow those of the units
     T* packed;         // W in panels of outputs
     T* transposed;     // Wᵀ in panels of inputs; null for the first layer
@@ -68,7 +70,7 @@ class Watch {
 
 // Memory of one thread.
 template <class T> struct Scratch {
-    T* tile;       // PANEL x PANEL
+    T* unit;       // the gradient of one unit, row by row
     T* block;      // BLOCK x PANEL
     T* scores;     // outputs x LANES: the scores of some rows, side by side
     T* targets;    // the same of their targets
@@ -106,7 +108,7 @@ template <class T> struct Step {
 
 // What each instruction set provides.
 template <class T> struct Program {
-    void (*prepare)(const Step<T>&, Index first, Index last, bool backward);
+    void (*prepare)(const Step<T>&, Index first, Index last);
     void (*rows)(const Step<T>&, Scratch<T>&, Index first, Index last, bool backward);
     void (*update)(const Step<T>&, Scratch<T>&, Index first, Index last);
     void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);

@@ -46,12 +46,12 @@ template <class T, int R, int V> INLINE void clear(Vector<T> (&acc)[R][V]) {
         for (int v = 0; v < V; ++v) acc[r][v] = zero<Vector<T>>();
 }
 
-template <class T, int R, int V> INLINE void put(const Vector<T> (&acc)[R][V], T* c, bool add) {
+template <class T, int R, int V> INLINE void put(const Vector<T> (&acc)[R][V], T* c, Index apart, bool add) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-            T* at = c + r * PANEL<T> + v * LANES<T>;
+            T* at = c + r * apart + v * LANES<T>;
             store(at, add ? load<Vector<T>>(at) + acc[r][v] : acc[r][v]);
         }
 }
@@ -64,24 +64,24 @@ template <class T> struct Factor {
 
 // c (R rows) = or += Σₖ a(r, k) b(k, ·) for first <= k < last; a in panels over k, first a multiple of PANEL.
 template <class T, int R, int V>
-void inner_tile(Factor<T> a, const T* b, Index first, Index last, T* c, bool add) {
+void inner_tile(Factor<T> a, const T* b, Index first, Index last, T* c, Index, bool add) {
     Vector<T> acc[R][V];
     clear(acc);
     for (Index k = first; k < last; k += PANEL<T>)
         accumulate<PANEL<T>, 1>(acc, a.at + k / PANEL<T> * a.stride, b + k * PANEL<T>, smaller<Index>(PANEL<T>, last - k));
-    put(acc, c, add);
+    put(acc, c, PANEL<T>, add);
 }
 
 // c (R rows) = or += Σₖ a(k, r) b(k, ·): columns of one panel of a against one panel of b.
 template <class T, int R, int V>
-void outer_tile(Factor<T> a, const T* b, Index first, Index last, T* c, bool add) {
+void outer_tile(Factor<T> a, const T* b, Index first, Index last, T* c, Index apart, bool add) {
     Vector<T> acc[R][V];
     clear(acc);
     accumulate<1, PANEL<T>>(acc, a.at + first * PANEL<T>, b + first * PANEL<T>, last - first);
-    put(acc, c, add);
+    put(acc, c, apart, add);
 }
 
-template <class T> using Tile = void (*)(Factor<T>, const T*, Index, Index, T*, bool);
+template <class T> using Tile = void (*)(Factor<T>, const T*, Index, Index, T*, Index, bool);
 
 template <class T> struct Tiles {
     Tile<T> inner[TILE_VECTORS][TILE_ROWS], outer[TILE_VECTORS][TILE_ROWS];
@@ -100,14 +100,14 @@ constexpr Tiles<T> TILES = tiles<T>(std::make_integer_sequence<int, TILE_VECTORS
 // Cover `rows` x `columns` of one panel of the result with tiles of nearly equal height; a moves `step` a row.
 template <class T>
 INLINE void cover(const Tile<T> (&kinds)[TILE_VECTORS][TILE_ROWS], Factor<T> a, Index step, const T* b, Index first,
-                  Index last, T* c, Index rows, Index columns, bool add) {
+                  Index last, T* c, Index apart, Index rows, Index columns, bool add) {
     const Index count = panels(rows, TILE_ROWS);
     for (int v = 0; v * LANES<T> < columns; v += TILE_VECTORS) {
         const Index vectors = smaller<Index>(TILE_VECTORS, panels(columns - v * LANES<T>, LANES<T>));
         for (Index t = 0, r = 0; t < count; ++t) {
             const Index height = (rows - r) / (count - t);
             kinds[vectors - 1][height - 1]({a.at + r * step, a.stride}, b + v * LANES<T>, first, last,
-                                           c + r * PANEL<T> + v * LANES<T>, add);
+                                           c + r * apart + v * LANES<T>, apart, add);
             r += height;
         }
     }
@@ -119,13 +119,13 @@ INLINE void multiply(Factor<T> a, const T* b, Index terms, T* c, Index rows, Ind
     const Index strips = panels(terms, PANEL<T>), pieces = panels(strips, DEPTH / PANEL<T>);
     for (Index p = 0; p < pieces; ++p)
         cover(TILES<T>.inner, a, Index{PANEL<T>}, b, strips * p / pieces * PANEL<T>,
-              smaller(terms, strips * (p + 1) / pieces * PANEL<T>), c, rows, columns, p > 0);
+              smaller(terms, strips * (p + 1) / pieces * PANEL<T>), c, PANEL<T>, rows, columns, p > 0);
 }
 
-// c (rows, columns) = or += Σₖ a(k, ·)ᵀ b(k, ·) over rows first <= k < last of two panels.
+// c (rows, columns) = or += Σₖ a(k, ·)ᵀ b(k, ·) over rows first <= k < last of two panels; rows of c are `apart`.
 template <class T>
-INLINE void multiply_transposed(const T* a, const T* b, Index first, Index last, T* c, Index rows, Index columns, bool add) {
-    cover(TILES<T>.outer, Factor<T>{a, 0}, Index{1}, b, first, last, c, rows, columns, add);
+INLINE void multiply_transposed(const T* a, const T* b, Index first, Index last, T* c, Index apart, Index rows, Index columns, bool add) {
+    cover(TILES<T>.outer, Factor<T>{a, 0}, Index{1}, b, first, last, c, apart, rows, columns, add);
 }
 
 }  // namespace chainrule::CHAINRULE_SET

@@ -73,62 +73,59 @@ template <class T> void take_rows(const Step<T>& step, Scratch<T>& scratch, Inde
     }
 }
 
-// Call f(layer, group, panel) for units first to last.
+// A unit: `rows` weights down from input `row`, panels first to last of layer l.
+struct Unit {
+    int l;
+    Index number, row, first, last;
+};
+
 template <class T, class F> INLINE void each_unit(const Step<T>& step, Index first, Index last, F f) {
     int l = 0;
     for (Index u = first; u < last; ++u) {
         while (l + 1 < step.layers && u >= step.layer[l + 1].first_unit) ++l;
-        const Index groups = panels(step.layer[l].inputs, PANEL<T>), unit = u - step.layer[l].first_unit;
-        f(l, unit % groups, unit / groups);
+        const Layer<T>& layer = step.layer[l];
+        const Index groups = panels(layer.inputs, PANEL<T>), unit = u - layer.first_unit, panel = unit / groups * layer.width;
+        f(Unit{l, u, unit % groups * PANEL<T>, panel, smaller(panel + layer.width, panels(layer.outputs, PANEL<T>))});
     }
 }
 
-template <class T> Piece<T> unit_of(const Step<T>& step, const Layer<T>& layer, Index g, Index j) {
-    const Index row = g * PANEL<T>, column = j * PANEL<T>;
-    return {layer.weights + row * layer.outputs + column, layer.outputs, smaller<Index>(PANEL<T>, layer.inputs - row),
-            smaller<Index>(PANEL<T>, layer.outputs - column), layer.packed + (j * layer.inputs + row) * PANEL<T>,
-            step.weights, layer.first_unit + j * panels(layer.inputs, PANEL<T>) + g};
+template <class T> Piece<T> weights_of(const Step<T>& step, const Unit& unit) {
+    const Layer<T>& layer = step.layer[unit.l];
+    const Index column = unit.first * PANEL<T>;
+    return {layer.weights + unit.row * layer.outputs + column, layer.outputs, smaller<Index>(PANEL<T>, layer.inputs - unit.row),
+            smaller(unit.last * PANEL<T>, layer.outputs) - column, step.weights, unit.number};
 }
 
-template <class T> Piece<T> bias_of(const Step<T>& step, const Layer<T>& layer, Index j) {
+template <class T> Piece<T> biases_of(const Step<T>& step, const Layer<T>& layer, Index j) {
     const Index column = j * PANEL<T>;
-    return {layer.biases + column, layer.outputs, 1, smaller<Index>(PANEL<T>, layer.outputs - column),
-            layer.bias + column, step.biases, layer.bias_slot + j};
+    return {layer.biases + column, 0, 1, smaller<Index>(PANEL<T>, layer.outputs - column), step.biases, layer.bias_slot + j};
 }
 
-template <class T> INLINE void turn(const Layer<T>& layer, Index g, Index j, const Piece<T>& piece) {
-    if (layer.transposed)
-        transpose(piece.packed, layer.transposed + (g * layer.outputs + j * PANEL<T>) * PANEL<T>, piece.columns);
-}
-
-template <class T> void pack(const Step<T>& step, const Piece<T>& piece) {
-    Sizes<T> sizes;
-    each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
-        const Vector<T> w = load<Vector<T>>(step.theta + piece.at + r * piece.apart + c, count);
-        store(piece.packed + r * PANEL<T> + c, w);
-        sizes.add(w);
+template <class T> void copy(const T* from, Index apart, Index rows, Index columns, T* to) {
+    each_vector(rows, columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
+        store(to + r * PANEL<T> + c, load<Vector<T>>(from + r * apart + c, count));
     });
-    sizes.keep(step, piece.slot);
 }
 
-// Copy units first to last of θ into panels, both ways round for training.
-template <class T> void prepare(const Step<T>& step, Index first, Index last, bool backward) {
-    each_unit(step, first, last, [&](int l, Index g, Index j) {
-        const Piece<T> unit = unit_of(step, step.layer[l], g, j);
+// Copy a unit of θ, and the biases beside its first inputs, into panels: both ways round for training.
+template <class T> void pack(const Step<T>& step, const Unit& unit) {
+    const Layer<T>& layer = step.layer[unit.l];
+    const Piece<T> piece = weights_of(step, unit);
+    for (Index j = unit.first; j < unit.last; ++j) {
+        const Index column = j * PANEL<T>, columns = smaller<Index>(PANEL<T>, layer.outputs - column);
+        T* packed = layer.packed + (j * layer.inputs + unit.row) * PANEL<T>;
+        copy(step.theta + piece.at + column - unit.first * PANEL<T>, piece.apart, piece.rows, columns, packed);
+        if (layer.transposed) transpose(packed, layer.transposed + unit.row * layer.outputs + column * PANEL<T>, piece.rows, columns);
+        if (unit.row == 0) copy(step.theta + layer.biases + column, 0, 1, columns, layer.bias + column);
+    }
+}
+
+template <class T> void prepare(const Step<T>& step, Index first, Index last) {
+    each_unit(step, first, last, [&](const Unit& unit) {
         pack(step, unit);
-        if (backward) turn(step.layer[l], g, j, unit);
-        if (g == 0) pack(step, bias_of(step, step.layer[l], j));
+        measure(step, weights_of(step, unit));
+        for (Index j = unit.first; unit.row == 0 && j < unit.last; ++j) measure(step, biases_of(step, step.layer[unit.l], j));
     });
-}
-
-// Fetch what the update of a unit will need while its product runs.
-template <class T> void prefetch(const Step<T>& step, const Piece<T>& piece) {
-    for (Index r = 0; r < piece.rows; ++r)
-        for (Index c = 0; c < piece.columns; c += LANES<T>) {
-            const Index at = piece.at + r * piece.apart + c;
-            __builtin_prefetch(step.theta + at, 1, 2);
-            for (int k = 0; k < RULE_MEMORIES[step.rule]; ++k) __builtin_prefetch(step.memory[k] + at, 1, 2);
-        }
 }
 
 template <class T> void sum_rows(const T* dz, Index first, Index last, T* to, bool add) {
@@ -136,31 +133,39 @@ template <class T> void sum_rows(const T* dz, Index first, Index last, T* to, bo
     clear(acc);
     for (Index k = first; k < last; ++k)
         for (int v = 0; v < 2; ++v) acc[0][v] = acc[0][v] + load<Vector<T>>(dz + k * PANEL<T> + v * LANES<T>);
-    put(acc, to, add);
+    put(acc, to, PANEL<T>, add);
+}
+
+// The gradient of a unit and of the biases beside it, summed over rows first to last of the wave: c, rows `apart`.
+template <class T> void differentiate(const Step<T>& step, const Unit& unit, Index first, Index last, T* c, Index apart, bool add) {
+    const Layer<T>& layer = step.layer[unit.l];
+    const T* x = (unit.l ? step.layer[unit.l - 1].y : step.x) + unit.row / PANEL<T> * step.stride;
+    const Index rows = smaller<Index>(PANEL<T>, layer.inputs - unit.row);
+    for (Index j = unit.first; j < unit.last; ++j) {
+        const T* dz = layer.d + j * step.stride;
+        const Index columns = smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>);
+        multiply_transposed(x, dz, first, last, c + (j - unit.first) * PANEL<T>, apart, rows, columns, add);
+        if (unit.row == 0) sum_rows(dz, first, last, layer.bias_gradient + j * PANEL<T>, add);
+    }
 }
 
 // Units first to last: the wave's share of the gradient and, after the batch's last rows, the update.
 template <class T> void update(const Step<T>& step, Scratch<T>& scratch, Index first, Index last) {
     const Move<T> move = MOVE<T>[step.rule];
-    const bool alone = step.rows <= DEPTH;
     for (Index k = 0; k < step.wave_rows; k += DEPTH) {
         const Index end = smaller<Index>(k + DEPTH, step.wave_rows);
         const bool add = step.wave + k > 0, done = step.wave + end == step.rows;
         if (!done && scratch.watch && scratch.watch->given_up()) return;
-        each_unit(step, first, last, [&](int l, Index g, Index j) {
-            const Layer<T>& layer = step.layer[l];
-            const T *x = (l ? step.layer[l - 1].y : step.x) + g * step.stride, *dz = layer.d + j * step.stride;
-            const Piece<T> unit = unit_of(step, layer, g, j);
-            T* c = alone ? scratch.tile : layer.gradient + (unit.slot - layer.first_unit) * PANEL<T> * PANEL<T>;
-            if (done) prefetch(step, unit);
-            multiply_transposed(x, dz, k, end, c, unit.rows, unit.columns, add);
-            if (done) {
-                move(step, unit, c);
-                turn(layer, g, j, unit);
-            }
-            if (g > 0) return;
-            sum_rows(dz, k, end, layer.bias_gradient + j * PANEL<T>, add);
-            if (done) move(step, bias_of(step, layer, j), layer.bias_gradient + j * PANEL<T>);
+        each_unit(step, first, last, [&](const Unit& unit) {
+            const Layer<T>& layer = step.layer[unit.l];
+            const Index apart = layer.width * PANEL<T>;
+            T* c = step.rows <= DEPTH ? scratch.unit : layer.gradient + (unit.number - layer.first_unit) * apart * PANEL<T>;
+            differentiate(step, unit, k, end, c, apart, add);
+            if (!done) return;
+            move(step, weights_of(step, unit), c, apart);
+            for (Index j = unit.first; unit.row == 0 && j < unit.last; ++j)
+                move(step, biases_of(step, layer, j), layer.bias_gradient + j * PANEL<T>, 0);
+            pack(step, unit);
         });
     }
 }

@@ -89,6 +89,8 @@ template <class T> void Trainer<T>::lay_out() {
         layer.activation = s.activation;
         layer.setting = static_cast<T>(s.setting);
         layer.first_unit = units_;
+        layer.width = inputs * s.outputs > LARGE ? across : 1;
+        widest_unit_ = std::max(widest_unit_, layer.width * side);
         layer.packed = take((across * inputs + side) * side);
         layer.bias = take(across * side);
         if (capacity_) {
@@ -98,12 +100,13 @@ template <class T> void Trainer<T>::lay_out() {
             layer.bias_gradient = take(across * side);
             if (spec_.batch > DEPTH) layer.gradient = take(across * down * side * side);
         }
-        for (Index u = 0; u < across * down; ++u) {
-            const Index rows = std::min(side, inputs - u % down * side), columns = std::min(side, s.outputs - u / down * side);
+        const Index units = panels(across, layer.width) * down, wide = layer.width * side;
+        for (Index u = 0; u < units; ++u) {
+            const Index rows = std::min(side, inputs - u % down * side), columns = std::min(wide, s.outputs - u / down * wide);
             cost_.push_back(cost_.back() + rows * panels(columns, side / 2) + 8);
         }
         products_ += inputs * s.outputs;
-        units_ += across * down;
+        units_ += units;
         inputs = s.outputs;
         layers_.push_back(layer);
     }
@@ -120,9 +123,10 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     for (const LayerSpec& s : spec_.layers) widest = std::max(widest, s.outputs);
     const Index side = PANEL<T>, layer = capacity_ ? 0 : BLOCK * round_up(widest, side);
     const Index lanes = capacity_ ? round_up(spec_.layers.back().outputs, side) * side / 2 : 0;
+    const Index unit = capacity_ ? widest_unit_ * side : 0;
     while (static_cast<int>(scratch_.size()) < threads) {
-        T* at = buffers_.emplace_back(static_cast<std::size_t>(side * side + BLOCK * side + 2 * (lanes + layer))).get();
-        T *block = at + side * side, *scores = block + BLOCK * side, *first = scores + 2 * lanes;
+        T* at = buffers_.emplace_back(static_cast<std::size_t>(unit + BLOCK * side + 2 * (lanes + layer))).get();
+        T *block = at + unit, *scores = block + BLOCK * side, *first = scores + 2 * lanes;
         scratch_.push_back({at, block, scores, scores + lanes, {first, first + layer}, nullptr});
     }
 }
@@ -227,7 +231,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
         Scratch<T>& scratch = trainer_.scratch_[thread];
         scratch.watch = &phase;
         Step<T> step = task_.step;
-        trainer_.program_.prepare(step, units.first, units.last, task_.learn);
+        trainer_.program_.prepare(step, units.first, units.last);
         barrier_.arrive();
         for (Index k = 0; k < task_.steps; ++k) {
             const Index start = k * task_.batch, rows = task_.order ? std::min(task_.batch, task_.order_rows - start) : task_.batch;
@@ -363,7 +367,7 @@ bool Trainer<T>::predict(const T* theta, const T* X, Index rows, int link, T* ou
     if (theta) {
         Step<T> step = step_for({});
         step.theta = const_cast<T*>(theta);
-        program_.prepare(step, 0, units_, false);
+        program_.prepare(step, 0, units_);
     }
     Lease lease(useful(threads, rows, 1));
     make_scratch(lease.threads());

@@ -135,7 +135,7 @@ template <class T> class Trainer {
     Spec spec_;
     const Program<T>& program_;
     std::vector<Layer<T>> layers_;
-    Index units_ = 0, slots_ = 0, capacity_ = 0, products_ = 0;
+    Index units_ = 0, slots_ = 0, capacity_ = 0, products_ = 0, widest_unit_ = 0;
     std::vector<Index> cost_;  // of the units before each
     std::vector<Buffer<T>> buffers_;
     T* x_ = nullptr;

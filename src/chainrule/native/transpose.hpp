@@ -42,11 +42,11 @@ template <int FROM, int TO, class T> INLINE void transpose_registers(const T* fr
     for (int i = 0; i < N; ++i) store(to + i * TO, a[i]);
 }
 
-// to (columns, PANEL) = fromᵀ (PANEL, PANEL); whole registers are written, at most up to PANEL rows.
-template <class T> INLINE void transpose(const T* from, T* to, Index columns) {
+// to (columns, rows) = fromᵀ, both in one panel; whole registers are written, at most up to PANEL rows.
+template <class T> INLINE void transpose(const T* from, T* to, Index rows, Index columns) {
     constexpr int N = static_cast<int>(REGISTER_BYTES / sizeof(T));
     for (Index c = 0; c < columns; c += N)
-        for (Index r = 0; r < PANEL<T>; r += N) {
+        for (Index r = 0; r < rows; r += N) {
             if (columns - c >= N) {
                 transpose_registers<PANEL<T>, PANEL<T>>(from + r * PANEL<T> + c, to + c * PANEL<T> + r);
                 continue;

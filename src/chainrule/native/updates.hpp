@@ -30,12 +30,16 @@ RULE(DecayedMoments, 2, return Moments::move(theta, g, m, c) - c[7] * m[2] * the
 RULE(Record, 1, m[0] = g; return theta;)
 #undef RULE
 
-// A rectangle of parameters: rows `apart` in θ, the gradient and the packed copy a panel row apart.
+// A rectangle of parameters: rows `apart` in θ.
 template <class T> struct Piece {
     Index at, apart, rows, columns;
-    T* packed;
     Strengths<T> strengths;
     Index slot;
+
+    // Narrow rows that follow one another in θ fill registers only as one long row; as rows, each would also have to
+    // wait until the store of the one before has left the registers.
+    bool narrow() const { return rows > 1 && apart == columns && columns % LANES<T>; }
+    Piece joined() const { return narrow() ? Piece{at, 0, 1, rows * columns, strengths, slot} : *this; }
 };
 
 template <class T> INLINE Vector<T> sign_or_zero(Vector<T> w) {
@@ -64,36 +68,32 @@ template <class F> INLINE void each_vector(Index rows, Index columns, int lanes,
         for (Index c = 0; c < columns; c += lanes) f(r, c, static_cast<int>(columns - c < lanes ? columns - c : lanes));
 }
 
-// Narrow rows that follow one another in θ, as one long row: whole registers instead of many part ones, each of which
-// would wait for the store before it. The gradient is closed up to match, and the packed copy is not written.
-template <class T> Piece<T> joined(const Piece<T>& piece, T* gradient) {
-    for (Index r = 1; r < piece.rows; ++r)
-        for (Index c = 0; c < piece.columns; c += LANES<T>)  // writes up to where the next row is read, never beyond
-            store(gradient + r * piece.columns + c, load<Vector<T>>(gradient + r * PANEL<T> + c));
-    Piece<T> row = piece;
-    row.columns = piece.rows * piece.columns;
-    row.rows = 1;
-    row.packed = nullptr;
-    return row;
-}
-
-template <class T> void pack_rows(const T* theta, const Piece<T>& piece) {
+template <class T> void measure(const Step<T>& step, const Piece<T>& given) {
+    const Piece<T> piece = given.joined();
+    Sizes<T> sizes;
     each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
-        store(piece.packed + r * PANEL<T> + c, load<Vector<T>>(theta + piece.at + r * piece.apart + c, count));
+        sizes.add(load<Vector<T>>(step.theta + piece.at + r * piece.apart + c, count));
     });
+    sizes.keep(step, piece.slot);
 }
 
-// θ, memory and the packed copy after the update of one piece, given the loss's gradient of it, which is used up.
-template <class Rule, int memories, class T> void move(const Step<T>& step, const Piece<T>& given, T* gradient) {
+// Bring rows of g from `apart` to `columns` apart; each write ends before the next row is read.
+template <class T> void close_up(T* g, Index apart, Index rows, Index columns) {
+    for (Index r = 1; r < rows; ++r)
+        for (Index c = 0; c < columns; c += LANES<T>) store(g + r * columns + c, load<Vector<T>>(g + r * apart + c));
+}
+
+// θ and memory after the update of one piece, given the loss's gradient of it, rows `apart`, which is used up.
+template <class Rule, int memories, class T> void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) {
     using V = Vector<T>;
-    const bool narrow = given.rows > 1 && given.apart == given.columns && given.columns % LANES<T>;
-    const Piece<T> piece = narrow ? joined(given, gradient) : given;
+    if (given.narrow()) close_up(gradient, apart, given.rows, given.columns);
+    const Piece<T> piece = given.joined();
     const auto [l1, l2] = piece.strengths;
     V norm = zero<V>();
     Sizes<T> sizes;
     each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
         const Index at = piece.at + r * piece.apart + c;
-        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * PANEL<T> + c, count), m[3];
+        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * apart + c, count), m[3];
         if (l2 != 0) g = fma(theta, l2, g);
         if (l1 != 0) g = fma(sign_or_zero(theta), l1, g);
         for (int k = 0; k < memories; ++k) m[k] = load<V>(step.memory[k] + at, count);
@@ -102,15 +102,13 @@ template <class Rule, int memories, class T> void move(const Step<T>& step, cons
         for (int k = 0; k < Rule::kept; ++k) store(step.memory[k] + at, m[k], count);
         if constexpr (__is_same(Rule, Record)) return;
         store(step.theta + at, theta, count);
-        if (piece.packed) store(piece.packed + r * PANEL<T> + c, theta, count);
         if (step.l2) sizes.add(theta);
     });
-    if (narrow) pack_rows(step.theta, given);
     sizes.keep(step, piece.slot);
     if (step.norm) step.norm[piece.slot] = static_cast<double>(sum(norm));
 }
 
-template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, T*);
+template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, T*, Index);
 
 #define ROW(name, Type, memories, settings) move<Type, memories, T>,
 template <class T> constexpr Move<T> MOVE[] = {CHAINRULE_RULES(ROW)};
