@@ -9,6 +9,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from copy import copy
+from functools import cache
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -105,6 +106,12 @@ class MLP(TableInputs):
     def n_layers_(self) -> int:
         """Number of layers, the input counted."""
         return len(self.coefs_) + 1
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> Any:
+        """Return the names of the parameters; scikit-learn reads them off the signature in every call."""
+        return super()._get_param_names()
 
     @property
     def n_outputs_(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from math import isfinite, nan
+from math import fsum, isfinite, nan
 from time import perf_counter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -278,9 +278,9 @@ def _run_epoch(
             state.step += len(losses) - 1
             return _Pass(losses[-1], norm, rate, seen)
         state.step += count
-        sizes = np.full(count, batch_size)
-        sizes[-1] = min(batch_size, rows - (start + count - 1) * batch_size)
-        total, seen = total + float(np.dot(losses, sizes)), seen + int(sizes.sum())
+        last = min(batch_size, rows - (start + count - 1) * batch_size)
+        total += batch_size * fsum(losses[:-1]) + last * losses[-1]
+        seen += batch_size * (count - 1) + last
         if loop.out_of_time():
             break
     return _Pass(total / seen, norm, rate, seen)

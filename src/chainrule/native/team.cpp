@@ -16,6 +16,13 @@ namespace {
 constexpr int MOST = 256;
 constexpr int SPINS = 4000;         // in a barrier of a step: some tens of microseconds
 constexpr int SPINS_BETWEEN = 8000; // after a run: the next slice of steps usually comes at once
+
+// Where threads outnumber the processors, who waits must not keep another from working. Asked once: it may read a file.
+bool crowded(int threads) {
+    static const int processors = static_cast<int>(std::thread::hardware_concurrency());
+    return threads > processors;
+}
+
 }  // namespace
 
 class Team {
@@ -48,7 +55,7 @@ class Team {
   private:
     void serve(int index, std::uint32_t seen) {
         for (;; ++seen) {
-            wait_while(turn_, seen, size_ > static_cast<int>(std::thread::hardware_concurrency()) ? 0 : SPINS_BETWEEN);
+            wait_while(turn_, seen, crowded(size_) ? 0 : SPINS_BETWEEN);
             if (index < threads_) work_->run(index);
             if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_all();
         }
@@ -88,7 +95,7 @@ Lease::~Lease() {
     if (team_) team_->give_back();
 }
 
-int Lease::spins() const { return threads_ > static_cast<int>(std::thread::hardware_concurrency()) ? 0 : SPINS; }
+int Lease::spins() const { return crowded(threads_) ? 0 : SPINS; }
 
 void Lease::run(Work& work) {
     if (threads_ > 1) team_->run(work, threads_);
