@@ -47,6 +47,10 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 two_sets = pytest.mark.skipif(len(FUSED) < 2, reason="fewer than two instruction sets with fused multiply-add here")
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="forks and signals are Linux's")
 
+forks = pytest.mark.skipif(
+    "thread" in os.environ.get("CHAINRULE_SANITIZED", ""), reason="the thread sanitizer cannot follow a fork"
+)
+
 
 def digest(*arrays: Any) -> str:
     """Return the SHA-256 of arrays."""
@@ -211,6 +215,7 @@ def script(code: str, limit: float = 60) -> str:
 
 
 @only_linux
+@forks
 def test_a_forked_child_trains_to_the_same_bits() -> None:
     lines = script("""
 import os, sys, warnings
@@ -236,6 +241,7 @@ print("the same")
 
 
 @only_linux
+@forks
 def test_processes_of_multiprocessing_and_joblib() -> None:
     lines = script("""
 import multiprocessing, warnings

@@ -42,17 +42,17 @@ template <int FROM, int TO, class T> INLINE void transpose_registers(const T* fr
     for (int i = 0; i < N; ++i) store(to + i * TO, a[i]);
 }
 
-// to (columns, rows) = fromᵀ, both in one panel; whole registers are written, at most up to PANEL rows.
+// to (columns, rows) = fromᵀ, both in one panel.
 template <class T> INLINE void transpose(const T* from, T* to, Index rows, Index columns) {
     constexpr int N = static_cast<int>(REGISTER_BYTES / sizeof(T));
     for (Index c = 0; c < columns; c += N)
         for (Index r = 0; r < rows; r += N) {
-            if (columns - c >= N) {
+            if (columns - c >= N && rows - r >= N) {
                 transpose_registers<PANEL<T>, PANEL<T>>(from + r * PANEL<T> + c, to + c * PANEL<T> + r);
                 continue;
             }
-            for (Index k = c; k < columns; ++k)
-                for (Index i = r; i < r + N; ++i) to[k * PANEL<T> + i] = from[i * PANEL<T> + k];
+            for (Index k = c; k < columns && k < c + N; ++k)
+                for (Index i = r; i < rows && i < r + N; ++i) to[k * PANEL<T> + i] = from[i * PANEL<T> + k];
         }
 }
 
