@@ -15,13 +15,14 @@ inline void relax() {
 #endif
 }
 
-// Wait until `value` is no longer `old`: spin at first, sleep if it takes long.
-template <class N> void wait_while(const std::atomic<N>& value, N old, int spins) {
+// Wait until `value` is no longer `old`: spin at first, sleep if it takes long. Return whether it took long.
+template <class N> bool wait_while(const std::atomic<N>& value, N old, int spins) {
     for (int i = 0; i < spins; ++i) {
-        if (value.load(std::memory_order_acquire) != old) return;
+        if (value.load(std::memory_order_acquire) != old) return false;
         relax();
     }
     while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+    return spins > 0;
 }
 
 // All `threads` threads arrive before any goes on.
@@ -36,15 +37,44 @@ class Barrier {
             arrived_.store(0, std::memory_order_relaxed);
             phase_.store(phase + 1, std::memory_order_release);
             phase_.notify_all();
-        } else {
-            wait_while(phase_, phase, spins_);
+        } else if (wait_while(phase_, phase, spins_)) {
+            long_waits_.fetch_add(1, std::memory_order_relaxed);
         }
     }
+
+    int long_waits() const { return long_waits_.load(std::memory_order_relaxed); }
 
   private:
     const int threads_, spins_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<std::uint32_t> phase_{0};
+    std::atomic<int> long_waits_{0};
+};
+
+// Whether company pays. On a busy machine a thread may lose its processor for milliseconds, and all others wait for it:
+// small steps then go faster alone. After each bad run the next `pause` runs are done alone, then it is tried again.
+class Company {
+  public:
+    int threads(int wanted) {
+        if (wanted == 1 || alone_ == 0) return wanted;
+        --alone_;
+        return 1;
+    }
+
+    // After a run with others: how many long waits there were, and the seconds that their help has saved.
+    void judge(int long_waits, double saved) {
+        if (long_waits * LONG_WAIT <= saved) {
+            pause_ = SHORTEST;
+        } else {
+            alone_ = pause_;
+            pause_ = pause_ < LONGEST ? 2 * pause_ : LONGEST;
+        }
+    }
+
+  private:
+    static constexpr double LONG_WAIT = 3e-3;  // seconds: what schedulers give another process at a time
+    static constexpr int SHORTEST = 8, LONGEST = 256;
+    int alone_ = 0, pause_ = SHORTEST;
 };
 
 class Work {

@@ -11,6 +11,8 @@ namespace chainrule {
 namespace {
 
 constexpr double WORTH_A_THREAD = 4e5;  // multiplications of a step that pay for another thread's two barriers
+constexpr double PER_SECOND = 5e10;     // multiplications of one thread: only its size matters
+constexpr double SMALL_STEP = 3e-3;     // seconds; longer steps gain more from company than a scheduler takes
 
 Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
 
@@ -138,9 +140,12 @@ template <class T> typename Trainer<T>::Range Trainer<T>::units_of(int thread, i
     return {border(thread), thread + 1 == threads ? units_ : border(thread + 1)};
 }
 
+template <class T> double Trainer<T>::work_of(Index rows, int passes) const {
+    return static_cast<double>(rows) * static_cast<double>(products_) * passes;
+}
+
 template <class T> int Trainer<T>::useful(int threads, Index rows, int passes) const {
-    const double work = static_cast<double>(rows) * static_cast<double>(products_) * passes;
-    return static_cast<int>(std::max(1.0, std::min({static_cast<double>(threads), work / WORTH_A_THREAD + 1,
+    return static_cast<int>(std::max(1.0, std::min({static_cast<double>(threads), work_of(rows, passes) / WORTH_A_THREAD + 1,
                                                     static_cast<double>(rows)})));
 }
 
@@ -224,6 +229,8 @@ template <class T> class Trainer<T>::Steps final : public Work {
         return outcome;
     }
 
+    int long_waits() const { return barrier_.long_waits(); }
+
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
         const Range units = trainer_.units_of(thread, threads_);
@@ -306,7 +313,7 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const I
                         const double* learning_rates, Index steps, double t, double* losses, int threads, Watch* watch) {
     const std::lock_guard<std::mutex> lock(mutex_);
     row_loss_.resize(std::max<std::size_t>(row_loss_.size(), batch));
-    Lease lease(useful(threads, batch, 3));
+    Lease lease(company_.threads(useful(threads, batch, 3)));
     make_scratch(lease.threads());
     Step<T> step = step_for(data);
     step.theta = theta;
@@ -315,6 +322,9 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const I
     const Task task{step, order, order_rows, batch, learning_rates, steps, t, losses, watch, true};
     Steps work(*this, lease, task);
     lease.run(work);
+    const double alone = work_of(batch, 3) / PER_SECOND;  // seconds of a step
+    if (lease.threads() > 1 && alone < SMALL_STEP)
+        company_.judge(work.long_waits(), alone * static_cast<double>(steps) * (1 - 1.0 / lease.threads()));
     return work.outcome();
 }
 

@@ -112,6 +112,7 @@ template <class T> class Trainer {
 
     // Threads that pay for themselves on this much work.
     int useful(int threads, Index rows, int passes) const;
+    double work_of(Index rows, int passes) const;  // multiplications
 
   private:
     struct Range {
@@ -142,6 +143,7 @@ template <class T> class Trainer {
     std::vector<T> row_loss_;
     std::vector<double> norm_, l1_, l2_;
     std::vector<Scratch<T>> scratch_;
+    Company company_;
     std::mutex mutex_;
 };
 
