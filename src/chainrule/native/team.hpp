@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 
@@ -15,14 +16,15 @@ inline void relax() {
 #endif
 }
 
-// Wait until `value` is no longer `old`: spin at first, sleep if it takes long. Return whether it took long.
-template <class N> bool wait_while(const std::atomic<N>& value, N old, int spins) {
+// Wait until `value` is no longer `old`: spin at first, sleep if it takes long. Return the nanoseconds asleep.
+template <class N> std::int64_t wait_while(const std::atomic<N>& value, N old, int spins) {
     for (int i = 0; i < spins; ++i) {
-        if (value.load(std::memory_order_acquire) != old) return false;
+        if (value.load(std::memory_order_acquire) != old) return 0;
         relax();
     }
+    const auto started = std::chrono::steady_clock::now();
     while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-    return spins > 0;
+    return std::chrono::nanoseconds(std::chrono::steady_clock::now() - started).count();
 }
 
 // All `threads` threads arrive before any goes on.
@@ -37,18 +39,19 @@ class Barrier {
             arrived_.store(0, std::memory_order_relaxed);
             phase_.store(phase + 1, std::memory_order_release);
             phase_.notify_all();
-        } else if (wait_while(phase_, phase, spins_)) {
-            long_waits_.fetch_add(1, std::memory_order_relaxed);
+        } else if (const std::int64_t asleep = wait_while(phase_, phase, spins_)) {
+            asleep_.fetch_add(asleep, std::memory_order_relaxed);
         }
     }
 
-    int long_waits() const { return long_waits_.load(std::memory_order_relaxed); }
+    // Seconds that a thread has slept on average, waiting for the last.
+    double asleep() const { return 1e-9 * static_cast<double>(asleep_.load(std::memory_order_relaxed)) / (threads_ - 1); }
 
   private:
     const int threads_, spins_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<std::uint32_t> phase_{0};
-    std::atomic<int> long_waits_{0};
+    std::atomic<std::int64_t> asleep_{0};
 };
 
 // Whether company pays. On a busy machine a thread may lose its processor for milliseconds, and all others wait for it:
@@ -61,9 +64,9 @@ class Company {
         return 1;
     }
 
-    // After a run with others: how many long waits there were, and the seconds that their help has saved.
-    void judge(int long_waits, double saved) {
-        if (long_waits * LONG_WAIT <= saved) {
+    // After a run with others: the seconds that each has slept waiting, and that their help has saved.
+    void judge(double asleep, double saved) {
+        if (asleep <= saved) {
             pause_ = SHORTEST;
         } else {
             alone_ = pause_;
@@ -72,7 +75,6 @@ class Company {
     }
 
   private:
-    static constexpr double LONG_WAIT = 3e-3;  // seconds: what schedulers give another process at a time
     static constexpr int SHORTEST = 8, LONGEST = 256;
     int alone_ = 0, pause_ = SHORTEST;
 };

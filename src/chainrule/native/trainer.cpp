@@ -229,7 +229,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
         return outcome;
     }
 
-    int long_waits() const { return barrier_.long_waits(); }
+    double asleep() const { return barrier_.asleep(); }
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
@@ -324,7 +324,7 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const I
     lease.run(work);
     const double alone = work_of(batch, 3) / PER_SECOND;  // seconds of a step
     if (lease.threads() > 1 && alone < SMALL_STEP)
-        company_.judge(work.long_waits(), alone * static_cast<double>(steps) * (1 - 1.0 / lease.threads()));
+        company_.judge(work.asleep(), alone * static_cast<double>(steps) * (1 - 1.0 / lease.threads()));
     return work.outcome();
 }
 
