@@ -18,7 +18,7 @@ THREADS = 2
 SECONDS = 0.2
 """How long a round goes on with one package at least: a fit of a millisecond is measured many times."""
 
-REST = 0.05
+REST = 0.2
 """Pause in seconds before each package: the threads of the one before stop spinning and leave the cores alone."""
 
 Timed: TypeAlias = Callable[[], float]

@@ -75,7 +75,7 @@ class Company {
     }
 
   private:
-    static constexpr int SHORTEST = 8, LONGEST = 256;
+    static constexpr int SHORTEST = 1, LONGEST = 64;
     int alone_ = 0, pause_ = SHORTEST;
 };
 
