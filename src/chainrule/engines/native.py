@@ -105,12 +105,16 @@ def lower(network: Network) -> list[Layer] | str:
         if type(block) is Dense:
             layers.append(Layer(block.units, "identity", 0.0, starts[k, "W"], starts[k, "b"]))
             may_activate = True
-        elif type(block) is Activation and may_activate and block.function is ACTIVATIONS[block.name]:
+        elif type(block) is Activation and may_activate and _knows_activation(block):
             layers[-1] = layers[-1]._replace(activation=block.name, setting=float(sum(block.settings.values())))
             may_activate = False
         else:
             return f"block {k}, {block!r}, is not a Dense or the one Activation after a Dense"
     return layers or "the network has no block"
+
+
+def _knows_activation(block: Activation) -> bool:
+    return block.name in _core.ACTIVATIONS and block.function is ACTIVATIONS[block.name]
 
 
 def layers_of(network: Network) -> list[Layer]:
@@ -121,7 +125,7 @@ def layers_of(network: Network) -> list[Layer]:
 
 
 def _loss_name(loss: Loss) -> str | None:
-    return next((name for name, kind in LOSSES.items() if type(loss) is kind), None)
+    return next((name for name, kind in LOSSES.items() if type(loss) is kind and name in _core.LOSSES), None)
 
 
 def _rule_name(rule: UpdateRule | None) -> str | None:

@@ -14,8 +14,7 @@ namespace chainrule {
 
 namespace {
 constexpr int MOST = 256;
-constexpr int SPINS = 4000;         // in a barrier of a step: some tens of microseconds
-constexpr int SPINS_BETWEEN = 8000; // after a run: the next slice of steps usually comes at once
+constexpr Nanoseconds NO_SPIN(0), SPIN(1'000'000);  // waking a thread up can take most of a millisecond
 
 // Where threads outnumber the processors, who waits must not keep another from working. Asked once: it may read a file.
 bool crowded(int threads) {
@@ -49,13 +48,13 @@ class Team {
         turn_.fetch_add(1, std::memory_order_release);
         turn_.notify_all();
         work.run(0);
-        for (int left; (left = left_.load(std::memory_order_acquire)) > 0;) wait_while(left_, left, SPINS);
+        for (int left; (left = left_.load(std::memory_order_acquire)) > 0;) wait_while(left_, left, SPIN);
     }
 
   private:
     void serve(int index, std::uint32_t seen) {
         for (;; ++seen) {
-            wait_while(turn_, seen, crowded(size_) ? 0 : SPINS_BETWEEN);
+            wait_while(turn_, seen, crowded(size_) ? NO_SPIN : SPIN);
             if (index < threads_) work_->run(index);
             if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_all();
         }
@@ -95,7 +94,7 @@ Lease::~Lease() {
     if (team_) team_->give_back();
 }
 
-int Lease::spins() const { return crowded(threads_) ? 0 : SPINS; }
+Nanoseconds Lease::spin() const { return crowded(threads_) ? NO_SPIN : SPIN; }
 
 void Lease::run(Work& work) {
     if (threads_ > 1) team_->run(work, threads_);

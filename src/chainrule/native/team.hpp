@@ -16,21 +16,26 @@ inline void relax() {
 #endif
 }
 
-// Wait until `value` is no longer `old`: spin at first, sleep if it takes long. Return the nanoseconds asleep.
-template <class N> std::int64_t wait_while(const std::atomic<N>& value, N old, int spins) {
-    for (int i = 0; i < spins; ++i) {
-        if (value.load(std::memory_order_acquire) != old) return 0;
-        relax();
-    }
-    const auto started = std::chrono::steady_clock::now();
+using Clock = std::chrono::steady_clock;
+using Nanoseconds = std::chrono::nanoseconds;
+
+// Wait until `value` is no longer `old`: spin at first, sleep if it takes longer. Return the time it took.
+template <class N> Nanoseconds wait_while(const std::atomic<N>& value, N old, Nanoseconds spin) {
+    const auto started = Clock::now();
+    do {
+        for (int i = 0; i < 50; ++i) {
+            if (value.load(std::memory_order_acquire) != old) return Clock::now() - started;
+            relax();
+        }
+    } while (Clock::now() - started < spin);
     while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-    return std::chrono::nanoseconds(std::chrono::steady_clock::now() - started).count();
+    return Clock::now() - started;
 }
 
 // All `threads` threads arrive before any goes on.
 class Barrier {
   public:
-    Barrier(int threads, int spins) : threads_(threads), spins_(spins) {}
+    Barrier(int threads, Nanoseconds spin) : threads_(threads), spin_(spin) {}
 
     void arrive() {
         if (threads_ == 1) return;
@@ -39,19 +44,20 @@ class Barrier {
             arrived_.store(0, std::memory_order_relaxed);
             phase_.store(phase + 1, std::memory_order_release);
             phase_.notify_all();
-        } else if (const std::int64_t asleep = wait_while(phase_, phase, spins_)) {
-            asleep_.fetch_add(asleep, std::memory_order_relaxed);
+        } else {
+            waited_.fetch_add(wait_while(phase_, phase, spin_).count(), std::memory_order_relaxed);
         }
     }
 
-    // Seconds that a thread has slept on average, waiting for the last.
-    double asleep() const { return 1e-9 * static_cast<double>(asleep_.load(std::memory_order_relaxed)) / (threads_ - 1); }
+    // Seconds that a thread has waited for the last, on average.
+    double waited() const { return 1e-9 * static_cast<double>(waited_.load(std::memory_order_relaxed)) / (threads_ - 1); }
 
   private:
-    const int threads_, spins_;
+    const int threads_;
+    const Nanoseconds spin_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<std::uint32_t> phase_{0};
-    std::atomic<std::int64_t> asleep_{0};
+    std::atomic<std::int64_t> waited_{0};
 };
 
 // Whether company pays. On a busy machine a thread may lose its processor for milliseconds, and all others wait for it:
@@ -64,19 +70,19 @@ class Company {
         return 1;
     }
 
-    // After a run with others: the seconds that each has slept waiting, and that their help has saved.
-    void judge(double asleep, double saved) {
-        if (asleep <= saved) {
-            pause_ = SHORTEST;
+    // After a run with others: the seconds that each has waited, and that the run would have taken alone.
+    void judge(double waited, double alone, int threads) {
+        if (waited <= alone * (1 - 1.0 / threads)) {
+            pause_ = 1;
         } else {
             alone_ = pause_;
-            pause_ = pause_ < LONGEST ? 2 * pause_ : LONGEST;
+            if (pause_ * alone < LONGEST) pause_ *= 2;
         }
     }
 
   private:
-    static constexpr int SHORTEST = 1, LONGEST = 64;
-    int alone_ = 0, pause_ = SHORTEST;
+    static constexpr double LONGEST = 0.05;  // seconds alone
+    int alone_ = 0, pause_ = 1;
 };
 
 class Work {
@@ -96,7 +102,7 @@ class Lease {
     Lease& operator=(const Lease&) = delete;
 
     int threads() const { return threads_; }
-    int spins() const;  // how long to spin in a barrier: not at all where threads outnumber processors
+    Nanoseconds spin() const;  // how long in a barrier: not at all where threads outnumber processors
     void run(Work& work);
 
   private:

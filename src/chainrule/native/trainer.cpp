@@ -221,7 +221,8 @@ template <class T> struct Trainer<T>::Task {
 template <class T> class Trainer<T>::Steps final : public Work {
   public:
     Steps(Trainer& trainer, const Lease& lease, const Task& task)
-        : trainer_(trainer), task_(task), threads_(lease.threads()), barrier_(lease.threads(), lease.spins()) {}
+        : trainer_(trainer), task_(task), threads_(lease.threads()), start_(lease.threads(), lease.spin()),
+          barrier_(lease.threads(), lease.spin()) {}
 
     Outcome outcome() const {
         Outcome outcome = outcome_;
@@ -229,7 +230,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
         return outcome;
     }
 
-    double asleep() const { return barrier_.asleep(); }
+    double waited() const { return barrier_.waited(); }
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
@@ -239,7 +240,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
         scratch.watch = &phase;
         Step<T> step = task_.step;
         trainer_.program_.prepare(step, units.first, units.last);
-        barrier_.arrive();
+        start_.arrive();
         for (Index k = 0; k < task_.steps; ++k) {
             const Index start = k * task_.batch, rows = task_.order ? std::min(task_.batch, task_.order_rows - start) : task_.batch;
             trainer_.begin(step, task_.order ? task_.order + start : nullptr, 0, rows);
@@ -305,6 +306,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
     const int threads_;
     Outcome outcome_;
     Stop stop_;
+    Barrier start_;  // apart: who waits here waits for a thread to wake up
     Barrier barrier_;
 };
 
@@ -324,7 +326,7 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const I
     lease.run(work);
     const double alone = work_of(batch, 3) / PER_SECOND;  // seconds of a step
     if (lease.threads() > 1 && alone < SMALL_STEP)
-        company_.judge(work.asleep(), alone * static_cast<double>(steps) * (1 - 1.0 / lease.threads()));
+        company_.judge(work.waited(), alone * static_cast<double>(steps), lease.threads());
     return work.outcome();
 }
 
