@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, fields
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -29,9 +30,10 @@ from .reference import Steps
 
 try:
     from .. import _core
-except ImportError as error:  # built without a compiler
+except ImportError as error:
     _core = None  # type: ignore[assignment]
-    MISSING = f"the compiled core is not there ({error})"
+    there = find_spec(f"{__package__.split('.')[0]}._core") is not None
+    MISSING = f"the compiled core does not load ({error})" if there else "this installation has no compiled core"
 else:
     MISSING = ""
 
