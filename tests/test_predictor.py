@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
@@ -63,14 +66,13 @@ def test_rows_of_any_make(name: str) -> None:
     predictor, wanted = model.compile(), model.compile()(X)
     for made in (X.tolist(), np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], np.ascontiguousarray(X[::-1])[::-1]):
         np.testing.assert_array_equal(predictor(made), wanted)
-    np.testing.assert_allclose(predictor(X[3]), wanted[3:4], rtol=1e-6)
     np.testing.assert_allclose(predictor(X.astype("float32")), wanted, rtol=1e-4, atol=1e-5)
 
 
 @every_model
 @given(st.lists(st.integers(0, 9), min_size=0, max_size=3).filter(lambda shape: shape[-1:] != [4] or len(shape) == 3))
 def test_rows_of_another_shape_are_refused(name: str, shape: list[int]) -> None:
-    with pytest.raises(ValueError, match="must have shape"):
+    with pytest.raises(ValueError, match=r"Expected 2D|Found array with|features, but"):
         FITTED[name].compile()(np.zeros(shape))
 
 
@@ -93,3 +95,25 @@ def test_one_predictor_from_many_threads() -> None:
     one_by_one = [predictor(row[None]).tobytes() for row in X]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda row: predictor(row[None]).tobytes(), X)) == one_by_one
+
+
+def test_a_table_goes_through_the_steps_of_its_model() -> None:
+    frame = pd.DataFrame({"size": X[:, 0], "kind": np.array(["u", "v", None])[np.arange(60) % 3]})
+    model = MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", max_iter=20, random_state=0).fit(frame, X[:, 1])
+    predictor = model.compile()
+    np.testing.assert_array_equal(predictor(frame[["kind", "size"]]), model.predict(frame))
+    with pytest.raises(ValueError, match="give a DataFrame with the columns: size, kind"):
+        predictor(X[:, :2])
+
+
+@every_model
+def test_a_predictor_can_be_pickled(name: str) -> None:
+    predictor = FITTED[name].compile()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(predictor))(X), predictor(X))
+
+
+def test_rows_that_the_estimator_refuses_are_refused() -> None:
+    predictor = FITTED[f"multiclass, {best()}"].compile()
+    for rows in (scipy.sparse.eye(4, format="csr") * 1j, [["a"] * 4], [[np.nan] * 4], None, []):
+        with pytest.raises((ValueError, TypeError)):
+            predictor(rows)

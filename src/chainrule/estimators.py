@@ -171,8 +171,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         The largest of several classes is predicted; for two classes or several labels, those above 0. Scores are
         the network's raw ones, less the 1/2 that parts the targets 0 and 1 of losses such as squared_error.
         """
-        scores = self._scores(X) - self._classes.threshold(self.loss_function_)
-        return scores[:, 0] if self._classes.task == "binary" else scores
+        scores = self._scores(X)
+        return self._classes.decision(scores, self.loss_function_)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the predicted label of each row (n,), or the 0/1 indicator matrix (n, K) for several labels."""
@@ -187,7 +187,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         return self._classes.probabilities(self._scores(X), self.loss_function_)
 
     def compile(self) -> Predictor:
-        """Return a Predictor: called, it gives probabilities (scores, where the loss has none), in microseconds.
+        """Return a Predictor: called, it gives probabilities (the decision function, where the loss has none), fast.
 
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
@@ -199,7 +199,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         classes, loss = self._classes, self.loss_function_
         decide = partial(classes.decode, loss=loss)
         if not loss.probabilistic:
-            return self._compile(None, as_they_are, decide)
+            return self._compile(None, partial(classes.decision, loss=loss), decide)
         if classes.states(loss):
             return self._compile(loss, as_they_are, decide)
         return self._compile(None, partial(classes.probabilities, loss=loss), decide)
@@ -337,5 +337,6 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
 
     def compile(self) -> Predictor:
         """Return a Predictor: called, it gives the predictions in microseconds."""
-        decode = copy(self)._decode_scores  # what is fitted later does not change what is compiled now
+        self._require_fit()
+        decode = copy(self)._decode_scores
         return self._compile(None, decode, decode)

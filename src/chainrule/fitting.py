@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping
-from copy import copy
+from copy import copy, deepcopy
 from functools import cache
 from typing import Any, Literal, NamedTuple, Self
 
@@ -174,10 +174,10 @@ class MLP(TableInputs):
         """Return a Predictor: this model with its weights fixed, for a service that calls it a million times."""
 
     def _compile(self, loss: Loss | None, finish: Finish, decide: Finish) -> Predictor:
-        self._require_fit()
-        run = engines.compiled(self.engine, self.network_, self.theta_.copy(), self.n_threads)
-        scale = 1.0 if self.encoder_ is not None else self.input_scale
-        return Predictor(run, self.network_, self.theta_.dtype, scale, loss, finish, decide)
+        model = copy(self)  # what is fitted later does not change what is compiled now
+        model.theta_ = self.theta_.copy()
+        run = engines.compiled(self.engine, self.network_, model.theta_, self.n_threads)
+        return Predictor(run, model, model._validated, loss, finish, decide)
 
     def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
         """Return the rows for training, and those for validation where there are any."""
@@ -236,6 +236,8 @@ class MLP(TableInputs):
         if fresh:
             return TrainingState(self.network_.initialize(self._seed, np.dtype(dtype).name, restart))
         state = self._state
+        if not state.theta.flags.writeable:  # mapped from a file, in a worker process
+            state = self._state = deepcopy(state)
         if not incremental:
             state.memory, state.no_change, state.plateaus, state.best, state.best_theta = None, 0, 0, None, None
         return state

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .losses import Loss
-from .network import Network
 
+Run = Callable[[NDArray[Any], Loss | None], NDArray[Any]]
 Finish = Callable[[NDArray[Any]], NDArray[Any]]
 
 
@@ -22,9 +22,9 @@ def as_they_are(outputs: NDArray[Any]) -> NDArray[Any]:
 class Predictor:
     """Predicts with weights that no longer change; made by `estimator.compile()`.
 
-    X (n, i) are rows as the network takes them: numbers, finite, in the columns of the matrix that the estimator was
-    fitted to. An array of the network's dtype in C order is taken as it is, without being looked at; anything else
-    is converted first. One row costs a few microseconds. A predictor may be called from several threads.
+    An array (n, i) of the network's dtype, where the estimator neither encodes nor rescales its columns, is taken as
+    it is, without being looked at (NaN in, NaN out): one row costs a few microseconds. All other rows go through the
+    estimator's own checks and steps. A predictor may be called from several threads, and pickled.
 
     >>> from sklearn.datasets import load_iris
     >>> from chainrule import MLPClassifier
@@ -36,41 +36,34 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        run: Callable[[NDArray[Any], Loss | None], NDArray[Any]],
-        network: Network,
-        dtype: np.dtype[Any],
-        input_scale: float,
-        loss: Loss | None,
-        finish: Finish,
-        decide: Finish,
+        self, run: Run, model: Any, check: Callable[[Any], Any], loss: Loss | None, finish: Finish, decide: Finish
     ) -> None:
-        """Take what runs the network, and what is made of its outputs.
+        """Take what runs the network, the fitted model, how it checks rows, and what is made of the outputs.
 
         `finish` has what the loss makes of the scores (the scores, where it is None), `decide` the scores.
         """
-        self._run, self._loss, self._finish, self._decide = run, loss, finish, decide
-        self._dtype, self._input_scale, self._inputs = dtype, input_scale, network.inputs
-        self._as_it_is = input_scale == 1
+        self._run, self._model, self._check = run, model, check
+        self._loss, self._finish, self._decide = loss, finish, decide
+        self._dtype, self._inputs = model.theta_.dtype, model.network_.inputs
+        self._as_it_is = model.encoder_ is None and model.input_scale == 1
 
     def __call__(self, X: Any) -> NDArray[Any]:
-        """Return the probabilities (n, classes) of a classifier, the predictions of a regressor.
+        """Return the probabilities (n, classes) of a classifier, its decision function where its loss has none, or
+        the predictions of a regressor.
 
-        Raises ValueError where X does not have the columns that the network takes.
+        Raises ValueError for rows that the estimator refuses.
         """
         return self._finish(self._run(self._rows(X), self._loss))
-
-    predict_proba = __call__
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the predicted labels, or numbers."""
         return self._decide(self._run(self._rows(X), None))
 
+    def __reduce__(self) -> Any:
+        return type(self._model).compile, (self._model,)
+
     def _rows(self, X: Any) -> NDArray[Any]:
         plain = self._as_it_is and type(X) is np.ndarray and X.dtype == self._dtype and X.ndim == 2
         if plain and X.shape[1] == self._inputs:
             return np.asarray(X)
-        X = np.multiply(np.atleast_2d(np.asarray(X, self._dtype)), self._input_scale, dtype=self._dtype)
-        if X.ndim != 2 or X.shape[1] != self._inputs:
-            raise ValueError(f"X must have shape (rows, {self._inputs}), got {X.shape}")
-        return np.asarray(X)
+        return np.asarray(self._check(X))

@@ -78,6 +78,11 @@ class Classes:
             return above.astype(int)
         return np.asarray(self.labels[above[:, 0].astype(int) if len(self.labels) > 1 else np.zeros(len(scores), int)])
 
+    def decision(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
+        """Return the scores less the threshold: (n,) for two classes, (n, K) otherwise."""
+        scores = scores - self.threshold(loss)
+        return scores[:, 0] if self.task == "binary" else scores
+
     def threshold(self, loss: Loss) -> float:
         """Return the score above which a label is predicted: halfway between what `encode` gives the two sides."""
         return 0.5 if loss.targets == "real" and self.task != "multiclass" else 0.0

@@ -205,10 +205,10 @@ class NativeEngine:
         self.objective, self.rule, self.seed = objective, rule, seed
         self.threads = threads(n_threads)
         hard = objective.loss.targets == "classes" and objective.y.ndim == 1
-        self._X = np.ascontiguousarray(objective.X)
-        self._y = np.ascontiguousarray(objective.y, np.int64 if hard else self._X.dtype)
+        self._X = _plain(objective.X)
+        self._y = objective.y.astype(np.int64) if hard else _plain(objective.y)  # checked once: nobody else may write
         weight = objective.sample_weight
-        self._weight = None if weight is None else np.ascontiguousarray(weight)
+        self._weight = None if weight is None else _plain(weight)
         self._plans: dict[int, Any] = {}
 
     def _plan(self, batch: int) -> Any:
@@ -249,6 +249,12 @@ class NativeEngine:
         return losses[0], gradient
 
 
+def _plain(a: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as the core takes it: itself where it is aligned and in C order, else a copy."""
+    flags = a.flags
+    return a if flags.c_contiguous and flags.aligned else np.array(a, order="C")
+
+
 _predicting: WeakKeyDictionary[Network, dict[Any, Any]] = WeakKeyDictionary()
 """Plans for predicting by network and dtype, None where the core cannot: `predict` is called with one row at a time."""
 
@@ -264,7 +270,7 @@ def knows(network: Network, theta: Array) -> bool:
 
 def plan_for(network: Network, theta: Array, X: Array) -> Any:
     """Return the core's plan for predicting X, kept for the next call, or None where the core cannot."""
-    if type(X) is not np.ndarray or type(theta) is not np.ndarray or X.dtype != theta.dtype or X.ndim != 2:
+    if not (isinstance(X, np.ndarray) and isinstance(theta, np.ndarray)) or X.dtype != theta.dtype or X.ndim != 2:
         return None
     plans = _predicting.get(network)
     if plans is None:
@@ -285,7 +291,7 @@ def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_th
     """Return what a link makes of the raw scores (n, outputs), by a plan of `plan_for`."""
     out = np.empty((X.shape[0], network.outputs), theta.dtype)
     count = 1 if X.shape[0] * network.size < SHORT else threads(n_threads)
-    plan.predict(np.ascontiguousarray(theta), np.ascontiguousarray(X), link, out, count)
+    plan.predict(_plain(theta), _plain(X), link, out, count)
     return out
 
 
@@ -299,11 +305,9 @@ def compiled(
     predict = plan.predict
 
     def run(X: NDArray[np.floating], loss: Loss | None) -> NDArray[np.floating]:
-        if not X.flags.c_contiguous:
-            X = np.ascontiguousarray(X)
         out = np.empty((len(X), outputs), dtype)
         link = LINKS.get(type(loss))
-        predict(None, X, link or "identity", out, count)
+        predict(None, _plain(X), link or "identity", out, count)
         return out if link else np.asarray(loss.predict(out))  # type: ignore[union-attr]  # None has a link
 
     return run

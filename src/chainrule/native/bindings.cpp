@@ -66,12 +66,36 @@ const InstructionSet* set_of(const std::string& name) {
 }
 
 // Looks for Ctrl-C, at most once in 50 ms: Python's signal handlers run in here.
+bool finalizing() {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+}
+
+// Lets other Python threads run meanwhile. A thread that comes back while the interpreter ends must not unwind.
+class WithoutInterpreter {
+  public:
+    WithoutInterpreter() : state_(PyEval_SaveThread()) {}
+    ~WithoutInterpreter() {
+        while (finalizing()) std::this_thread::sleep_for(std::chrono::hours(1));
+        PyEval_RestoreThread(state_);
+    }
+    WithoutInterpreter(const WithoutInterpreter&) = delete;
+    WithoutInterpreter& operator=(const WithoutInterpreter&) = delete;
+
+  private:
+    PyThreadState* const state_;
+};
+
 class Signals final : public Watch {
   public:
     bool given_up() override {
         const auto now = std::chrono::steady_clock::now();
         if (raised || now < next_) return raised;
         next_ = now + std::chrono::milliseconds(50);
+        if (finalizing()) return false;
         const nb::gil_scoped_acquire gil;
         return raised = PyErr_CheckSignals() != 0;
     }
@@ -160,11 +184,16 @@ std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOu
         count = static_cast<Index>(order->shape(0));
         if (panels(count, batch) != steps) refuse("order must hold one batch for every learning rate");
     }
+    std::vector<Index> order_kept;  // Python may write to its array while the steps run
+    if (taken) {
+        order_kept.assign(taken, taken + count);
+        taken = order_kept.data();
+    }
     for (Index i = 0; i < count; ++i) rows.check_row(taken ? taken[i] : i, spec.layers.back().outputs);
     Signals signals;
     Outcome outcome;
     if (steps > 0) {
-        const nb::gil_scoped_release free;
+        const WithoutInterpreter free;
         outcome = trainer.run(rows.data, at, memories, taken, count, batch, rates, steps, static_cast<double>(t), reported,
                               threads, &signals);
     }
@@ -183,7 +212,7 @@ double value(Trainer<T>& trainer, const In& theta, const In& X, const In& y, con
     Signals signals;
     double loss;
     {
-        const nb::gil_scoped_release free;
+        const WithoutInterpreter free;
         loss = trainer.value(rows.data, at, threads, &signals);
     }
     if (signals.raised) throw nb::python_error();
@@ -199,13 +228,11 @@ void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, c
     const Index rows = static_cast<Index>(X.shape(0));
     T* to = memory_of<T>(out, "out", {rows, trainer.spec().layers.back().outputs});
     const int kind = row_of(link, LINK_NAMES, "link");
-    if (trainer.useful(2, rows, 1) == 1) {  // too short to let other Python threads in
-        trainer.predict(weights, from, rows, kind, to, 1, nullptr);
-        return;
-    }
+    // Too short to let other Python threads in, but never wait for one that may be waiting for the interpreter.
+    if (trainer.useful(2, rows, 1) == 1 && trainer.predict(weights, from, rows, kind, to, 1, nullptr, false)) return;
     Signals signals;
     {
-        const nb::gil_scoped_release free;
+        const WithoutInterpreter free;
         trainer.predict(weights, from, rows, kind, to, threads, &signals);
     }
     if (signals.raised) throw nb::python_error();

@@ -152,10 +152,11 @@ template <class T> void differentiate(const Step<T>& step, const Unit& unit, Ind
 // Units first to last: the wave's share of the gradient and, after the batch's last rows, the update.
 template <class T> void update(const Step<T>& step, Scratch<T>& scratch, Index first, Index last) {
     const Move<T> move = MOVE<T>[step.rule];
+    const bool ends = step.wave + step.wave_rows == step.rows;  // then all units move, or none
     for (Index k = 0; k < step.wave_rows; k += DEPTH) {
         const Index end = smaller<Index>(k + DEPTH, step.wave_rows);
         const bool add = step.wave + k > 0, done = step.wave + end == step.rows;
-        if (!done && scratch.watch && scratch.watch->given_up()) return;
+        if (!ends && scratch.watch && scratch.watch->given_up()) return;
         each_unit(step, first, last, [&](const Unit& unit) {
             const Layer<T>& layer = step.layer[unit.l];
             const Index apart = layer.width * PANEL<T>;

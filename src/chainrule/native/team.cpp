@@ -1,7 +1,7 @@
 #include "team.hpp"
 
 #include <new>
-#include <system_error>
+#include <stdexcept>
 
 #ifdef _WIN32
 #include <process.h>
@@ -24,6 +24,28 @@ bool crowded(int threads) {
 
 }  // namespace
 
+bool Turns::take(bool wait) {
+    static std::atomic<std::uint32_t> threads{0};
+    static thread_local const std::uint32_t thread = ++threads;
+    const std::uint64_t process = static_cast<std::uint64_t>(getpid()), me = process << 32 | thread;
+    for (std::uint64_t holder = 0; !holder_.compare_exchange_strong(holder, me, std::memory_order_acquire); holder = 0) {
+        if (holder == me) throw std::runtime_error("this model is at work in this very thread: a signal handler cannot use it");
+        if (holder >> 32 != process) {  // its thread did not survive the fork
+            if (holder_.compare_exchange_strong(holder, me, std::memory_order_acquire)) return true;
+        } else if (!wait) {
+            return false;
+        } else {
+            holder_.wait(holder, std::memory_order_acquire);
+        }
+    }
+    return true;
+}
+
+void Turns::give_back() {
+    holder_.store(0, std::memory_order_release);
+    holder_.notify_one();
+}
+
 class Team {
   public:
     static Team* of_this_process();
@@ -36,7 +58,7 @@ class Team {
         try {
             for (; size_ < wanted && size_ < MOST; ++size_)
                 std::thread([this, index = size_.load(), seen = turn_.load()] { serve(index, seen); }).detach();
-        } catch (const std::system_error&) {  // no more threads to be had: fewer will do
+        } catch (const std::exception&) {  // no more threads to be had: fewer will do
         }
         return size_ < wanted ? size_.load() : wanted;
     }
@@ -48,7 +70,7 @@ class Team {
         turn_.fetch_add(1, std::memory_order_release);
         turn_.notify_all();
         work.run(0);
-        for (int left; (left = left_.load(std::memory_order_acquire)) > 0;) wait_while(left_, left, SPIN);
+        for (int left; (left = left_.load(std::memory_order_acquire)) > 0;) wait_while(left_, left, crowded(size_) ? NO_SPIN : SPIN);
     }
 
   private:

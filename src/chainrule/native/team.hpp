@@ -85,6 +85,34 @@ class Company {
     int alone_ = 0, pause_ = 1;
 };
 
+// One caller at a time. A caller that comes back on its own thread (from a signal handler) is refused, since it would
+// wait for itself; a place that was held when the process forked is free in the child.
+class Turns {
+  public:
+    // False where somebody else has the turn and the caller does not wait.
+    bool take(bool wait);
+    void give_back();
+
+  private:
+    std::atomic<std::uint64_t> holder_{0};
+};
+
+class Turn {
+  public:
+    explicit Turn(Turns& turns, bool wait = true) : turns_(turns), taken(turns.take(wait)) {}
+    ~Turn() {
+        if (taken) turns_.give_back();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+  private:
+    Turns& turns_;
+
+  public:
+    const bool taken;
+};
+
 class Work {
   public:
     virtual void run(int thread) = 0;

@@ -313,7 +313,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
 template <class T>
 Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const Index* order, Index order_rows, Index batch,
                         const double* learning_rates, Index steps, double t, double* losses, int threads, Watch* watch) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Turn turn(turns_);
     row_loss_.resize(std::max<std::size_t>(row_loss_.size(), batch));
     Lease lease(company_.threads(useful(threads, batch, 3)));
     make_scratch(lease.threads());
@@ -331,7 +331,7 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const I
 }
 
 template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta, int threads, Watch* watch) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Turn turn(turns_);
     row_loss_.resize(std::max<std::size_t>(row_loss_.size(), data.rows));
     Lease lease(useful(threads, data.rows, 1));
     make_scratch(lease.threads());
@@ -350,8 +350,6 @@ template <class T> class Trainer<T>::Rows final : public Work {
     Rows(Trainer& trainer, const Lease& lease, const Data<T>& data, int link, T* out, Watch* watch)
         : trainer_(trainer), step_(trainer.step_for(data)), rows_(data.rows), threads_(lease.threads()), link_(link),
           out_(out), watch_(watch) {}
-
-    bool finished() const { return !stop_.asked(); }
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
@@ -374,8 +372,9 @@ template <class T> class Trainer<T>::Rows final : public Work {
 };
 
 template <class T>
-bool Trainer<T>::predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+bool Trainer<T>::predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch, bool wait) {
+    const Turn turn(turns_, wait);
+    if (!turn.taken) return false;
     if (theta) {
         Step<T> step = step_for({});
         step.theta = const_cast<T*>(theta);
@@ -385,7 +384,7 @@ bool Trainer<T>::predict(const T* theta, const T* X, Index rows, int link, T* ou
     make_scratch(lease.threads());
     Rows work(*this, lease, {X, rows, nullptr, nullptr, nullptr}, link, out, watch);
     lease.run(work);
-    return work.finished();
+    return true;
 }
 
 template class Trainer<float>;

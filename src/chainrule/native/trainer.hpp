@@ -6,7 +6,6 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -107,8 +106,9 @@ template <class T> class Trainer {
     // The objective on all rows: NaN where the watch gives up.
     double value(const Data<T>& data, const T* theta, int threads, Watch* watch);
 
-    // What the network makes of X; θ null keeps the weights of the call before. False where the watch gave up.
-    bool predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch);
+    // What the network makes of X; θ null keeps the weights of the call before. False, and nothing is done, where
+    // another thread is at work and the caller does not wait.
+    bool predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch, bool wait = true);
 
     // Threads that pay for themselves on this much work.
     int useful(int threads, Index rows, int passes) const;
@@ -144,7 +144,7 @@ template <class T> class Trainer {
     std::vector<double> norm_, l1_, l2_;
     std::vector<Scratch<T>> scratch_;
     Company company_;
-    std::mutex mutex_;
+    Turns turns_;
 };
 
 extern template class Trainer<float>;
