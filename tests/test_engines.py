@@ -301,7 +301,8 @@ def test_known_engines_are_accepted() -> None:
 def test_without_the_core_the_reference_engine_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "MISSING", "the compiled core is not there (no compiler)")
     objective, theta = classification()
-    with pytest.warns(EngineNotice, match=r"^the reference engine runs, since the compiled core is not there"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         assert type(engines_module.build("auto", objective, SGD(), 0, None)) is ReferenceEngine
     assert engines_module.best() == "reference"
     scores = engines_module.predict("auto", objective.network, theta, objective.X)

@@ -84,8 +84,8 @@ CORE = "_core"
 LAZY = {("engines/native", "joblib")}
 """Packages that a file imports inside a function, so that importing the file stays quick."""
 
-NAMES_ENGINES = {("cli/inspect", "engines")}
-"""`chainrule info` says which engines there are: the one look of a face below the training loop."""
+NAMES_ENGINES = {("cli/inspect", "engines"), ("cli/train", "engines")}
+"""`chainrule info` and `train` say which engine there is: the one look of a face below the training loop."""
 
 
 def _place(module: str) -> tuple[str, int]:

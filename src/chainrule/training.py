@@ -70,7 +70,7 @@ def training(
         order: "reshuffle" draws new batches each epoch, "once" draws them once, "given" keeps the row order.
         seed: names the random streams.
         engine: "auto" takes the native engine where it can, "native" insists on it, "reference" executes the
-            definitions.
+            definitions. Full-batch minimisers such as LBFGS ask the definitions, whatever the engine.
         n_threads: threads of the native engine; None takes CHAINRULE_NUM_THREADS or the processors there are. They
             change no bit of the result.
         validation: the objective on validation data, for `validation_loss` (its penalties count: give it none).

@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from .. import assembly
+from ..engines import report as engine_report
 from ..model_file import save
 from ..network import Network
 from ..settings import SETTINGS
@@ -204,6 +205,8 @@ class Training:
             raise ValueError(said.partition("; the best weights")[0])
         told = {"epochs": "converged yet", "interrupted": "interrupted by user"}.get(self.model.stop_reason_)
         self.notes = [text for text in notes if told is None or told not in text]
+        if missing := engine_report()["missing"]:
+            self.notes.append(f"the reference engine runs, several times slower: {missing}")
 
     def _fit(self) -> None:
         """Fit; where a class is too rare for scikit-learn's validation split, split the rows here."""

@@ -62,7 +62,7 @@ ENGINES: Mapping[str, type[Engine]] = MappingProxyType({"native": NativeEngine, 
 
 
 class EngineNotice(UserWarning):
-    """The native engine is not there, or does not know something: the reference engine runs, several times slower."""
+    """The native engine does not know something, so the reference engine runs, several times slower."""
 
 
 def best() -> str:
@@ -101,7 +101,7 @@ def build(
     check(engine)
     reason = native.obstacle(objective, rule, dtype)
     if engine == "reference" or (engine == "auto" and reason):
-        if engine == "auto":
+        if engine == "auto" and not native.MISSING:
             warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)
         return ReferenceEngine(objective, rule, seed)
     if reason:
