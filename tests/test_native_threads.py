@@ -18,12 +18,14 @@ if sys.platform != "linux":
 MODEL = """
 import os, signal, threading, time
 import numpy as np
-from chainrule import MLPClassifier
-X = np.random.default_rng(0).normal(size=(200, 64))
-model = MLPClassifier((256, 256), random_state=0, max_fun=1, solver="lbfgs")
-import warnings; warnings.simplefilter("ignore")
-model.fit(X, np.arange(200) % 3)
-predictor, many, one = model.compile(), np.zeros((400_000, 64)), np.zeros((1, 64))
+from chainrule import Activation, Dense, Network, Objective, engines, train
+from chainrule.losses import CrossEntropy
+network = Network(64, [Dense(256), Activation("relu"), Dense(256), Activation("relu"), Dense(3)])
+theta = network.initialize(0)
+run = engines.compiled("native", network, theta)
+many, one = np.zeros((400_000, 64)), np.zeros((1, 64))
+def compiled(X): return run(X, CrossEntropy())
+def predict(X): return engines.predict("native", network, theta, X)
 """
 
 
@@ -40,7 +42,7 @@ def said(code: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("call", ["predictor", "model.predict_proba"])
+@pytest.mark.parametrize("call", ["compiled", "predict"])
 def test_short_predictions_beside_a_long_one(call: str) -> None:
     code = f"""
 threading.Thread(target=lambda: {call}(many)).start()
@@ -53,13 +55,13 @@ print("done")
 
 def test_a_signal_handler_cannot_use_the_model_at_work() -> None:
     code = """
-signal.signal(signal.SIGALRM, lambda *_: predictor(one))
+signal.signal(signal.SIGALRM, lambda *_: compiled(one))
 signal.setitimer(signal.ITIMER_REAL, 0.02)
 try:
-    while True: predictor(many)
+    while True: compiled(many)
 except RuntimeError as error:
     print(error)
-print(predictor(one).shape)
+print(compiled(one).shape)
 """
     assert said(code) == "this model is at work in this very thread: a signal handler cannot use it\n(1, 3)\n"
 
@@ -69,11 +71,11 @@ print(predictor(one).shape)
 )
 def test_a_fork_while_another_thread_predicts() -> None:
     code = """
-threading.Thread(target=lambda: predictor(many)).start()
+threading.Thread(target=lambda: compiled(many)).start()
 time.sleep(0.02)
 child = os.fork()
 if child == 0:
-    predictor(one)
+    compiled(one)
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
@@ -82,9 +84,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_the_interpreter_ends_while_a_thread_trains() -> None:
     code = """
-model.set_params(solver="adam", max_iter=10**6, n_iter_no_change=10**6)
-y = np.arange(400_000) % 3
-threading.Thread(target=lambda: model.fit(many, y), daemon=True).start()
+objective = Objective(network, CrossEntropy(), many, np.arange(400_000) % 3)
+threading.Thread(target=lambda: train(objective, theta, epochs=10**6), daemon=True).start()
 time.sleep(1)
 print("end")
 """
