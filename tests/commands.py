@@ -21,6 +21,10 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the real data sets (../shared/data) are not here")
 
 
+NO_CORE = f"note: the reference engine runs, several times slower: {native.MISSING}\n"
+"""What every training says where the core was not built."""
+
+
 class Ran(NamedTuple):
     """How a command ended, and what it said."""
 
@@ -43,8 +47,7 @@ def run(*words: Any) -> Ran:
     result = runner.invoke(main, [str(word) for word in words])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
-    told = f"note: the reference engine runs, several times slower: {native.MISSING}\n"  # where the core was not built
-    return Ran(result.exit_code, result.stdout, result.stderr.replace(told, ""))
+    return Ran(result.exit_code, result.stdout, result.stderr.replace(NO_CORE, ""))
 
 
 def ok(*words: Any) -> Ran:
