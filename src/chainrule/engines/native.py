@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 from ..activations import ACTIVATIONS
 from ..arrays import Array
 from ..blocks import Activation, Dense
-from ..losses import LOSSES, CrossEntropy, Logistic, Loss, Poisson, SigmoidCrossEntropy
+from ..losses import (
+    LOSSES,
+    CrossEntropy,
+    Huber,
+    Logistic,
+    Loss,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SquaredError,
+)
 from ..network import Network
 from ..objective import Objective
 from ..optimizers import OPTIMIZERS, Memory, UpdateRule
@@ -32,8 +42,8 @@ try:
     from .. import _core
 except ImportError as error:
     _core = None  # type: ignore[assignment]
-    there = find_spec(f"{__package__.split('.')[0]}._core") is not None
-    MISSING = f"the compiled core does not load ({error})" if there else "this installation has no compiled core"
+    built = find_spec("chainrule._core") is not None
+    MISSING = f"the compiled core does not load ({error})" if built else "this installation has no compiled core"
 else:
     MISSING = ""
 
@@ -45,6 +55,12 @@ LINKS: dict[type, str] = dict.fromkeys((type(None), *LOSSES.values()), "identity
 }
 """What turns a loss's scores into predictions, for each loss the core knows and for none."""
 
+LOSS_SETTINGS: dict[type, Callable[[Any, int], float]] = {
+    SquaredError: SquaredError.factor,
+    Huber: lambda loss, _: loss.delta,
+    Quantile: lambda loss, _: loss.q,
+}
+"""The one number that a loss hands to the core, from the loss and its number of outputs; 0 for the others."""
 
 NO_PENALTY = (0.0, 0.0, 0.0, 0.0)
 
@@ -108,7 +124,7 @@ def lower(network: Network) -> list[Layer] | str:
             layers.append(Layer(block.units, "identity", 0.0, starts[k, "W"], starts[k, "b"]))
             may_activate = True
         elif type(block) is Activation and may_activate and _knows_activation(block):
-            layers[-1] = layers[-1]._replace(activation=block.name, setting=float(sum(block.settings.values())))
+            layers[-1] = layers[-1]._replace(activation=block.name, setting=float(next(iter(block.settings.values()), 0.0)))
             may_activate = False
         else:
             return f"block {k}, {block!r}, is not a Dense or the one Activation after a Dense"
@@ -137,9 +153,7 @@ def _rule_name(rule: UpdateRule | None) -> str | None:
 
 
 def _loss_setting(loss: Loss, outputs: int) -> float:
-    if getattr(loss, "convention", None) is not None:
-        return 1.0 if loss.convention == "half_sum" else 2.0 / outputs  # type: ignore[attr-defined]
-    return float(next((getattr(loss, f.name) for f in fields(loss)), 0.0))  # type: ignore[arg-type]
+    return float(LOSS_SETTINGS[type(loss)](loss, outputs)) if type(loss) in LOSS_SETTINGS else 0.0
 
 
 def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = None) -> str | None:

@@ -56,21 +56,22 @@ class SquaredError(ElementLoss):
         if self.convention not in ("half_sum", "mean"):
             raise ValueError(f"SquaredError convention {self.convention!r} is not known; accepted: half_sum, mean")
 
-    def _factor(self, s: Array) -> float:
-        return 1.0 if self.convention == "half_sum" else 2.0 / float(s.shape[1])
+    def factor(self, outputs: int) -> float:
+        """Return c, where a row's loss is ½ c Σⱼ (sⱼ - tⱼ)²: 1, or 2/o."""
+        return 1.0 if self.convention == "half_sum" else 2.0 / outputs
 
     def element(self, s: Array, t: Array) -> Array:
         """½ c (s - t)², c = 1 or 2/o."""
         r = s - t
-        return (0.5 * self._factor(s)) * r * r
+        return (0.5 * self.factor(s.shape[1])) * r * r
 
     def slope(self, s: Array, t: Array) -> Array:
         """c (s - t)."""
-        return self._factor(s) * (s - t)
+        return self.factor(s.shape[1]) * (s - t)
 
     def bend(self, s: Array, t: Array) -> Array:
         """c."""
-        return self._factor(s) * namespace(s).ones_like(s)
+        return self.factor(s.shape[1]) * namespace(s).ones_like(s)
 
 
 @dataclass(frozen=True)

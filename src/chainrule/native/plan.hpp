@@ -81,7 +81,6 @@ template <class T> struct Scratch {
 template <class T> struct Step {
     int layers;
     Layer<T>* layer;
-    Index units;
 
     const T* X;           // (any rows, inputs), C order
     const Index* order;   // which rows of X the batch takes, or null: from `start` on

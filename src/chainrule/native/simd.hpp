@@ -240,13 +240,6 @@ template <class V> INLINE V from_bits(Integers<V> a) {
         return (typename Register<typename V::Lane, sizeof(x) / sizeof(typename V::Lane)>::type)x; }, a);
 }
 
-// Integers to numbers, lane by lane.
-template <class V> INLINE V to_numbers(Integers<V> a) {
-    return map<V>([](auto x) LAMBDA {
-        return __builtin_convertvector(
-            x, typename Register<typename V::Lane, sizeof(x) / sizeof(typename V::Lane)>::type); }, a);
-}
-
 template <class V> INLINE V absolute(V a) {
     using I = typename Integers<V>::Lane;
     return from_bits<V>(bits_of(a) & static_cast<I>(~(static_cast<std::make_unsigned_t<I>>(1) << (8 * sizeof(I) - 1))));

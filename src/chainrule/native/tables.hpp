@@ -43,6 +43,4 @@ inline constexpr int RULE_SETTINGS[] = {CHAINRULE_RULES(SETTINGS)};
 inline constexpr int ELEMENT_LOSSES = CHAINRULE_ELEMENT_LOSSES(ONE);
 #undef ONE
 
-enum Link : int { IDENTITY_LINK, SOFTMAX_LINK, SIGMOID_LINK, EXP_LINK };
-
 }  // namespace chainrule

@@ -153,7 +153,6 @@ template <class T> Step<T> Trainer<T>::step_for(const Data<T>& data) {
     Step<T> step{};
     step.layers = static_cast<int>(layers_.size());
     step.layer = layers_.data();
-    step.units = units_;
     step.X = data.X;
     step.weight = data.weight;
     step.stride = capacity_ * PANEL<T>;
