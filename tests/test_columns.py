@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ from chainrule.tables import (
     NumberColumn,
     TableEncoder,
 )
-
-DATA = Path(__file__).parents[2] / "shared" / "data" / "tabular"
 
 PEOPLE = pl.DataFrame(
     {
