@@ -124,7 +124,8 @@ def lower(network: Network) -> list[Layer] | str:
             layers.append(Layer(block.units, "identity", 0.0, starts[k, "W"], starts[k, "b"]))
             may_activate = True
         elif type(block) is Activation and may_activate and _knows_activation(block):
-            layers[-1] = layers[-1]._replace(activation=block.name, setting=float(next(iter(block.settings.values()), 0.0)))
+            setting = float(next(iter(block.settings.values()), 0.0))
+            layers[-1] = layers[-1]._replace(activation=block.name, setting=setting)
             may_activate = False
         else:
             return f"block {k}, {block!r}, is not a Dense or the one Activation after a Dense"
