@@ -330,3 +330,14 @@ def test_an_unknown_function_is_refused() -> None:
             evaluate(SETS[0], name, np.ones(3))
     with pytest.raises(ValueError, match="no instruction set sse1"):
         evaluate("sse1", "exp", np.ones(3))
+
+
+@every_set
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 1e-7), (np.float64, 2.3e-16)])
+def test_cosine_and_sine_of_turns(chosen: str, dtype: Any, bound: float) -> None:
+    turns = np.concatenate([np.arange(0, 2**24, 997), np.arange(2**24 - 9, 2**24), [2**21, 2**22, 2**23]]) * 2.0**-24
+    angle = 2 * np.arccos(np.longdouble(-1)) * turns.astype(np.longdouble)
+    for name, wanted in (("cosine", np.cos(angle)), ("sine", np.sin(angle))):
+        worst = np.abs(evaluate(chosen, name, turns.astype(dtype)) - wanted).max()
+        print(f"{name} {chosen} {worst:.2g}")
+        assert worst <= bound

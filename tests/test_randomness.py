@@ -145,3 +145,37 @@ def test_permutation_is_repeatable_and_differs_by_step() -> None:
     first, again, next_step = (Stream(0, "shuffle", step=step).permutation(1000) for step in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first == next_step).mean() < 0.02  # one place in a thousand agrees on average
+
+
+@given(seed=seeds, rows=st.integers(1, 5), columns=st.integers(1, 70))
+def test_bits_are_quarters_of_words_and_rows_stand_alone(seed: int, rows: int, columns: int) -> None:
+    stream = Stream(seed, "dropout", 3, 1)
+    bits = stream.bits(rows, columns)
+    words = Stream(seed, "dropout", 3, 1).words(rows * -(-columns // 16) * 4).reshape(rows, -1)
+    for r in range(rows):
+        for c in range(columns):
+            assert bits[r, c] == int(words[r, c // 4]) >> 16 * (c % 4) & 0xFFFF
+    np.testing.assert_array_equal(bits, stream.bits(rows, columns))
+    np.testing.assert_array_equal(bits[:1], stream.bits(1, columns))
+
+
+@given(seed=seeds, rows=st.integers(1, 4), columns=st.integers(1, 70))
+def test_normals_are_box_and_muller_and_rows_stand_alone(seed: int, rows: int, columns: int) -> None:
+    stream = Stream(seed, "noise", 3, 1)
+    normals = stream.normals(rows, columns)
+    words = Stream(seed, "noise", 3, 1).words(rows * -(-columns // 32) * 16).reshape(rows, -1)
+    for r in range(rows):
+        for c in range(columns):
+            word = int(words[r, c // 32 * 16 + c % 16])
+            u, v = ((word >> 8 & 0xFFFFFF) + 1) / 2**24, (word >> 40) / 2**24
+            turn = np.cos(2 * np.pi * v) if c % 32 < 16 else np.sin(2 * np.pi * v)
+            assert normals[r, c] == pytest.approx(sqrt(-2 * np.log(u)) * turn, rel=1e-12, abs=1e-15)
+    np.testing.assert_array_equal(normals[:1], stream.normals(1, columns))
+
+
+def test_bits_are_uniform_and_normals_normal() -> None:
+    bits = Stream(0, "dropout").bits(1000, 100).ravel()
+    assert scipy.stats.kstest(bits / 2**16, "uniform").pvalue > 1e-6
+    normals = Stream(0, "noise").normals(1000, 100)
+    assert scipy.stats.kstest(normals.ravel(), "norm").pvalue > 1e-6
+    assert abs(np.corrcoef(normals[:, :16].ravel(), normals[:, 32:48].ravel())[0, 1]) < SIGMAS / sqrt(16_000)

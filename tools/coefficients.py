@@ -23,6 +23,7 @@ from mpmath import (
     mpf,
     pi,
     polyval,
+    sin,
     sqrt,
     tanh,
 )
@@ -76,6 +77,7 @@ def mills(s):
     return erfc(y / sqrt(2)) / 2 * exp(y * y / 2) * (y + 4)
 
 
+eighth = pi / 4  # of a turn
 half = log(2) / 2 * mpf("1.01")
 # name: function, weight, interval, terms for float, interval, terms for double
 FITS = {
@@ -94,6 +96,8 @@ FITS = {
     "ERFC_LOG": (lambda x: log(erfc(x)), erfc, ("0.9", 4), 7, (1, 6), 18),
     "MILLS": (mills, lambda s: 1 / mills(s), (-1, mpf(10) / 18), 11, (-1, mpf(34) / 42), 22),
     "ARCTAN": (lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, lambda z: z, (0, 1), 9, (0, 1), 19),
+    "SINE": (lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z, lambda z: z, (0, eighth**2), 3, (0, eighth**2), 6),
+    "COSINE": (lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2, lambda z: z**2, (0, eighth**2), 3, (0, eighth**2), 6),
 }
 
 

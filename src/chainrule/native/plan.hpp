@@ -26,6 +26,11 @@ constexpr int BLOCK = 64;       // rows that one thread takes through the whole 
 
 using Index = std::int64_t;
 
+// The name of a random stream; see randomness.py.
+struct Stream {
+    std::uint64_t seed, purpose, step, block;
+};
+
 [[gnu::always_inline]] constexpr Index panels(Index columns, Index width) { return (columns + width - 1) / width; }
 
 // One affine map with the activation after it: y = f(x W + b).

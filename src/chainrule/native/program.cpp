@@ -2,6 +2,7 @@
 #include "activations.hpp"
 #include "links.hpp"
 #include "losses.hpp"
+#include "philox.hpp"
 #include "plan.hpp"
 #include "products.hpp"
 #include "transpose.hpp"
@@ -208,7 +209,7 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
 #define TRY(NAME, F)                                                                                               \
     if (same(name, NAME)) return each<T>(x, y, n, [&](Vector<T> v) LAMBDA { return F; });
     TRY("exp", exp(v)) TRY("expm1", expm1(v)) TRY("log", log(v)) TRY("log1p", log1p(v)) TRY("erf", erf(v))
-    TRY("normal_cdf", normal_cdf(v))
+    TRY("normal_cdf", normal_cdf(v)) TRY("cosine", turned(v).cosine) TRY("sine", turned(v).sine)
 #define ROW(name, Type)                                                                                            \
     TRY("f " #name, Type::f(v, setting)) TRY("df " #name, Type::df(v, Type::f(v, setting), setting))
     CHAINRULE_ACTIVATIONS(ROW)
