@@ -76,7 +76,8 @@ def test_words_of_one_stream_for_ever() -> None:
 
 def test_purposes_keep_their_numbers() -> None:
     """A new purpose takes the next number; an old one never changes."""
-    assert dict(PURPOSES) == {"weights": 1, "shuffle": 2, "split": 3, "dropout": 4, "noise": 5}
+    names = ("weights", "shuffle", "split", "dropout", "noise", "slope", "connection", "augmentation", "mixup")
+    assert dict(PURPOSES) == {name: number for number, name in enumerate(names, 1)}
 
 
 def test_streams_of_different_names_differ() -> None:
