@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chainrule.engines import native
+from chainrule.engines.lowering import Layer, Noise
 
 core: Any = native._core
 """None where the core was not built: the tests skip then."""
@@ -20,7 +21,8 @@ NEGATIVE = (-1, -(2**31), -(2**40), 1 - 2**63, -(2**63), -(2**64))
 
 ROWS, INPUTS, UNITS, OUTPUTS = 9, 3, 5, 2
 SIZE = INPUTS * UNITS + UNITS + UNITS * OUTPUTS + OUTPUTS
-LAYERS = [(UNITS, "tanh", 0.0, 0, 15), (OUTPUTS, "identity", 0.0, 20, 30)]
+HIDDEN = Layer(UNITS, 0, 15, activation="tanh")
+LAYERS = [HIDDEN._asdict(), Layer(OUTPUTS, 20, 30)._asdict()]
 
 
 def plan_arguments(**changes: Any) -> tuple[Any, ...]:
@@ -28,6 +30,7 @@ def plan_arguments(**changes: Any) -> tuple[Any, ...]:
     fine = {
         "dtype": "float64",
         "inputs": INPUTS,
+        "input": Noise()._asdict(),
         "layers": LAYERS,
         "parameters": SIZE,
         "batch": ROWS,
@@ -54,6 +57,8 @@ def run_arguments(**changes: Any) -> dict[str, Any]:
         "batch": 4,
         "learning_rates": np.full(3, 0.01),
         "t": 0,
+        "seed": 0,
+        "step": 0,
         "losses": np.empty(3),
         "threads": 2,
     }

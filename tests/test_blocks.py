@@ -15,21 +15,57 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import Activation, Dense, Network, blocks
-from chainrule.activations import ACTIVATIONS
-from chainrule.blocks import Block
+from chainrule.activations import ACTIVATIONS, sigmoid
+from chainrule.blocks import (
+    PREDICTING,
+    BatchNorm,
+    Block,
+    Context,
+    DropConnect,
+    Dropout,
+    Elementwise,
+    GaussianNoise,
+    LayerNorm,
+    NoisyReLU,
+    PReLU,
+    RReLU,
+)
 from oracles import DIFFERENCES, JAX, central_difference, relative_error
-from strategies import SEEDS, moved_off
+from strategies import DISTANCE, SEEDS, moved_off
 
 BLOCKS: list[Block] = [
     Dense(1),
     Dense(3),
+    Dense(2, bias=False),
     *(Activation(name) for name in ACTIVATIONS),
     Activation("leaky_relu", slope=0.3),
     Activation("elu", alpha=2.0),
+    PReLU(),
+    PReLU(shared=True),
+    BatchNorm(),
+    LayerNorm(),
+    LayerNorm(epsilon=0.5),
 ]
 """One row per block, or per setting that changes its formula: every check below runs on each of them."""
 
-every_block = pytest.mark.parametrize("block", BLOCKS, ids=repr)
+TRAINED: list[Block] = [
+    DropConnect(3, 0.3),
+    Dropout(0.4),
+    GaussianNoise(0.7),
+    RReLU(),
+    NoisyReLU(),
+    BatchNorm(),
+    BatchNorm(epsilon=0.5),
+]
+"""Blocks that do something else while training: they are checked in both modes."""
+
+TRAINING = Context(training=True, seed=3, step=5, block=2, first_row=1)
+
+CASES = [*((block, PREDICTING) for block in (*BLOCKS, *TRAINED)), *((block, TRAINING) for block in TRAINED)]
+
+every_block = pytest.mark.parametrize(
+    ("block", "context"), CASES, ids=[f"{block!r}{' training' * context.training}" for block, context in CASES]
+)
 
 
 class Point(NamedTuple):
@@ -42,31 +78,50 @@ class Point(NamedTuple):
     dy: Any
 
 
-def point(block: Block, seed: int, n: int = 3, i: int = 2) -> Point:
+def point(block: Block, context: Context, seed: int, n: int = 3, i: int = 2) -> Point:
     rng = np.random.default_rng(seed)
-    params, dparams = ({k: rng.normal(size=s.shape) for k, s in block.parameters(i).items()} for _ in range(2))
-    kinks = block.function.kinks if isinstance(block, Activation) else ()
-    x = moved_off(rng.normal(size=(n, i)), kinks)
+    specs = block.parameters(i)
+    params, dparams = ({k: rng.normal(size=s.shape) for k, s in specs.items()} for _ in range(2))
+    for name, spec in specs.items():
+        if spec.kind == "statistic":  # a variance is positive, and nothing is differentiated in what is measured
+            params[name], dparams[name] = np.abs(params[name]) + 0.1, np.zeros(spec.shape)
+    x = off_kinks(block, context, rng.normal(size=(n, i)))
     return Point(params, x, dparams, rng.normal(size=(n, i)), rng.normal(size=(n, block.outputs(i))))
+
+
+def off_kinks(block: Block, context: Context, x: Any) -> Any:
+    """Return x moved off the block's kinks: for a noisy ReLU, up until x + ε is clear of 0.
+
+    Where all x are equal a normalisation turns from one extreme to the other: they are kept apart.
+    """
+    if isinstance(block, BatchNorm | LayerNorm):
+        x = np.moveaxis(np.sort(x, axis=block.axis), block.axis, -1)
+        x = np.moveaxis(x + np.arange(x.shape[-1]), -1, block.axis)
+    if isinstance(block, NoisyReLU) and context.training:
+        z = context.normals("noise", x.shape)
+        for _ in range(20):
+            x = np.where(np.abs(x + np.sqrt(sigmoid(x)) * z) < DISTANCE, x + DISTANCE, x)
+    kinks = block.function.kinks if isinstance(block, Activation) else (0.0,) * hasattr(block, "suits")
+    return moved_off(x, kinks)
 
 
 def test_every_block_has_a_test_row() -> None:
     members = inspect.getmembers(blocks, inspect.isclass)
-    own = {cls for _, cls in members if cls.__module__ == blocks.__name__ and hasattr(cls, "pull_input")}
-    assert own - {Block} == {type(block) for block in BLOCKS}
-    assert all(isinstance(block, Block) for block in BLOCKS)
+    own = {cls for _, cls in members if cls.__module__.startswith(blocks.__name__) and hasattr(cls, "pull_input")}
+    assert own - {Block, Elementwise} == {type(block) for block in (*BLOCKS, *TRAINED)}
+    assert all(isinstance(block, Block) for block in (*BLOCKS, *TRAINED))
 
 
 @every_block
 @given(seed=SEEDS, n=st.integers(1, 4), i=st.integers(1, 4))
 @settings(max_examples=30)
-def test_push_against_differences(block: Block, seed: int, n: int, i: int) -> None:
-    params, x, dparams, dx, _ = point(block, seed, n, i)
+def test_push_against_differences(block: Block, context: Context, seed: int, n: int, i: int) -> None:
+    params, x, dparams, dx, _ = point(block, context, seed, n, i)
     dx = dx / np.abs(dx).max()
-    _, cache = block.forward(params, x)
+    _, cache = block.forward(params, x, context)
 
     def moved(t: float, along_x: float) -> Any:
-        return block.forward(_along(params, dparams, t), x + t * along_x * dx)[0]
+        return block.forward(_along(params, dparams, t), x + t * along_x * dx, context)[0]
 
     both, alone = (central_difference(lambda t, along=along: moved(t, along)) for along in (1.0, 0.0))
     assert relative_error(block.push(params, cache, dx, dparams), both) <= DIFFERENCES
@@ -76,9 +131,9 @@ def test_push_against_differences(block: Block, seed: int, n: int, i: int) -> No
 @every_block
 @given(seed=SEEDS, n=st.integers(1, 4), i=st.integers(1, 4))
 @settings(max_examples=30)
-def test_pulls_are_the_adjoint_of_push(block: Block, seed: int, n: int, i: int) -> None:
-    params, x, dparams, dx, dy = point(block, seed, n, i)
-    _, cache = block.forward(params, x)
+def test_pulls_are_the_adjoint_of_push(block: Block, context: Context, seed: int, n: int, i: int) -> None:
+    params, x, dparams, dx, dy = point(block, context, seed, n, i)
+    _, cache = block.forward(params, x, context)
     pulled, gradient = block.pull_input(params, cache, dy), block.pull_params(params, cache, dy)
     assert gradient.keys() == params.keys()
     pushed = block.push(params, cache, dx, dparams)
@@ -90,14 +145,16 @@ def test_pulls_are_the_adjoint_of_push(block: Block, seed: int, n: int, i: int) 
 @every_block
 @given(seed=SEEDS, n=st.integers(1, 4), i=st.integers(1, 4), moves=st.booleans())
 @settings(max_examples=30)
-def test_tangents_of_the_pulls_against_differences(block: Block, seed: int, n: int, i: int, moves: bool) -> None:
-    params, x, dparams, dx, dy = point(block, seed, n, i)
+def test_tangents_of_the_pulls_against_differences(
+    block: Block, context: Context, seed: int, n: int, i: int, moves: bool
+) -> None:
+    params, x, dparams, dx, dy = point(block, context, seed, n, i)
     dx = dx / np.abs(dx).max() * moves
-    _, cache = block.forward(params, x)
+    _, cache = block.forward(params, x, context)
 
     def pulled(t: float) -> list[Any]:
         there = _along(params, dparams, t)
-        _, moved = block.forward(there, x + t * dx)
+        _, moved = block.forward(there, x + t * dx, context)
         return [block.pull_input(there, moved, dy), *block.pull_params(there, moved, dy).values()]
 
     given_dx = dx if moves else None
@@ -110,13 +167,14 @@ def test_tangents_of_the_pulls_against_differences(block: Block, seed: int, n: i
 
 @every_block
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_everything_against_jax(block: Block, seed: int) -> None:
-    params, x, dparams, dx, dy = point(block, seed)
-    p, z, dp, dz, d = jax.tree.map(jnp.asarray, point(block, seed))
-    _, cache = block.forward(params, x)
+def test_everything_against_jax(block: Block, context: Context, seed: int) -> None:
+    params, x, dparams, dx, dy = point(block, context, seed)
+    p, z, dp, dz, d = jax.tree.map(jnp.asarray, point(block, context, seed))
+    _, cache = block.forward(params, x, context)
+    measured = {name: p[name] for name, spec in block.parameters(x.shape[1]).items() if spec.kind == "statistic"}
 
     def forward(p: Any, z: Any) -> Any:
-        return block.forward(p, z)[0]
+        return block.forward({**p, **measured}, z, context)[0]
 
     def pull(p: Any, z: Any) -> Any:
         return jax.vjp(forward, p, z)[1](d)
@@ -144,10 +202,10 @@ def _along(params: dict[str, Any], dparams: dict[str, Any], t: float) -> dict[st
 
 @every_block
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_type_is_kept_and_arguments_are_left_alone(block: Block, dtype: Any) -> None:
-    params, x, dparams, dx, dy = jax.tree.map(lambda a: a.astype(dtype), point(block, 4))
+def test_type_is_kept_and_arguments_are_left_alone(block: Block, context: Context, dtype: Any) -> None:
+    params, x, dparams, dx, dy = jax.tree.map(lambda a: a.astype(dtype), point(block, context, 4))
     before = pickle.dumps((params, x, dparams, dx, dy))
-    y, cache = block.forward(params, x)
+    y, cache = block.forward(params, x, context)
     results = [y, block.pull_input(params, cache, dy), block.push(params, cache, dx, dparams)]
     results += [block.push(params, cache, None, dparams), *block.pull_params(params, cache, dy).values()]
     for change in (dx, None):
@@ -171,7 +229,7 @@ def test_dense_by_hand() -> None:
 @pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.csr_matrix, scipy.sparse.csc_array])
 def test_dense_takes_sparse_inputs(kind: Any) -> None:
     block = Dense(3)
-    params, x, dparams, _, dy = point(block, 5, n=4, i=6)
+    params, x, dparams, _, dy = point(block, PREDICTING, 5, n=4, i=6)
     x = x * (np.random.default_rng(0).uniform(size=x.shape) < 0.4)
     (y, cache), (sparse_y, sparse_cache) = block.forward(params, x), block.forward(params, kind(x))
     pairs = [(sparse_y, y)]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from chainrule import Activation, Dense, Network, Objective, train
 from chainrule import engines as engines_module
-from chainrule.blocks import PREDICTING, Context
+from chainrule.blocks import PREDICTING, BatchNorm, Context, Dropout
 from chainrule.engines import ENGINES, EngineNotice, NativeEngine, ReferenceEngine, native, steps_of
 from chainrule.engines import reference as reference_module
 from chainrule.losses import CrossEntropy, SquaredError
@@ -114,7 +114,7 @@ def test_blocks_see_the_mode_the_seed_and_the_step() -> None:
     objective = Objective(Network(1, [Dense(1), block]), SquaredError(), np.ones((4, 1)), np.ones(4))
     engine = ReferenceEngine(objective, SGD(), seed=7)
     engine.run(np.zeros(2), SGD().init(2), np.arange(4), 2, [0.1, 0.1], first_step=40)
-    assert block.seen == [Context(True, 7, 40), Context(True, 7, 41)]
+    assert block.seen == [Context(True, 7, 40, block=1), Context(True, 7, 41, block=1)]
     engine.value(np.zeros(2))
     assert block.seen[2:] == [PREDICTING]
 
@@ -210,8 +210,13 @@ NOT_NATIVE: dict[str, Case] = {
         Objective(LINE, SquaredError(), X, Y, penalties=[OtherPenalty(0.1)]),
         "a penalty is not L1 or L2 on weights or biases",
     ),
-    "block": Case(chain(Dense(1), Watching()), "is not a Dense or the one Activation after a Dense"),
-    "activations": Case(TWICE, "block 2, Activation('relu'), is not a Dense or the one Activation after a Dense"),
+    "block": Case(
+        chain(Dense(1), Watching()), "block 1, Activation('identity'), is not known to the core in this place"
+    ),
+    "activations": Case(TWICE, "block 2, Activation('relu'), is not known to the core in this place"),
+    "order": Case(chain(Dense(2), Dropout(0.5), Activation("relu"), Dense(1)), "block 2, Activation('relu'), is not"),
+    "normalised inputs": Case(chain(BatchNorm(), Dense(1)), "block 0, BatchNorm(momentum=0.1, epsilon=1e-05), is not"),
+    "output": Case(chain(Dense(1), Dropout(0.5)), "the last Dense is followed by more than an Activation"),
     "precision": Case(
         Objective(LINE, SquaredError(), X, Y), "X holds float64 numbers and θ float32; both must be", dtype="float32"
     ),

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from chainrule.engines import native
 from core_arguments import (
+    HIDDEN,
     HUGE,
     INPUTS,
     LAYERS,
@@ -23,7 +24,6 @@ from core_arguments import (
     SET,
     SIZE,
     SOMETHING,
-    UNITS,
     VALUE,
     core,
     plan,
@@ -189,7 +189,8 @@ def test_numbers_that_are_not_finite_stop_a_run() -> None:
     for number in (np.nan, np.inf, -np.inf, 1e308, -1e308):
         plan(weights=(number,) * 4, loss=("huber", number))
         plan(rule=("Adam", [number] * 3)).run(**run_arguments(learning_rates=np.full(3, number)))
-        plan(layers=[(UNITS, "elu", number, 0, 15), LAYERS[1]]).run(**run_arguments(t=2**63 - 1))
+        elu = HIDDEN._replace(activation="elu", setting=number)._asdict()
+        plan(layers=[elu, LAYERS[1]]).run(**run_arguments(t=2**63 - 1))
 
 
 BAD_PREDICTIONS: dict[str, tuple[Any, ...]] = {

@@ -325,7 +325,7 @@ def test_an_entry_does_not_see_its_neighbours(x: NDArray[Any], name: str, chosen
 
 
 def test_an_unknown_function_is_refused() -> None:
-    for name in ("", "sine", "f", "f sine", "df", "exp ", "df exp"):
+    for name in ("", "tangent", "f", "f sine", "df", "exp ", "df exp"):
         with pytest.raises(ValueError, match="the core has no function"):
             evaluate(SETS[0], name, np.ones(3))
     with pytest.raises(ValueError, match="no instruction set sse1"):

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.engines import native
+from chainrule.engines.lowering import Layer, Noise
 from core_arguments import (
+    HIDDEN,
     HUGE,
     INPUTS,
     LAYERS,
@@ -26,7 +28,6 @@ from core_arguments import (
     REFUSALS,
     SIZE,
     SOMETHING,
-    UNITS,
     WHOLE,
     core,
     plan,
@@ -55,7 +56,8 @@ SMALL_PLANS: list[dict[str, Any]] = [
     *({"inputs": n} for n in (0, *NEGATIVE, *HUGE, None, 3.0, "3", np.nan)),
     *({"parameters": n} for n in (0, SIZE - 1, *NEGATIVE, 2**63, None, 37.0)),
     *({"batch": n} for n in (*NEGATIVE, *HUGE[2:], None, 9.0)),
-    *({"layers": layers} for layers in ([], None, [()], [None], 3, "ab", [LAYERS[0][:4]], [(*LAYERS[0], 0)], {})),
+    *({"layers": layers} for layers in ([], None, [()], [None], 3, "ab", [{}], [{"outputs": 5, "weights": 0}], {})),
+    *({"input": given} for given in ({}, None, 3, {"dropped": 0}, {**Noise()._asdict(), "dropped": 65536})),
     *({"loss": loss} for loss in ((), None, "huber", ("sine", 0.0), ("", 0.0), ("huber",), ("huber", None), (1, 1.0))),
     *({"rule": r} for r in (None, (), ("Adam", []), ("SGD", [0.1]), ("adam", [0.9, 0.999, 1e-8]), ("Adam", None))),
     *({"rule": ("Adam", settings)} for settings in ([0.9] * 2, [0.9] * 4, [None] * 3, ["a"] * 3, [0.9] * 100)),
@@ -73,26 +75,68 @@ def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-@pytest.mark.parametrize("field", [0, 2, 3, 4])
+@pytest.mark.parametrize("field", ["outputs", "weights", "biases", "scales", "shifts", "slopes"])
 @pytest.mark.parametrize("number", [*NEGATIVE, *HUGE, SIZE, SIZE - 1, None, "1"], ids=repr)
-def test_a_layer_that_makes_no_sense_is_refused(layer: int, field: int, number: Any) -> None:
-    layers = [list(each) for each in LAYERS]
+def test_a_layer_that_makes_no_sense_is_refused(layer: int, field: str, number: Any) -> None:
+    layers = [dict(each) for each in LAYERS]
     layers[layer][field] = number
-    if field == 2 and isinstance(number, int):
-        return  # any number sets an activation
+    if number == -1 and field not in ("outputs", "weights"):
+        return  # such parameters are not there
     with pytest.raises(REFUSALS):
-        plan(layers=[tuple(each) for each in layers])
+        plan(layers=layers)
+
+
+def changed(**fields: Any) -> list[dict[str, Any]]:
+    return [HIDDEN._replace(**fields)._asdict(), LAYERS[1]]
+
+
+NORM = {"norm": "batch", "scales": 0, "shifts": 0, "mean": 0, "variance": 0}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"norm": norm} for norm in ("batch", "layer", "Batch", "", None, 1)),
+        *(
+            {**NORM, name: place}
+            for name in ("scales", "shifts", "mean", "variance")
+            for place in (-1, SIZE - 4, 2**62)
+        ),
+        *({"live": live} for live in ("prelu", "PReLU", "relu", "", None)),
+        *(
+            {"live": "prelu", "slopes": place, "shared_slope": shared}
+            for place, shared in ((SIZE, True), (SIZE - 4, False))
+        ),
+        *({name: n} for name in ("dropped", "disconnected") for n in (-1, 65536, np.nan, np.inf, None, "1")),
+        *(
+            {name: n}
+            for name in ("dropout_block", "noise_block", "live_block", "connect_block")
+            for n in (-1, 2**64, 0.5)
+        ),
+    ],
+    ids=repr,
+)
+def test_a_layer_with_a_wrong_stage_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(REFUSALS):
+        plan(layers=changed(**fields))
+
+
+@pytest.mark.parametrize("fields", [NORM, {"live": "rrelu"}, {"dropped": 1}, {"deviation": 0.1}], ids=repr)
+def test_the_last_layer_has_an_activation_only(fields: dict[str, Any]) -> None:
+    assert plan(layers=changed(**fields))
+    with pytest.raises(REFUSALS, match="the last layer has more than an activation"):
+        plan(layers=[LAYERS[0], {**LAYERS[1], **fields}])
 
 
 @pytest.mark.parametrize("name", ["", "Tanh", "sine", "prelu", None, 3])
 def test_an_unknown_activation_is_refused(name: Any) -> None:
     with pytest.raises(REFUSALS):
-        plan(layers=[(UNITS, name, 0.0, 0, 15), LAYERS[1]])
+        plan(layers=changed(activation=name))
 
 
 def small(arguments: tuple[Any, ...]) -> bool:
     """Return whether a plan of these sizes needs little memory, or is clearly out of range."""
-    sizes = [arguments[1], arguments[4], *(layer[0] for layer in arguments[2])]
+    sizes = [arguments[1], arguments[5], *(layer["outputs"] for layer in arguments[3])]
     return all(n <= 2000 or n >= 2**60 for n in sizes)
 
 
@@ -103,7 +147,7 @@ def test_plans_of_any_numbers(inputs: int, parameters: int, batch: int, layers: 
         inputs=inputs,
         parameters=parameters,
         batch=batch,
-        layers=[(outputs, "relu", 0.0, w, b) for outputs, w, b in layers],
+        layers=[Layer(outputs, w, b)._asdict() for outputs, w, b in layers],
     )
     if not small(arguments):
         return
@@ -112,15 +156,15 @@ def test_plans_of_any_numbers(inputs: int, parameters: int, batch: int, layers: 
     except REFUSALS:
         return
     assert inputs > 0
-    assert all(outputs > 0 and min(w, b) >= 0 and b + outputs <= parameters for outputs, w, b in layers)
+    assert all(outputs > 0 and w >= 0 and b >= -1 and b + outputs <= parameters for outputs, w, b in layers)
 
 
-@given(st.integers(0, 9), SOMETHING)
+@given(st.integers(0, 10), SOMETHING)
 @settings(max_examples=300)
 def test_plans_with_anything_in_place_of_an_argument(place: int, thing: Any) -> None:
     arguments = list(plan_arguments())
     arguments[place] = thing
-    if place in (1, 4) and isinstance(thing, int) and 2000 < thing <= 2**60:
+    if place in (1, 5) and isinstance(thing, int) and 2000 < thing <= 2**60:
         return
     try:
         made = core.Plan(*arguments)
@@ -139,6 +183,7 @@ def scripted(code: str) -> str:
     head = """
 import resource
 import numpy as np
+from chainrule.engines.lowering import Layer
 from core_arguments import REFUSALS, plan, run_arguments
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**30,) * 2)
@@ -172,10 +217,10 @@ def test_sizes_that_no_memory_holds_are_memory_errors() -> None:
     lines = scripted("""
 for inputs, outputs in ((2**20, 2**20), (2**40, 1), (1, 2**40), (2**16, 2**16), (2**34, 4), (3, 2**37)):
     size = inputs * outputs + outputs
-    layers = [(outputs, "relu", 0.0, 0, inputs * outputs)]
+    layers = [Layer(outputs, 0, inputs * outputs)._asdict()]
     for batch in (0, 1, 2**40):
         print(refused(lambda: plan(inputs=inputs, layers=layers, parameters=size, batch=batch)))
-layers = [(2**20, "relu", 0.0, 0, 0), (2**20, "relu", 0.0, 0, 0)]
+layers = [Layer(2**20, 0, 0)._asdict()] * 2
 print(refused(lambda: plan(inputs=2**20, layers=layers, parameters=2**62)))
 """)
     assert set(lines.split()) == {"MemoryError"}

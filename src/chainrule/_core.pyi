@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
-_Layer = tuple[int, str, float, int, int]  # outputs, activation, its setting, places of W and b in θ
+_Layer = dict[str, Any]  # the fields of lowering.Layer by name; for the inputs those of lowering.Noise
 _Penalty = tuple[float, float, float, float]  # λ of L1 and L2, then of those per sample
 
 ACTIVATIONS: list[str]
@@ -26,6 +26,7 @@ class Plan:
         self,
         dtype: str,
         inputs: int,
+        input: _Layer,
         layers: Sequence[_Layer],
         parameters: int,
         batch: int,
@@ -47,6 +48,8 @@ class Plan:
         batch: int,
         learning_rates: _Array,
         t: int,
+        seed: int,
+        step: int,
         losses: _Array,
         threads: int,
     ) -> tuple[int, int, float, BaseException | None]:

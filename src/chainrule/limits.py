@@ -16,6 +16,7 @@ class Limit(NamedTuple):
     numbers: type[Any] = Real
 
 
+FINITE = Limit("a finite number", lambda value: -inf < value < inf)
 POSITIVE = Limit("a positive finite number", lambda value: 0 < value < inf)
 NOT_NEGATIVE = Limit("a finite number of at least 0", lambda value: 0 <= value < inf)
 SHARE = Limit("a number of at least 0 and below 1", lambda value: 0 <= value < 1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from . import initializers
 from .arrays import Array, namespace
-from .blocks import PREDICTING, Activation, Block, Cache, Context, ParameterSpec
+from .blocks import PREDICTING, Block, Cache, Context, Dense, DropConnect, ParameterSpec
 from .randomness import Stream
 
 
@@ -34,7 +34,7 @@ class Slot(NamedTuple):
 class Network:
     """A chain of blocks from `inputs` features to raw scores.
 
-    >>> from chainrule import Dense
+    >>> from chainrule import Activation, Dense
     >>> network = Network(784, [Dense(256), Activation("relu"), Dense(10)])
     >>> network.size
     203530
@@ -105,9 +105,11 @@ class Network:
     def _initializer(self, slot: Slot) -> str | float | initializers.Initializer:
         if slot.spec.initializer is not None:
             return slot.spec.initializer
-        following = self.blocks[slot.block + 1 : slot.block + 2]
-        if following and isinstance(following[0], Activation):
-            return following[0].function.initializer
+        for block in self.blocks[slot.block + 1 :]:
+            if isinstance(block, Dense | DropConnect):
+                break
+            if suits := getattr(block, "suits", None):
+                return str(suits)
         return "xavier_uniform"
 
     def forward(self, theta: Array, x: Array) -> Array:
@@ -126,10 +128,18 @@ class Network:
     ) -> tuple[Array, list[Cache]]:
         """Return the scores and each block's cache."""
         caches = []
-        for block, p in zip(self.blocks, params, strict=True):
-            x, cache = block.forward(p, x, context)
+        for k, (block, p) in enumerate(zip(self.blocks, params, strict=True)):
+            x, cache = block.forward(p, x, context.at(k))
             caches.append(cache)
         return x, caches
+
+    def measured(self, params: Sequence[Mapping[str, Array]], caches: Sequence[Cache]) -> dict[str, Array]:
+        """Return what the parameters that are measured become after a pass, by full name ("1.mean", ...)."""
+        return {
+            f"{k}.{name}": value
+            for k, block in enumerate(self.blocks)
+            for name, value in block.measured(params[k], caches[k]).items()
+        }
 
     def backward(
         self, params: Sequence[Mapping[str, Array]], caches: Sequence[Cache], dy: Array

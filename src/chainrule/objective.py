@@ -86,6 +86,11 @@ class Objective:
 
     def value_and_gradient(self, theta: Array, context: Context = PREDICTING) -> tuple[Array, Array]:
         """Return J(θ) and dJ/dθ: one forward and one backward pass."""
+        value, gradient, _ = self.passes(theta, context)
+        return value, gradient
+
+    def passes(self, theta: Array, context: Context = PREDICTING) -> tuple[Array, Array, dict[str, Array]]:
+        """Return J(θ), dJ/dθ, and what the parameters that are measured become, by their names in `network.views`."""
         network = self.network
         params = network.unpack(theta)
         scores, caches = network.forward_with_caches(params, self.X, context)
@@ -93,7 +98,7 @@ class Objective:
         dscores = self.loss.gradient(scores, self.y, self.sample_weight)
         gradients = network.backward(params, caches, dscores)
         self._add_penalties(gradients, lambda p, k, name: p.gradient(params[k][name]))
-        return value, network.pack(gradients)
+        return value, network.pack(gradients), network.measured(params, caches)
 
     def gradient(self, theta: Array) -> Array:
         """Return dJ/dθ, (P,)."""

@@ -82,35 +82,35 @@ class Stream:
         radius, angle = np.sqrt(-2 * np.log(u)), 2 * np.pi * v
         return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:n]
 
-    def bits(self, rows: int, columns: int) -> NDArray[np.uint16]:
-        """Return (rows, columns) random numbers of 16 bits, from the first words of the stream.
+    def bits(self, rows: int, columns: int, first_row: int = 0) -> NDArray[np.uint16]:
+        """Return (rows, columns) random numbers of 16 bits, from the stream's words for these rows.
 
         Each row begins with four new words, of which each gives four numbers, its low bits first: any row can be
         drawn by itself.
         """
         groups = -(-columns // 16)
-        words = self._anew().words(rows * groups * 4)
+        words = self._from(first_row * groups * 4).words(rows * groups * 4)
         return words.astype("<u8", copy=False).view("<u2").reshape(rows, groups * 16)[:, :columns].astype(np.uint16)
 
-    def normals(self, rows: int, columns: int) -> NDArray[np.float64]:
-        """Return (rows, columns) standard normal numbers, from the first words of the stream.
+    def normals(self, rows: int, columns: int, first_row: int = 0) -> NDArray[np.float64]:
+        """Return (rows, columns) standard normal numbers, from the stream's words for these rows.
 
         Each word gives u in (0, 1] by its low half and v in [0, 1) by its high half, 24 bits each, so that float32
         holds them; 16 words give 16 numbers √(-2 log u) cos 2πv, and then 16 with the sine. Each row begins with
         16 new words: any row can be drawn by itself.
         """
         groups = -(-columns // 32)
-        words = self._anew().words(rows * groups * 16).reshape(rows, groups, 16)
+        words = self._from(first_row * groups * 16).words(rows * groups * 16).reshape(rows, groups, 16)
         u = (((words >> np.uint64(8)) & np.uint64(0xFFFFFF)) + np.uint64(1)) * 2.0**-24
         angle = 2 * np.pi * (words >> np.uint64(40)) * 2.0**-24
         radius = np.sqrt(-2 * np.log(u))
         pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
         return pairs.reshape(rows, groups * 32)[:, :columns]
 
-    def _anew(self) -> Stream:
-        """Return the same stream with nothing drawn."""
+    def _from(self, drawn: int) -> Stream:
+        """Return the same stream with so many words drawn."""
         stream = object.__new__(Stream)
-        stream._key, stream._counter, stream._drawn = self._key, self._counter.copy(), 0
+        stream._key, stream._counter, stream._drawn = self._key, self._counter.copy(), drawn
         return stream
 
     def permutation(self, n: int) -> NDArray[Any]:

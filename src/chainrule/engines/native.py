@@ -1,7 +1,7 @@
 """The native engine: lowers a network, a loss and an update rule to the compiled core, which equals the definitions.
 
-The core knows chains of Dense, each with at most one Activation after it, every activation and loss of the tables,
-L1 and L2, and every first-order rule. `obstacle` says what stands in the way of anything else; the reference engine
+The core knows the networks that `lowering` lowers, every activation and loss of the tables, L1 and L2, and every
+first-order rule. `obstacle` says what stands in the way of anything else; the reference engine
 then runs instead. The same seed, data and settings give the same bits for any number of threads.
 """
 
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import astuple
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations import ACTIVATIONS
 from ..arrays import Array
-from ..blocks import Activation, Dense
 from ..losses import (
     LOSSES,
     CrossEntropy,
@@ -36,6 +35,7 @@ from ..network import Network
 from ..objective import Objective
 from ..optimizers import OPTIMIZERS, Memory, UpdateRule
 from ..penalties import L1, L2
+from .lowering import lower
 from .reference import Steps
 
 try:
@@ -104,43 +104,11 @@ def _processors(limit: str) -> int:
     return max(1, min(int(cpu_count()), int(limit) if limit.isdecimal() and int(limit) else 256))
 
 
-class Layer(NamedTuple):
-    """A Dense block and the Activation after it, as the core takes them: offsets are places in θ."""
-
-    outputs: int
-    activation: str
-    setting: float
-    weights: int
-    biases: int
-
-
-def lower(network: Network) -> list[Layer] | str:
-    """Return the layers of a network, or what the core does not know of it."""
-    starts = {(slot.block, slot.name): slot.start for slot in network.slots}
-    layers: list[Layer] = []
-    may_activate = False
-    for k, block in enumerate(network.blocks):
-        if type(block) is Dense:
-            layers.append(Layer(block.units, "identity", 0.0, starts[k, "W"], starts[k, "b"]))
-            may_activate = True
-        elif type(block) is Activation and may_activate and _knows_activation(block):
-            setting = float(next(iter(block.settings.values()), 0.0))
-            layers[-1] = layers[-1]._replace(activation=block.name, setting=setting)
-            may_activate = False
-        else:
-            return f"block {k}, {block!r}, is not a Dense or the one Activation after a Dense"
-    return layers or "the network has no block"
-
-
-def _knows_activation(block: Activation) -> bool:
-    return block.name in _core.ACTIVATIONS and block.function is ACTIVATIONS[block.name]
-
-
-def layers_of(network: Network) -> list[Layer]:
-    """Return the layers of a network that the core knows."""
-    layers = lower(network)
-    assert not isinstance(layers, str), layers
-    return layers
+def _lowered(network: Network) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return a network that the core knows, as it takes it."""
+    lowered = lower(network)
+    assert not isinstance(lowered, str), lowered
+    return lowered.input._asdict(), [layer._asdict() for layer in lowered.layers]
 
 
 def _loss_name(loss: Loss) -> str | None:
@@ -159,9 +127,9 @@ def _loss_setting(loss: Loss, outputs: int) -> float:
 
 def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = None) -> str | None:
     """Return why the core cannot train this objective with this rule, or None."""
-    layers = MISSING or lower(objective.network)
-    if isinstance(layers, str):
-        return layers
+    lowered = MISSING or lower(objective.network)
+    if isinstance(lowered, str):
+        return lowered
     X = objective.X
     if type(objective) is not Objective or type(objective.network) is not Network:
         return "the objective or its network is of a class of its own"
@@ -196,7 +164,7 @@ def _plan(objective: Objective, rule: UpdateRule | None, batch: int) -> _core.Pl
     return _core.Plan(
         objective.X.dtype.name,
         objective.network.inputs,
-        layers_of(objective.network),
+        *_lowered(objective.network),
         objective.network.size,
         batch,
         (_loss_name(objective.loss) or "", _loss_setting(objective.loss, objective.network.outputs)),
@@ -246,7 +214,19 @@ class NativeEngine:
         batch = self._X.shape[0] if order is None else batch_size
         memory = [value for name, value in state.items() if name != "t"]
         done, reported, norm, raised = self._plan(batch).run(
-            theta, memory, self._X, self._y, self._weight, order, batch, rates, state["t"], losses, self.threads
+            theta,
+            memory,
+            self._X,
+            self._y,
+            self._weight,
+            order,
+            batch,
+            rates,
+            state["t"],
+            self.seed,
+            first_step,
+            losses,
+            self.threads,
         )
         state["t"] += done
         if raised is not None:
@@ -258,9 +238,9 @@ class NativeEngine:
         return float(self._plan(self._X.shape[0]).value(theta, self._X, self._y, self._weight, self.threads))
 
     def value_and_gradient(self, theta: NDArray[np.floating]) -> tuple[float, NDArray[np.floating]]:
-        """Return J(θ) and dJ/dθ (P,) on all rows."""
+        """Return J(θ) and dJ/dθ (P,) on all rows, as training step 0 of the seed finds them."""
         gradient = np.zeros_like(theta)
-        losses = self.run(theta, {"t": 0, "gradient": gradient}, None, 0, [0.0]).losses
+        losses = self.run(copy(theta), {"t": 0, "gradient": gradient}, None, 0, [0.0]).losses
         return losses[0], gradient
 
 
@@ -299,7 +279,7 @@ def prediction_plan(network: Network, dtype: str) -> _core.Plan:
     """Return the core's plan for predicting with a network."""
     loss, rule = ("squared_error", 1.0), ("gradient", list[float]())  # not used
     sizes, penalties = (network.size, 0), (NO_PENALTY, NO_PENALTY)
-    return _core.Plan(dtype, network.inputs, layers_of(network), *sizes, loss, rule, *penalties, instruction_set())
+    return _core.Plan(dtype, network.inputs, *_lowered(network), *sizes, loss, rule, *penalties, instruction_set())
 
 
 def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:

@@ -55,12 +55,15 @@ class ReferenceEngine:
             rows = None if order is None else order[k * batch_size : (k + 1) * batch_size]
             batch = self.objective if rows is None else self.objective.batch(rows)
             context = Context(True, self.seed, first_step + k)
-            loss, gradient = batch.value_and_gradient(theta, context)
+            loss, gradient, measured = batch.passes(theta, context)
             losses.append(float(loss))
             if not isfinite(losses[-1]):
                 break
             assert self.rule is not None
             apply(self.rule, theta, gradient, state, learning_rate)
+            views = self.objective.network.views(theta) if measured else {}
+            for name, value in measured.items():
+                views[name][:] = value
         return Steps(losses, float(np.linalg.norm(gradient)))
 
     def value(self, theta: NDArray[np.floating]) -> float:

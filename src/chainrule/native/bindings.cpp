@@ -106,33 +106,87 @@ class Signals final : public Watch {
     std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
 };
 
-using LayerArgument = std::tuple<Index, std::string, double, Index, Index>;
 using PenaltyArgument = std::tuple<double, double, double, double>;
 
 constexpr Index MOST = Index{1} << 40;  // of any size: beyond it products of sizes would not fit
 
-void check_layer(const LayerSpec& layer, Index inputs, Index parameters) {
-    if (layer.outputs < 1 || layer.outputs > MOST / inputs) refuse("a layer's outputs are out of range");
-    const bool weights = layer.weights >= 0 && layer.weights <= parameters - inputs * layer.outputs;
-    const bool biases = layer.biases >= 0 && layer.biases <= parameters - layer.outputs;
-    if (!weights || !biases) refuse("a layer's parameters lie outside θ");
+// One entry of a dict, as a number (or text) of its kind.
+template <class V> V entry(const nb::dict& dict, const char* name) {
+    if (!dict.contains(name)) refuse(std::string("a layer lacks its entry ") + name);
+    try {
+        return nb::cast<V>(dict[name]);
+    } catch (const nb::cast_error&) {
+        refuse(std::string("a layer's entry ") + name + " is of the wrong type");
+    }
 }
 
-Spec spec_of(Index inputs, const std::vector<LayerArgument>& layers, Index parameters, Index batch,
+double share_of(const nb::dict& dict, const char* name) {
+    const double dropped = entry<double>(dict, name);
+    if (!(dropped >= 0 && dropped < 65536)) refuse(std::string(name) + " is out of range");
+    return dropped;
+}
+
+NoiseSpec noise_of(const nb::dict& dict) {
+    return {share_of(dict, "dropped"), entry<double>(dict, "deviation"), entry<std::uint64_t>(dict, "dropout_block"),
+            entry<std::uint64_t>(dict, "noise_block")};
+}
+
+void check_place(Index at, Index count, Index parameters, bool needed) {
+    if (!needed && at == -1) return;
+    if (at < 0 || count > parameters || at > parameters - count) refuse("a layer's parameters lie outside θ");
+}
+
+void check_layer(const LayerSpec& layer, Index inputs, Index parameters) {
+    if (layer.outputs < 1 || layer.outputs > MOST / inputs) refuse("a layer's outputs are out of range");
+    check_place(layer.weights, inputs * layer.outputs, parameters, true);
+    for (int k = 0; k < UNIT_PARAMETERS; ++k) {
+        const bool norm = k == SCALE || k == SHIFT, needed = (norm && layer.norm) || (k == SLOPE && layer.live == 1);
+        if (!needed && k != BIAS && layer.units[k] != -1) refuse("a layer has parameters that it does not use");
+        check_place(layer.units[k], k == SLOPE && layer.shared_slope ? 1 : layer.outputs, parameters, needed);
+    }
+    check_place(layer.mean, layer.outputs, parameters, layer.norm == BATCH_NORM);
+    check_place(layer.variance, layer.outputs, parameters, layer.norm == BATCH_NORM);
+}
+
+LayerSpec layer_of(const nb::dict& dict) {
+    const auto place = [&](const char* name) { return entry<Index>(dict, name); };
+    return {place("outputs"),
+            place("weights"),
+            {place("biases"), place("scales"), place("shifts"), place("slopes")},
+            row_of(entry<std::string>(dict, "activation"), ACTIVATION_NAMES, "activation"),
+            entry<double>(dict, "setting"),
+            row_of(entry<std::string>(dict, "live"), LIVE_NAMES, "live activation"),
+            entry<bool>(dict, "shared_slope"),
+            entry<double>(dict, "lowest"),
+            entry<double>(dict, "highest"),
+            entry<std::uint64_t>(dict, "live_block"),
+            static_cast<Normalization>(row_of(entry<std::string>(dict, "norm"), NORMALIZATION_NAMES, "normalisation")),
+            entry<double>(dict, "epsilon"),
+            entry<double>(dict, "momentum"),
+            place("mean"),
+            place("variance"),
+            noise_of(dict),
+            share_of(dict, "disconnected"),
+            entry<std::uint64_t>(dict, "connect_block")};
+}
+
+Spec spec_of(Index inputs, const nb::dict& input, const std::vector<nb::dict>& layers, Index parameters, Index batch,
              const std::pair<std::string, double>& loss, const std::pair<std::string, std::vector<double>>& rule,
              const PenaltyArgument& weights, const PenaltyArgument& biases, const std::string& set) {
     if (inputs < 1 || inputs > MOST) refuse("inputs are out of range");
     if (parameters < 1) refuse("parameters are out of range");
     if (batch < 0 || batch > MOST) refuse("the batch is out of range");
     if (layers.empty()) refuse("a network needs a layer");
-    Spec spec{inputs, {}, parameters, batch, row_of(loss.first, LOSS_NAMES, "loss"), loss.second,
+    Spec spec{inputs, noise_of(input), {}, parameters, batch, row_of(loss.first, LOSS_NAMES, "loss"), loss.second,
               row_of(rule.first, RULE_NAMES, "update rule"), rule.second, {}, {}, set_of(set)};
     if (static_cast<int>(rule.second.size()) != RULE_SETTINGS[spec.rule]) refuse("the update rule has other settings");
-    for (const auto& [outputs, activation, setting, w, b] : layers) {
-        spec.layers.push_back({outputs, row_of(activation, ACTIVATION_NAMES, "activation"), setting, w, b});
+    for (const nb::dict& layer : layers) {
+        spec.layers.push_back(layer_of(layer));
         check_layer(spec.layers.back(), inputs, parameters);
-        inputs = outputs;
+        inputs = spec.layers.back().outputs;
     }
+    const LayerSpec& last = spec.layers.back();
+    if (last.norm || last.live || last.noise.dropped || last.noise.deviation) refuse("the last layer has more than an activation");
     const auto penalty = [](const PenaltyArgument& p) {
         return PenaltySpec{std::get<0>(p), std::get<1>(p), std::get<2>(p), std::get<3>(p)};
     };
@@ -164,7 +218,8 @@ template <class T> struct Checked {
 template <class T>
 std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOut& theta, const std::vector<InOut>& memory, const In& X,
                                      const In& y, const std::optional<In>& weight, const std::optional<In>& order,
-                                     Index batch, const In& learning_rates, Index t, const InOut& losses, int threads) {
+                                     Index batch, const In& learning_rates, Index t, std::uint64_t seed, std::uint64_t step,
+                                     const InOut& losses, int threads) {
     const Spec& spec = trainer.spec();
     const Checked<T> rows(spec, X, y, weight);
     T* at = memory_of<T>(theta, "theta", {spec.parameters});
@@ -194,8 +249,8 @@ std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOu
     Outcome outcome;
     if (steps > 0) {
         const WithoutInterpreter free;
-        outcome = trainer.run(rows.data, at, memories, taken, count, batch, rates, steps, static_cast<double>(t), reported,
-                              threads, &signals);
+        outcome = trainer.run(rows.data, at, memories, taken, count, batch, rates, steps, static_cast<double>(t), seed, step,
+                              reported, threads, &signals);
     }
     // What a signal handler raised goes back as a value, so that the caller can count the steps first.
     nb::object raised = nb::none();
@@ -283,23 +338,24 @@ NB_MODULE(_core, m) {
     });
     nb::class_<Plan>(m, "Plan")
         .def("__init__",
-             [](Plan* self, const std::string& dtype, Index inputs, const std::vector<LayerArgument>& layers,
+             [](Plan* self, const std::string& dtype, Index inputs, const nb::dict& input, const std::vector<nb::dict>& layers,
                 Index parameters, Index batch, const std::pair<std::string, double>& loss,
                 const std::pair<std::string, std::vector<double>>& rule, const PenaltyArgument& weights,
                 const PenaltyArgument& biases, const std::string& set) {
-                 new (self) Plan(dtype, spec_of(inputs, layers, parameters, batch, loss, rule, weights, biases, set));
+                 new (self) Plan(dtype, spec_of(inputs, input, layers, parameters, batch, loss, rule, weights, biases, set));
              })
         .def("run",
              [](Plan& self, const InOut& theta, const std::vector<InOut>& memory, const In& X, const In& y,
                 const std::optional<In>& weight, const std::optional<In>& order, Index batch, const In& learning_rates,
-                Index t, const InOut& losses, int threads) {
+                Index t, std::uint64_t seed, std::uint64_t step, const InOut& losses, int threads) {
                  return self.with([&](auto& trainer) {
-                     return run(trainer, theta, memory, X, y, weight, order, batch, learning_rates, t, losses, threads);
+                     return run(trainer, theta, memory, X, y, weight, order, batch, learning_rates, t, seed, step, losses,
+                                threads);
                  });
              },
              nb::arg("theta"), nb::arg("memory"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(),
-             nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("t"), nb::arg("losses"),
-             nb::arg("threads"))
+             nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("t"), nb::arg("seed"),
+             nb::arg("step"), nb::arg("losses"), nb::arg("threads"))
         .def("value",
              [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
                  return self.with([&](auto& trainer) { return value(trainer, theta, X, y, weight, threads); });

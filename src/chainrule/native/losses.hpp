@@ -148,7 +148,7 @@ template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch
                            load<Vector<T>>(share), step.loss.a};
         store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
         if (backward)
-            out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.activation != 0);
+            out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.sloped);
     }
 }
 

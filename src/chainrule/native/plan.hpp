@@ -33,22 +33,61 @@ struct Stream {
 
 [[gnu::always_inline]] constexpr Index panels(Index columns, Index width) { return (columns + width - 1) / width; }
 
-// One affine map with the activation after it: y = f(x W + b).
+// Dropout and Gaussian noise on the outputs of a layer, or on the inputs; each has the number of its block.
+template <class T> struct Noise {
+    T dropped;  // of 65536 values of 16 bits; 0: no dropout
+    T deviation;
+    std::uint64_t dropout_block, noise_block;
+
+    bool any() const { return dropped || deviation; }
+};
+
+// The parameters of a layer that have one number for each unit, and which of them are penalised as biases.
+enum UnitParameter { BIAS, SCALE, SHIFT, SLOPE, UNIT_PARAMETERS };
+constexpr bool AS_BIAS[] = {true, false, true, false};
+enum Kind { WEIGHTS, BIASES, SCALES, SLOPES, KINDS };
+constexpr Kind KIND_OF[] = {BIASES, SCALES, BIASES, SLOPES};
+
+template <class T> struct Units {
+    Index at = -1;  // where they begin in θ; -1: there are none
+    Index slot;
+    T* packed;      // padded
+    T* gradient;
+};
+
+enum Normalization { NO_NORM, BATCH_NORM, LAYER_NORM };
+
+// One affine map with what stands between it and the next: y = noise(f(norm(x W + b))).
 template <class T> struct Layer {
     Index inputs, outputs;
-    Index weights, biases;  // where W (inputs, outputs) and b (outputs,) begin in θ
+    Index weights;  // where W (inputs, outputs) begins in θ
+    Units<T> units[UNIT_PARAMETERS];
     int activation;
     T setting;
+    int live;  // an activation that learns or draws its slope, instead of `activation`; see stages.hpp
+    bool shared_slope;
+    T lowest, range;  // of the slopes that are drawn
+    std::uint64_t live_block;
+    Normalization norm;
+    T epsilon, momentum;
+    Index mean, variance;  // where the running statistics begin in θ
+    Noise<T> noise;
+    T disconnected;  // of 65536: weights left out at random
+    std::uint64_t connect_block;
+    bool sloped;  // y depends on z by more than y = z: there is a d
     Index first_unit;  // units are pieces of W, PANEL rows by `width` panels, numbered through all layers
     Index width;
-    Index bias_slot;   // slots of the panels of b follow those of the units
     T* packed;         // W in panels of outputs
     T* transposed;     // Wᵀ in panels of inputs; null for the first layer
-    T* bias;           // b, padded
     T* y;              // f(z) of a wave, in panels
-    T* d;              // f'(z), and then dL/dz
+    T* d;              // f'(z), then dL/dz
+    T* e;              // the derivative in the slope that is learnt, then times dL/dy
+    T* normal;         // x̂ of a normalisation
+    T* upstream;       // dL/dy of a normalisation of rows
+    T* inverse;        // 1/σ: of each column, or of each row
+    T* batch_mean;     // of each column
+    T* batch_variance;
     T* gradient;       // unit by unit; used where a batch has more than DEPTH rows
-    T* bias_gradient;
 };
 
 // λ of the penalties on one kind of parameter, already divided where it is per sample.
@@ -83,9 +122,20 @@ template <class T> struct Scratch {
     Watch* watch;  // null: never asked
 };
 
+// A piece of a step between two meetings of the threads. Rows go forward through layers `from` to `to`, of layer `to` (a
+// batch normalisation) only the product, or to the end and the loss; and back from `from` to `to`. Columns go through the
+// normalisation of layer `from`.
+struct Phase {
+    bool columns, back;
+    int from, to;
+};
+
 template <class T> struct Step {
-    int layers;
+    int layers, back_to;  // the layer that the way back from the loss ends at
     Layer<T>* layer;
+    Noise<T> input;
+    bool training;        // else: as at prediction
+    std::uint64_t seed, number;  // of the random streams: the step's number
 
     const T* X;           // (any rows, inputs), C order
     const Index* order;   // which rows of X the batch takes, or null: from `start` on
@@ -103,7 +153,7 @@ template <class T> struct Step {
     T* theta;
     T* memory[3];
     int rule;
-    T constant[8];
+    T constant[KINDS][8];
     Strengths<T> weights, biases;
     double* norm;     // per slot: Σ g²; null where nobody asks
     double* l1;       // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
@@ -113,7 +163,8 @@ template <class T> struct Step {
 // What each instruction set provides.
 template <class T> struct Program {
     void (*prepare)(const Step<T>&, Index first, Index last);
-    void (*rows)(const Step<T>&, Scratch<T>&, Index first, Index last, bool backward);
+    void (*rows)(const Step<T>&, Scratch<T>&, const Phase&, Index first, Index last, bool backward);
+    void (*columns)(const Step<T>&, const Phase&, Index first, Index last);
     void (*update)(const Step<T>&, Scratch<T>&, Index first, Index last);
     void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);
     bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);

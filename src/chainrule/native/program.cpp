@@ -1,10 +1,7 @@
 // One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
-#include "activations.hpp"
-#include "links.hpp"
 #include "losses.hpp"
-#include "philox.hpp"
-#include "plan.hpp"
 #include "products.hpp"
+#include "stages.hpp"
 #include "transpose.hpp"
 #include "updates.hpp"
 
@@ -25,53 +22,100 @@ template <class T> void gather(const T* X, Index inputs, const Index* order, Ind
     }
 }
 
-// y = f(x W + b), and d = f' where it is asked for; all in panels `stride` apart.
-template <class T> void forward(const Layer<T>& layer, const T* x, T* y, T* d, Index stride, Index rows) {
+// A layer's panels of the workspace, for rows `first` of the wave on.
+template <class T> struct Places {
+    T *y, *d, *e, *normal, *inverse;
+};
+
+template <class T> Places<T> places_of(const Layer<T>& layer, Index first, bool backward) {
+    const auto from = [&](T* panels, Index apart) { return panels ? panels + first * apart : nullptr; };
+    if (!backward) return {from(layer.y, PANEL<T>), nullptr, nullptr, nullptr, nullptr};
+    return {from(layer.y, PANEL<T>), layer.sloped ? from(layer.d, PANEL<T>) : nullptr, from(layer.e, PANEL<T>),
+            from(layer.normal, PANEL<T>), layer.norm == LAYER_NORM ? from(layer.inverse, 1) : nullptr};
+}
+
+// z = x W, without b.
+template <class T> void product(const Layer<T>& layer, const T* x, T* y, Index stride, Index rows) {
+    for (Index j = 0; j * PANEL<T> < layer.outputs; ++j)
+        multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, y + j * stride, rows,
+                 smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>));
+}
+
+// A whole layer for rows from `row` of the batch on; all in panels `stride` apart.
+template <class T>
+void forward(const Step<T>& step, const Layer<T>& layer, const T* x, const Places<T>& to, Index stride, Index row, Index rows) {
+    const bool norm = layer.norm == LAYER_NORM;
+    if (norm) {
+        product(layer, x, to.y, stride, rows);
+        normalize_rows(layer, to.y, to.normal, to.inverse, stride, rows);
+    }
     for (Index j = 0; j * PANEL<T> < layer.outputs; ++j) {
-        const Index columns = smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>);
-        T* panel = y + j * stride;
-        multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, panel, rows, columns);
-        ACTIVATE<T>[layer.activation](panel, d && layer.activation ? d + j * stride : nullptr,
-                                      layer.bias + j * PANEL<T>, layer.setting, rows,
-                                      static_cast<int>(panels(columns, LANES<T>)));
+        const auto panel_of = [&](T* panels) { return panels ? panels + j * stride : nullptr; };
+        const Panel<T> panel{j, layer.outputs, panel_of(to.y), panel_of(to.d), panel_of(to.e)};
+        if (!norm)
+            multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, panel.y, rows,
+                     smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>));
+        finish(step, layer, panel, layer.units[norm ? SHIFT : BIAS].packed + j * PANEL<T>, row, rows);
     }
 }
 
-// dL/dz of the layer before: (dz Wᵀ) f'.
+// dL/dz of the layer before, or dL/dy of its normalisation: (dz Wᵀ) f'.
 template <class T>
 void pull(const Layer<T>& layer, const Layer<T>& before, Scratch<T>& scratch, Index first, Index stride, Index rows) {
     for (Index j = 0; j * PANEL<T> < layer.inputs; ++j) {
-        const Index columns = smaller<Index>(PANEL<T>, layer.inputs - j * PANEL<T>);
-        T* d = before.d + j * stride + first * PANEL<T>;
-        T* product = before.activation ? scratch.block : d;
+        const Index columns = smaller<Index>(PANEL<T>, layer.inputs - j * PANEL<T>), at = j * stride + first * PANEL<T>;
+        T* d = before.d + at;
+        T* product = before.sloped ? scratch.block : d;
         multiply({layer.d + first * PANEL<T>, stride}, layer.transposed + j * layer.outputs * PANEL<T>, layer.outputs,
                  product, rows, columns);
-        if (!before.activation) continue;
-        for (Index i = 0; i < rows * PANEL<T>; i += LANES<T>)
-            store(d + i, load<Vector<T>>(d + i) * load<Vector<T>>(product + i));
+        for (Index i = 0; before.e && i < rows * PANEL<T>; i += LANES<T>)
+            multiply_by(before.e + at + i, load<Vector<T>>(product + i));
+        for (Index i = 0; before.sloped && i < rows * PANEL<T>; i += LANES<T>)
+            multiply_by(d + i, load<Vector<T>>(product + i));
     }
+    if (before.norm == LAYER_NORM) normalize_rows_back(before, first, stride, rows);
 }
 
-template <class T> void block(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, bool backward) {
-    const Index rows = last - first, offset = first * PANEL<T>;
+// The inputs of rows `first` to `last` of the wave, with their noise, into the workspace.
+template <class T> void take_inputs(const Step<T>& step, Index first, Index rows) {
+    const Index inputs = step.layer[0].inputs;
+    T* x = step.x + first * PANEL<T>;
     if (!step.gathered)
-        gather(step.X, step.layer[0].inputs, step.order ? step.order + step.wave + first : nullptr,
-               step.start + step.wave + first, step.x + offset, step.stride, rows);
-    const T* x = step.x + offset;
-    for (int l = 0; l < step.layers; x = step.layer[l++].y + offset)
-        forward(step.layer[l], x, step.layer[l].y + offset, backward ? step.layer[l].d + offset : nullptr, step.stride, rows);
-    TAKE_LOSS<T>[step.loss.kind](step, scratch, first, last, backward);
-    for (int l = step.layers - 1; backward && l > 0; --l)
+        gather(step.X, inputs, step.order ? step.order + step.wave + first : nullptr, step.start + step.wave + first, x,
+               step.stride, rows);
+    for (Index j = 0; step.training && step.input.any() && j * PANEL<T> < inputs; ++j)
+        disturb(step, step.input, Panel<T>{j, inputs, x + j * step.stride, nullptr, nullptr}, step.wave + first, rows);
+}
+
+template <class T> void block(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
+    const Index rows = last - first, offset = first * PANEL<T>;
+    int l = phase.from;
+    if (!phase.back) {
+        if (l == 0) take_inputs(step, first, rows);
+        const T* x = (l ? step.layer[l - 1].y : step.x) + offset;
+        for (; l < phase.to; x = step.layer[l++].y + offset)
+            forward(step, step.layer[l], x, places_of(step.layer[l], first, backward), step.stride, step.wave + first, rows);
+        if (l < step.layers) return product(step.layer[l], x, step.layer[l].y + offset, step.stride, rows);
+        TAKE_LOSS<T>[step.loss.kind](step, scratch, first, last, backward);
+        --l;
+    }
+    for (const int to = phase.back ? phase.to : step.back_to; backward && l > to; --l)
         pull(step.layer[l], step.layer[l - 1], scratch, first, step.stride, rows);
 }
 
 // Rows first to last of the wave: their losses and, on the way back, dL/dz of every layer.
-template <class T> void take_rows(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, bool backward) {
+template <class T> void take_rows(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
     const Index count = panels(last - first, BLOCK);
     for (Index b = 0; b < count; ++b) {
         if (scratch.watch && scratch.watch->given_up()) return;
-        block(step, scratch, first + (last - first) * b / count, first + (last - first) * (b + 1) / count, backward);
+        block(step, scratch, phase, first + (last - first) * b / count, first + (last - first) * (b + 1) / count, backward);
     }
+}
+
+// Panels first to last of a batch normalisation.
+template <class T> void take_columns(const Step<T>& step, const Phase& phase, Index first, Index last) {
+    const auto take = phase.back ? normalize_columns_back<T> : normalize_columns<T>;
+    for (Index j = first; j < last; ++j) take(step, step.layer[phase.from], j);
 }
 
 // A unit: `rows` weights down from input `row`, panels first to last of layer l.
@@ -97,9 +141,20 @@ template <class T> Piece<T> weights_of(const Step<T>& step, const Unit& unit) {
             smaller(unit.last * PANEL<T>, layer.outputs) - column, step.weights, unit.number};
 }
 
-template <class T> Piece<T> biases_of(const Step<T>& step, const Layer<T>& layer, Index j) {
-    const Index column = j * PANEL<T>;
-    return {layer.biases + column, 0, 1, smaller<Index>(PANEL<T>, layer.outputs - column), step.biases, layer.bias_slot + j};
+// The part of a unit parameter that belongs to panel j; a shared one belongs to the first.
+template <class T> Piece<T> part_of(const Step<T>& step, const Layer<T>& layer, UnitParameter which, Index j) {
+    const Units<T>& units = layer.units[which];
+    const Index column = j * PANEL<T>, count = smaller<Index>(PANEL<T>, layer.outputs - column);
+    const Strengths<T> strengths = AS_BIAS[which] ? step.biases : Strengths<T>{};
+    return {units.at + column, 0, 1, which == SLOPE && layer.shared_slope ? 1 : count, strengths, units.slot + j, KIND_OF[which]};
+}
+
+// Call f(which, j) for the unit parameters beside a unit of the first inputs.
+template <class T, class F> INLINE void each_part(const Step<T>& step, const Unit& unit, F f) {
+    const Layer<T>& layer = step.layer[unit.l];
+    for (int k = 0; unit.row == 0 && k < UNIT_PARAMETERS; ++k)
+        for (Index j = unit.first; layer.units[k].at >= 0 && j < unit.last; ++j)
+            if (const auto which = static_cast<UnitParameter>(k); which != SLOPE || !layer.shared_slope || j == 0) f(which, j);
 }
 
 template <class T> void copy(const T* from, Index apart, Index rows, Index columns, T* to) {
@@ -108,24 +163,56 @@ template <class T> void copy(const T* from, Index apart, Index rows, Index colum
     });
 }
 
-// Copy a unit of θ, and the biases beside its first inputs, into panels: both ways round for training.
-template <class T> void pack(const Step<T>& step, const Unit& unit) {
+// Leave out the weights that this step leaves out, or their gradient; `row` is that of W.
+template <class T> void disconnect(const Step<T>& step, const Layer<T>& layer, std::uint64_t number, Index row, Index rows, Index j, T* panel, Index apart) {
+    const Stream stream{step.seed, CONNECTION, number, layer.connect_block};
+    for (Index r = 0; r < rows; ++r)
+        each_bits<T>(stream, row + r, layer.outputs, j, [&](int v, const T* bits) LAMBDA {
+            multiply_by(panel + r * apart + v, kept(bits, layer.disconnected));
+        });
+}
+
+// At prediction a batch normalisation is part of W and b: γ / √(v + ε) on each column, β + (b - μ) γ / √(v + ε).
+template <class T> void fold(const Step<T>& step, const Layer<T>& layer, Index j, T* packed, Index rows, bool first) {
+    using V = Vector<T>;
+    const Index column = j * PANEL<T>;
+    T* bias = layer.units[BIAS].packed + column;
+    for (int v = 0; v < PANEL<T> && column + v < layer.outputs; v += LANES<T>) {
+        const int count = static_cast<int>(smaller<Index>(LANES<T>, layer.outputs - column - v));
+        const auto at = [&](Index begin) { return load<V>(step.theta + begin + column + v, count); };
+        const V steep = at(layer.units[SCALE].at) / square_root(at(layer.variance) + layer.epsilon);
+        for (Index r = 0; r < rows; ++r) multiply_by(packed + r * PANEL<T> + v, steep);
+        if (first) store(bias + v, at(layer.units[SHIFT].at) + (load<V>(bias + v) - at(layer.mean)) * steep);
+    }
+}
+
+// Copy a unit of θ, and what stands beside its first inputs, into panels, as step `number` sees them: both ways round
+// for training.
+template <class T> void pack(const Step<T>& step, const Unit& unit, std::uint64_t number) {
     const Layer<T>& layer = step.layer[unit.l];
     const Piece<T> piece = weights_of(step, unit);
     for (Index j = unit.first; j < unit.last; ++j) {
         const Index column = j * PANEL<T>, columns = smaller<Index>(PANEL<T>, layer.outputs - column);
         T* packed = layer.packed + (j * layer.inputs + unit.row) * PANEL<T>;
         copy(step.theta + piece.at + column - unit.first * PANEL<T>, piece.apart, piece.rows, columns, packed);
+        for (int k = 0; unit.row == 0 && k < UNIT_PARAMETERS; ++k) {
+            const Units<T>& units = layer.units[k];
+            if (units.at < 0) continue;
+            if (k != SLOPE || !layer.shared_slope) copy(step.theta + units.at + column, 0, 1, columns, units.packed + column);
+            else  // who moves it packs it for all
+                for (Index c = 0; j == 0 && c < layer.outputs; ++c) units.packed[c] = step.theta[units.at];
+        }
+        if (layer.norm == BATCH_NORM && !step.training) fold(step, layer, j, packed, piece.rows, unit.row == 0);
+        if (layer.disconnected != 0 && step.training) disconnect(step, layer, number, unit.row, piece.rows, j, packed, PANEL<T>);
         if (layer.transposed) transpose(packed, layer.transposed + unit.row * layer.outputs + column * PANEL<T>, piece.rows, columns);
-        if (unit.row == 0) copy(step.theta + layer.biases + column, 0, 1, columns, layer.bias + column);
     }
 }
 
 template <class T> void prepare(const Step<T>& step, Index first, Index last) {
     each_unit(step, first, last, [&](const Unit& unit) {
-        pack(step, unit);
+        pack(step, unit, step.number);
         measure(step, weights_of(step, unit));
-        for (Index j = unit.first; unit.row == 0 && j < unit.last; ++j) measure(step, biases_of(step, step.layer[unit.l], j));
+        each_part(step, unit, [&](UnitParameter which, Index j) { measure(step, part_of(step, step.layer[unit.l], which, j)); });
     });
 }
 
@@ -137,7 +224,37 @@ template <class T> void sum_rows(const T* dz, Index first, Index last, T* to, bo
     put(acc, to, PANEL<T>, add);
 }
 
-// The gradient of a unit and of the biases beside it, summed over rows first to last of the wave: c, rows `apart`.
+template <class T> void sum_products(const T* a, const T* b, Index first, Index last, T* to, bool add) {
+    Vector<T> acc[1][2];
+    clear(acc);
+    for (Index k = first; k < last; ++k)
+        for (int v = 0; v < 2; ++v) {
+            const Index at = k * PANEL<T> + v * LANES<T>;
+            acc[0][v] = fma(load<Vector<T>>(a + at), load<Vector<T>>(b + at), acc[0][v]);
+        }
+    put(acc, to, PANEL<T>, add);
+}
+
+// The gradients of panel j of the unit parameters, but for those that a batch normalisation has found already.
+template <class T> void differentiate_units(const Step<T>& step, const Layer<T>& layer, Index j, Index first, Index last, bool add) {
+    const Index at = j * step.stride, column = j * PANEL<T>;
+    if (layer.units[BIAS].at >= 0) sum_rows(layer.d + at, first, last, layer.units[BIAS].gradient + column, add);
+    if (layer.norm == LAYER_NORM) {
+        sum_products(layer.upstream + at, layer.normal + at, first, last, layer.units[SCALE].gradient + column, add);
+        sum_rows(layer.upstream + at, first, last, layer.units[SHIFT].gradient + column, add);
+    }
+    if (layer.units[SLOPE].at < 0) return;
+    T* slope = layer.units[SLOPE].gradient;
+    if (!layer.shared_slope) return sum_rows(layer.e + at, first, last, slope + column, add);
+    T whole = 0, part[PANEL<T>];
+    for (Index k = 0; j == 0 && k * PANEL<T> < layer.outputs; ++k) {
+        sum_rows(layer.e + k * step.stride, first, last, part, false);
+        for (Index c = 0; c < smaller<Index>(PANEL<T>, layer.outputs - k * PANEL<T>); ++c) whole += part[c];
+    }
+    if (j == 0) *slope = add ? *slope + whole : whole;
+}
+
+// The gradient of a unit and of what stands beside it, summed over rows first to last of the wave: c, rows `apart`.
 template <class T> void differentiate(const Step<T>& step, const Unit& unit, Index first, Index last, T* c, Index apart, bool add) {
     const Layer<T>& layer = step.layer[unit.l];
     const T* x = (unit.l ? step.layer[unit.l - 1].y : step.x) + unit.row / PANEL<T> * step.stride;
@@ -146,7 +263,19 @@ template <class T> void differentiate(const Step<T>& step, const Unit& unit, Ind
         const T* dz = layer.d + j * step.stride;
         const Index columns = smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>);
         multiply_transposed(x, dz, first, last, c + (j - unit.first) * PANEL<T>, apart, rows, columns, add);
-        if (unit.row == 0) sum_rows(dz, first, last, layer.bias_gradient + j * PANEL<T>, add);
+        if (unit.row == 0) differentiate_units(step, layer, j, first, last, add);
+    }
+}
+
+// The running statistics of a batch normalisation after this step.
+template <class T> void settle(const Step<T>& step, const Unit& unit) {
+    const Layer<T>& layer = step.layer[unit.l];
+    if (layer.norm != BATCH_NORM || unit.row || step.wave_rows < 2) return;
+    const T rows = static_cast<T>(step.wave_rows), unbiased = rows / (rows - 1), rest = T(1) - layer.momentum;
+    for (Index c = unit.first * PANEL<T>; c < smaller(unit.last * PANEL<T>, layer.outputs); ++c) {
+        T &mean = step.theta[layer.mean + c], &variance = step.theta[layer.variance + c];
+        mean = rest * mean + layer.momentum * layer.batch_mean[c];
+        variance = rest * variance + layer.momentum * (layer.batch_variance[c] * unbiased);
     }
 }
 
@@ -164,10 +293,15 @@ template <class T> void update(const Step<T>& step, Scratch<T>& scratch, Index f
             T* c = step.rows <= DEPTH ? scratch.unit : layer.gradient + (unit.number - layer.first_unit) * apart * PANEL<T>;
             differentiate(step, unit, k, end, c, apart, add);
             if (!done) return;
-            move(step, weights_of(step, unit), c, apart);
-            for (Index j = unit.first; unit.row == 0 && j < unit.last; ++j)
-                move(step, biases_of(step, layer, j), layer.bias_gradient + j * PANEL<T>, 0);
-            pack(step, unit);
+            const Piece<T> weights = weights_of(step, unit);
+            for (Index j = unit.first; layer.disconnected != 0 && j < unit.last; ++j)
+                disconnect(step, layer, step.number, unit.row, weights.rows, j, c + (j - unit.first) * PANEL<T>, apart);
+            move(step, weights, c, apart);
+            each_part(step, unit, [&](UnitParameter which, Index j) {
+                move(step, part_of(step, layer, which, j), layer.units[which].gradient + j * PANEL<T>, 0);
+            });
+            settle(step, unit);
+            pack(step, unit, step.number + 1);
         });
     }
 }
@@ -182,7 +316,7 @@ template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index 
         T *x = scratch.layer[0], *y = scratch.layer[1];
         gather(step.X, step.layer[0].inputs, nullptr, r, x, stride, rows);
         for (int l = 0; l < step.layers; ++l) {
-            forward<T>(step.layer[l], x, y, nullptr, stride, rows);
+            forward<T>(step, step.layer[l], x, {y, nullptr, nullptr, nullptr, nullptr}, stride, r, rows);
             T* const swap = x;
             x = y;
             y = swap;
@@ -218,7 +352,7 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
     return false;
 }
 
-template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, update<T>, predict<T>, evaluate<T>};
+template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, take_columns<T>, update<T>, predict<T>, evaluate<T>};
 
 }  // namespace
 }  // namespace chainrule::CHAINRULE_SET

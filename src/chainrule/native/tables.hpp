@@ -21,6 +21,11 @@
     X(AdaDelta, DeltaMean, 2, 2) X(RMSProp, SquareMean, 1, 2) X(Adam, Moments, 2, 3) X(AdamW, DecayedMoments, 3, 4) \
     X(gradient, Record, 1, 0)
 
+// Activations that learn or draw their slope, from 1 on.
+#define CHAINRULE_LIVE_ACTIVATIONS(X) X(prelu, LearntSlope) X(rrelu, DrawnSlope) X(noisy_relu, DrawnNoise)
+
+#define CHAINRULE_NORMALIZATIONS(X) X(none) X(batch) X(layer)
+
 #define CHAINRULE_LINKS(X) X(identity) X(softmax) X(sigmoid) X(exp)
 
 namespace chainrule {
@@ -29,6 +34,8 @@ namespace chainrule {
 inline constexpr const char* ACTIVATION_NAMES[] = {CHAINRULE_ACTIVATIONS(NAME)};
 inline constexpr const char* LOSS_NAMES[] = {CHAINRULE_ELEMENT_LOSSES(NAME) CHAINRULE_ROW_LOSSES(NAME)};
 inline constexpr const char* RULE_NAMES[] = {CHAINRULE_RULES(NAME)};
+inline constexpr const char* LIVE_NAMES[] = {"none", CHAINRULE_LIVE_ACTIVATIONS(NAME)};
+inline constexpr const char* NORMALIZATION_NAMES[] = {CHAINRULE_NORMALIZATIONS(NAME)};
 inline constexpr const char* LINK_NAMES[] = {CHAINRULE_LINKS(NAME)};
 #undef NAME
 

@@ -73,49 +73,100 @@ Trainer<T>::Trainer(const Spec& spec) : spec_(spec), program_(program_of<T>(*spe
     l2_.resize(slots_);
 }
 
+template <class T> Noise<T> noise_of(const NoiseSpec& s) {
+    return {static_cast<T>(s.dropped), static_cast<T>(s.deviation), s.dropout_block, s.noise_block};
+}
+
 // Number the units, and give every layer its places in the workspace.
 template <class T> void Trainer<T>::lay_out() {
-    const auto take = [this](Index count) { return buffers_.emplace_back(static_cast<std::size_t>(count)).get(); };
-    const Index side = PANEL<T>, stride = std::min<Index>(round_up(spec_.batch, 8), WAVE) * side;
+    for (const LayerSpec& s : spec_.layers) whole_ |= s.norm == BATCH_NORM;
+    const Index side = PANEL<T>, most = whole_ ? spec_.batch : WAVE, stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
     capacity_ = stride / side;
     Index inputs = spec_.inputs;
     cost_.push_back(0);
-    if (capacity_) x_ = take(panels(inputs, side) * stride);
+    if (capacity_) x_ = buffers_.emplace_back(static_cast<std::size_t>(panels(inputs, side) * stride)).get();
     for (const LayerSpec& s : spec_.layers) {
-        Layer<T> layer{};
-        const Index across = panels(s.outputs, side), down = panels(inputs, side);
-        layer.inputs = inputs;
-        layer.outputs = s.outputs;
-        layer.weights = s.weights;
-        layer.biases = s.biases;
-        layer.activation = s.activation;
-        layer.setting = static_cast<T>(s.setting);
-        layer.first_unit = units_;
-        layer.width = inputs * s.outputs > LARGE ? across : 1;
-        widest_unit_ = std::max(widest_unit_, layer.width * side);
-        layer.packed = take((across * inputs + side) * side);
-        layer.bias = take(across * side);
-        if (capacity_) {
-            if (!layers_.empty()) layer.transposed = take(down * s.outputs * side);
-            layer.y = take(across * stride);
-            layer.d = take(across * stride);
-            layer.bias_gradient = take(across * side);
-            if (spec_.batch > DEPTH) layer.gradient = take(across * down * side * side);
-        }
-        const Index units = panels(across, layer.width) * down, wide = layer.width * side;
-        for (Index u = 0; u < units; ++u) {
-            const Index rows = std::min(side, inputs - u % down * side), columns = std::min(wide, s.outputs - u / down * wide);
-            cost_.push_back(cost_.back() + rows * panels(columns, side / 2) + 8);
-        }
-        products_ += inputs * s.outputs;
-        units_ += units;
+        lay_out(s, inputs, stride);
         inputs = s.outputs;
-        layers_.push_back(layer);
     }
     slots_ = units_;
-    for (Layer<T>& layer : layers_) {
-        layer.bias_slot = slots_;
-        slots_ += panels(layer.outputs, side);
+    for (Layer<T>& layer : layers_)
+        for (Units<T>& units : layer.units) {
+            units.slot = slots_;
+            slots_ += units.at < 0 ? 0 : panels(layer.outputs, side);
+        }
+    plan_phases();
+}
+
+template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, Index stride) {
+    const auto take = [this](Index count) { return buffers_.emplace_back(static_cast<std::size_t>(count)).get(); };
+    const Index side = PANEL<T>, across = panels(s.outputs, side), down = panels(inputs, side);
+    Layer<T> layer{};
+    layer.inputs = inputs;
+    layer.outputs = s.outputs;
+    layer.weights = s.weights;
+    layer.activation = s.activation;
+    layer.setting = static_cast<T>(s.setting);
+    layer.live = s.live;
+    layer.shared_slope = s.shared_slope;
+    layer.lowest = static_cast<T>(s.lowest);
+    layer.range = static_cast<T>(s.highest - s.lowest);
+    layer.live_block = s.live_block;
+    layer.norm = s.norm;
+    layer.epsilon = static_cast<T>(s.epsilon);
+    layer.momentum = static_cast<T>(s.momentum);
+    layer.mean = s.mean;
+    layer.variance = s.variance;
+    layer.noise = noise_of<T>(s.noise);
+    layer.disconnected = static_cast<T>(s.disconnected);
+    layer.connect_block = s.connect_block;
+    layer.sloped = s.activation || s.live || layer.noise.dropped != 0;
+    layer.first_unit = units_;
+    layer.width = inputs * s.outputs > LARGE ? across : 1;
+    widest_unit_ = std::max(widest_unit_, layer.width * side);
+    layer.packed = take((across * inputs + side) * side);
+    for (int k = 0; k < UNIT_PARAMETERS; ++k) {
+        layer.units[k].at = s.units[k];
+        layer.units[k].packed = take(across * side);
+        if (capacity_) layer.units[k].gradient = take(across * side);
+    }
+    if (capacity_) {
+        if (!layers_.empty()) layer.transposed = take(down * s.outputs * side);
+        layer.y = take(across * stride);
+        layer.d = take(across * stride);
+        if (s.units[SLOPE] >= 0) layer.e = take(across * stride);
+        if (s.norm) layer.normal = take(across * stride);
+        if (s.norm) layer.inverse = take(s.norm == LAYER_NORM ? stride : across * side);
+        if (s.norm == LAYER_NORM) layer.upstream = take(across * stride);
+        if (s.norm == BATCH_NORM) layer.batch_mean = take(across * side), layer.batch_variance = take(across * side);
+        if (spec_.batch > DEPTH) layer.gradient = take(across * down * side * side);
+    }
+    const Index units = panels(across, layer.width) * down, wide = layer.width * side;
+    for (Index u = 0; u < units; ++u) {
+        const Index rows = std::min(side, inputs - u % down * side), columns = std::min(wide, s.outputs - u / down * wide);
+        cost_.push_back(cost_.back() + rows * panels(columns, side / 2) + 8);
+    }
+    products_ += inputs * s.outputs;
+    units_ += units;
+    layers_.push_back(layer);
+}
+
+// Forward to each batch normalisation and through its columns, to the loss and back to the last of them, and so on.
+template <class T> void Trainer<T>::plan_phases() {
+    const int layers = static_cast<int>(layers_.size());
+    std::vector<int> stops;
+    for (int l = 0; l < layers; ++l)
+        if (layers_[l].norm == BATCH_NORM) stops.push_back(l);
+    int from = 0;
+    for (const int stop : stops) {
+        learning_.push_back({false, false, from, stop});
+        learning_.push_back({true, false, stop, stop});
+        from = stop + 1;
+    }
+    learning_.push_back({false, false, from, layers});
+    for (std::size_t k = stops.size(); k-- > 0;) {
+        learning_.push_back({true, true, stops[k], stops[k]});
+        if (stops[k] > 0) learning_.push_back({false, true, stops[k], k ? stops[k - 1] : 0});
     }
 }
 
@@ -153,6 +204,9 @@ template <class T> Step<T> Trainer<T>::step_for(const Data<T>& data) {
     Step<T> step{};
     step.layers = static_cast<int>(layers_.size());
     step.layer = layers_.data();
+    for (int l = 0; l < step.layers; ++l)
+        if (layers_[l].norm == BATCH_NORM) step.back_to = l;
+    step.input = noise_of<T>(spec_.input);
     step.X = data.X;
     step.weight = data.weight;
     step.stride = capacity_ * PANEL<T>;
@@ -195,7 +249,7 @@ template <class T> double Trainer<T>::penalty_of(const Step<T>& step) const {
     if (!step.l2) return 0;
     double sums[2][2] = {};
     for (Index s = 0; s < slots_; ++s) {
-        sums[s >= units_][0] += l1_[s];
+        sums[s >= units_][0] += l1_[s];  // scales and slopes keep 0
         sums[s >= units_][1] += l2_[s];
     }
     const auto value = [](const Strengths<T>& p, const double (&sum)[2]) {
@@ -215,6 +269,7 @@ template <class T> struct Trainer<T>::Task {
     double* losses;
     Watch* watch;
     bool learn;  // else: values only
+    const std::vector<Phase>& phases;
 };
 
 template <class T> class Trainer<T>::Steps final : public Work {
@@ -243,9 +298,10 @@ template <class T> class Trainer<T>::Steps final : public Work {
         for (Index k = 0; k < task_.steps; ++k) {
             const Index start = k * task_.batch, rows = task_.order ? std::min(task_.batch, task_.order_rows - start) : task_.batch;
             trainer_.begin(step, task_.order ? task_.order + start : nullptr, 0, rows);
-            step.gathered = !task_.order && k > 0 && rows <= trainer_.capacity_;
+            step.gathered = !task_.order && k > 0 && rows <= trainer_.capacity_ && !step.input.any();
             if (task_.learn) set_rule(step, k);
             if (!one(step, k, thread, units, phase)) break;
+            ++step.number;
         }
         scratch.watch = nullptr;
     }
@@ -254,7 +310,8 @@ template <class T> class Trainer<T>::Steps final : public Work {
     void set_rule(Step<T>& step, Index k) {
         double constants[8] = {};
         rule_constants(step.rule, trainer_.spec_.rule_settings, task_.learning_rates[k], task_.t + 1 + k, constants);
-        for (int i = 0; i < 8; ++i) step.constant[i] = static_cast<T>(constants[i]);
+        for (int kind = 0; kind < KINDS; ++kind)
+            for (int i = 0; i < 8; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
         step.norm = k + 1 == task_.steps ? trainer_.norm_.data() : nullptr;
     }
 
@@ -263,9 +320,10 @@ template <class T> class Trainer<T>::Steps final : public Work {
         const double penalty = trainer_.penalty_of(step);  // now: soon others write what it reads
         for (step.wave = 0; step.wave < step.rows; step.wave += step.wave_rows) {
             step.wave_rows = std::min(trainer_.capacity_, step.rows - step.wave);
-            const Range rows = trainer_.rows_of(step.wave_rows, thread, threads_);
-            trainer_.program_.rows(step, trainer_.scratch_[thread], rows.first, rows.last, task_.learn);
-            if (!meet(phase)) return false;
+            for (const Phase& part : task_.phases) {
+                take(step, part, thread);
+                if (!meet(phase)) return false;
+            }
             const bool final = step.wave + step.wave_rows == step.rows;
             if (final && !judge(step, penalty, k, thread)) return false;
             if (!task_.learn) continue;
@@ -277,6 +335,16 @@ template <class T> class Trainer<T>::Steps final : public Work {
             if (step.norm) outcome_.norm = root_of_sum(trainer_.norm_);
         }
         return true;
+    }
+
+    void take(const Step<T>& step, const Phase& part, int thread) {
+        if (part.columns) {
+            const Range range = trainer_.rows_of(panels(step.layer[part.from].outputs, PANEL<T>), thread, threads_);
+            trainer_.program_.columns(step, part, range.first, range.last);
+        } else {
+            const Range range = trainer_.rows_of(step.wave_rows, thread, threads_);
+            trainer_.program_.rows(step, trainer_.scratch_[thread], part, range.first, range.last, task_.learn);
+        }
     }
 
     bool meet(PhaseWatch& phase) {
@@ -311,16 +379,20 @@ template <class T> class Trainer<T>::Steps final : public Work {
 
 template <class T>
 Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const Index* order, Index order_rows, Index batch,
-                        const double* learning_rates, Index steps, double t, double* losses, int threads, Watch* watch) {
+                        const double* learning_rates, Index steps, double t, std::uint64_t seed, std::uint64_t number,
+                        double* losses, int threads, Watch* watch) {
     const Turn turn(turns_);
     row_loss_.resize(std::max<std::size_t>(row_loss_.size(), batch));
     Lease lease(company_.threads(useful(threads, batch, 3)));
     make_scratch(lease.threads());
     Step<T> step = step_for(data);
     step.theta = theta;
+    step.training = true;
+    step.seed = seed;
+    step.number = number;
     for (int k = 0; k < RULE_MEMORIES[spec_.rule]; ++k) step.memory[k] = memory[k];
     if (spec_.weights.any() || spec_.biases.any()) step.l1 = l1_.data(), step.l2 = l2_.data();
-    const Task task{step, order, order_rows, batch, learning_rates, steps, t, losses, watch, true};
+    const Task task{step, order, order_rows, batch, learning_rates, steps, t, losses, watch, true, learning_};
     Steps work(*this, lease, task);
     lease.run(work);
     const double alone = work_of(batch, 3) / PER_SECOND;  // seconds of a step
@@ -338,7 +410,8 @@ template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta,
     step.theta = const_cast<T*>(theta);
     if (spec_.weights.any() || spec_.biases.any()) step.l1 = l1_.data(), step.l2 = l2_.data();
     double loss = std::numeric_limits<double>::quiet_NaN();
-    const Task task{step, nullptr, 0, data.rows, nullptr, 1, 0, &loss, watch, false};
+    const std::vector<Phase> phases{{false, false, 0, step.layers}};
+    const Task task{step, nullptr, 0, data.rows, nullptr, 1, 0, &loss, watch, false, phases};
     Steps work(*this, lease, task);
     lease.run(work);
     return work.outcome().given_up ? std::numeric_limits<double>::quiet_NaN() : loss;

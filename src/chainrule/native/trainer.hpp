@@ -21,11 +21,26 @@ std::vector<const InstructionSet*> instruction_sets();
 // What a rule is made of at update number t: the numbers its formula multiplies with (see updates.hpp).
 void rule_constants(int rule, const std::vector<double>& settings, double learning_rate, double t, double (&c)[8]);
 
+struct NoiseSpec {
+    double dropped = 0, deviation = 0;
+    std::uint64_t dropout_block = 0, noise_block = 0;
+};
+
 struct LayerSpec {
-    Index outputs;
+    Index outputs, weights;
+    Index units[UNIT_PARAMETERS];  // where b, γ, β and the slopes begin in θ, or -1
     int activation;
     double setting;
-    Index weights, biases;
+    int live;
+    bool shared_slope;
+    double lowest, highest;
+    std::uint64_t live_block;
+    Normalization norm;
+    double epsilon, momentum;
+    Index mean, variance;
+    NoiseSpec noise;
+    double disconnected;
+    std::uint64_t connect_block;
 };
 
 // λ₁ and λ₂ on one kind of parameter: given as they are, and divided by the batch's total weight.
@@ -36,6 +51,7 @@ struct PenaltySpec {
 
 struct Spec {
     Index inputs;
+    NoiseSpec input;
     std::vector<LayerSpec> layers;
     Index parameters;
     Index batch;  // the most rows of one step; 0 for prediction only
@@ -99,9 +115,11 @@ template <class T> class Trainer {
     const Spec& spec() const { return spec_; }
 
     // One update per learning rate, in place in θ and its memory; order null takes all rows in every step. Stops before
-    // the update of a batch whose loss is not finite, and between steps when the watch gives up.
+    // the update of a batch whose loss is not finite, and between steps when the watch gives up. The random streams are
+    // those of `seed` and of the steps from `number` on.
     Outcome run(const Data<T>& data, T* theta, T* const* memory, const Index* order, Index order_rows, Index batch,
-                const double* learning_rates, Index steps, double t, double* losses, int threads, Watch* watch);
+                const double* learning_rates, Index steps, double t, std::uint64_t seed, std::uint64_t number,
+                double* losses, int threads, Watch* watch);
 
     // The objective on all rows: NaN where the watch gives up.
     double value(const Data<T>& data, const T* theta, int threads, Watch* watch);
@@ -127,6 +145,8 @@ template <class T> class Trainer {
     }
     Range units_of(int thread, int threads) const;
     void lay_out();
+    void lay_out(const LayerSpec& s, Index inputs, Index stride);
+    void plan_phases();
     void make_scratch(int threads);
     Step<T> step_for(const Data<T>& data);
     void begin(Step<T>& step, const Index* order, Index start, Index rows) const;
@@ -136,6 +156,8 @@ template <class T> class Trainer {
     Spec spec_;
     const Program<T>& program_;
     std::vector<Layer<T>> layers_;
+    std::vector<Phase> learning_;  // the phases of a step
+    bool whole_ = false;           // a batch normalisation needs all rows at once
     Index units_ = 0, slots_ = 0, capacity_ = 0, products_ = 0, widest_unit_ = 0;
     std::vector<Index> cost_;  // of the units before each
     std::vector<Buffer<T>> buffers_;

@@ -35,11 +35,13 @@ template <class T> struct Piece {
     Index at, apart, rows, columns;
     Strengths<T> strengths;
     Index slot;
+    Kind kind = WEIGHTS;
 
     // Narrow rows that follow one another in θ fill registers only as one long row; as rows, each would also have to
     // wait until the store of the one before has left the registers.
     bool narrow() const { return rows > 1 && apart == columns && columns % LANES<T>; }
-    Piece joined() const { return narrow() ? Piece{at, 0, 1, rows * columns, strengths, slot} : *this; }
+    Piece joined() const { return narrow() ? Piece{at, 0, 1, rows * columns, strengths, slot, kind} : *this; }
+    bool penalised() const { return kind == WEIGHTS || kind == BIASES; }
 };
 
 template <class T> INLINE Vector<T> sign_or_zero(Vector<T> w) {
@@ -56,10 +58,10 @@ template <class T> struct Sizes {
         l2 = fma(w, w, l2);
     }
 
-    INLINE void keep(const Step<T>& step, Index slot) const {
-        if (!step.l2) return;
-        step.l1[slot] = static_cast<double>(sum(l1));
-        step.l2[slot] = static_cast<double>(sum(l2));
+    INLINE void keep(const Step<T>& step, const Piece<T>& piece) const {
+        if (!step.l2 || !piece.penalised()) return;
+        step.l1[piece.slot] = static_cast<double>(sum(l1));
+        step.l2[piece.slot] = static_cast<double>(sum(l2));
     }
 };
 
@@ -74,7 +76,7 @@ template <class T> void measure(const Step<T>& step, const Piece<T>& given) {
     each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
         sizes.add(load<Vector<T>>(step.theta + piece.at + r * piece.apart + c, count));
     });
-    sizes.keep(step, piece.slot);
+    sizes.keep(step, piece);
 }
 
 // Bring rows of g from `apart` to `columns` apart; each write ends before the next row is read.
@@ -98,13 +100,13 @@ template <class Rule, int memories, class T> void move(const Step<T>& step, cons
         if (l1 != 0) g = fma(sign_or_zero(theta), l1, g);
         for (int k = 0; k < memories; ++k) m[k] = load<V>(step.memory[k] + at, count);
         if (step.norm) norm = fma(g, g, norm);
-        theta = Rule::move(theta, g, m, step.constant);
+        theta = Rule::move(theta, g, m, step.constant[piece.kind]);
         for (int k = 0; k < Rule::kept; ++k) store(step.memory[k] + at, m[k], count);
         if constexpr (__is_same(Rule, Record)) return;
         store(step.theta + at, theta, count);
         if (step.l2) sizes.add(theta);
     });
-    sizes.keep(step, piece.slot);
+    sizes.keep(step, piece);
     if (step.norm) step.norm[piece.slot] = static_cast<double>(sum(norm));
 }
 
