@@ -14,7 +14,7 @@ core: Any = native._core
 """None where the core was not built: the tests skip then."""
 
 SET = next(iter(native.instruction_sets()), "")
-NONE = (0.0, 0.0, 0.0, 0.0)
+NONE = (0.0,) * 6
 REFUSALS = (ValueError, TypeError, MemoryError, OverflowError)
 HUGE = (2**31, 2**40, 2**62, 2**63 - 1, 2**63, 2**64, 10**30)
 NEGATIVE = (-1, -(2**31), -(2**40), 1 - 2**63, -(2**63), -(2**64))
@@ -22,6 +22,7 @@ NEGATIVE = (-1, -(2**31), -(2**40), 1 - 2**63, -(2**63), -(2**64))
 ROWS, INPUTS, UNITS, OUTPUTS = 9, 3, 5, 2
 SIZE = INPUTS * UNITS + UNITS + UNITS * OUTPUTS + OUTPUTS
 HIDDEN = Layer(UNITS, 0, 15, activation="tanh")
+RECIPE = {"clip": "none", "limit": 0.0, "max_norm": 0.0, "rates": [1.0] * 4, "share": 0.0, "part": 1}
 LAYERS = [HIDDEN._asdict(), Layer(OUTPUTS, 20, 30)._asdict()]
 
 
@@ -38,6 +39,7 @@ def plan_arguments(**changes: Any) -> tuple[Any, ...]:
         "rule": ("Adam", [0.9, 0.999, 1e-8]),
         "weights": NONE,
         "biases": NONE,
+        "recipe": RECIPE,
         "set": SET,
     }
     assert changes.keys() <= fine.keys()
@@ -50,6 +52,7 @@ def run_arguments(**changes: Any) -> dict[str, Any]:
     fine = {
         "theta": rng.normal(size=SIZE),
         "memory": [np.zeros(SIZE), np.zeros(SIZE)],
+        "average": None,
         "X": rng.normal(size=(ROWS, INPUTS)),
         "y": rng.integers(0, OUTPUTS, ROWS),
         "weight": np.ones(ROWS),

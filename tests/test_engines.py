@@ -208,7 +208,7 @@ NOT_NATIVE: dict[str, Case] = {
     "rule": Case(Objective(LINE, SquaredError(), X, Y), f"the update rule {OtherRule()!r} is not of", OtherRule()),
     "penalty": Case(
         Objective(LINE, SquaredError(), X, Y, penalties=[OtherPenalty(0.1)]),
-        "a penalty is not L1 or L2 on weights or biases",
+        "a penalty is not of the table, or on other parameters than weights and biases",
     ),
     "block": Case(
         chain(Dense(1), Watching()), "block 1, Activation('identity'), is not known to the core in this place"

@@ -187,7 +187,7 @@ def test_numbers_that_are_not_finite_stop_a_run() -> None:
             spoiled = np.full_like(run_arguments()[name], bad)
             assert plan().run(**run_arguments(**{name: spoiled}))[:2] == (0, 1)
     for number in (np.nan, np.inf, -np.inf, 1e308, -1e308):
-        plan(weights=(number,) * 4, loss=("huber", number))
+        plan(weights=(number,) * 6, loss=("huber", number))
         plan(rule=("Adam", [number] * 3)).run(**run_arguments(learning_rates=np.full(3, number)))
         elu = HIDDEN._replace(activation="elu", setting=number)._asdict()
         plan(layers=[elu, LAYERS[1]]).run(**run_arguments(t=2**63 - 1))

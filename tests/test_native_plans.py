@@ -25,7 +25,9 @@ from core_arguments import (
     LAYERS,
     NEGATIVE,
     NONE,
+    RECIPE,
     REFUSALS,
+    ROWS,
     SIZE,
     SOMETHING,
     WHOLE,
@@ -61,7 +63,11 @@ SMALL_PLANS: list[dict[str, Any]] = [
     *({"loss": loss} for loss in ((), None, "huber", ("sine", 0.0), ("", 0.0), ("huber",), ("huber", None), (1, 1.0))),
     *({"rule": r} for r in (None, (), ("Adam", []), ("SGD", [0.1]), ("adam", [0.9, 0.999, 1e-8]), ("Adam", None))),
     *({"rule": ("Adam", settings)} for settings in ([0.9] * 2, [0.9] * 4, [None] * 3, ["a"] * 3, [0.9] * 100)),
-    *({kind: p} for kind in ("weights", "biases") for p in (None, (), NONE[:3], (*NONE, 0.0), (None,) * 4, "abcd")),
+    *({kind: p} for kind in ("weights", "biases") for p in (None, (), NONE[:3], (*NONE, 0.0), (None,) * 6, "abcdef")),
+    *({"recipe": given} for given in ({}, None, 3)),
+    *({"recipe": {**RECIPE, "clip": clip}} for clip in ("Norm", "", None, 1)),
+    *({"recipe": {**RECIPE, "rates": rates}} for rates in ([], [1.0] * 3, [1.0] * 5, None, ["a"] * 4)),
+    *({"recipe": {**RECIPE, "part": part}} for part in (0, -1, ROWS + 1, 2**62, None, 0.5)),
     *({"set": name} for name in ("sse1", "AVX2", "avx512 ", None, 3)),
 ]
 
@@ -159,7 +165,7 @@ def test_plans_of_any_numbers(inputs: int, parameters: int, batch: int, layers: 
     assert all(outputs > 0 and w >= 0 and b >= -1 and b + outputs <= parameters for outputs, w, b in layers)
 
 
-@given(st.integers(0, 10), SOMETHING)
+@given(st.integers(0, 11), SOMETHING)
 @settings(max_examples=300)
 def test_plans_with_anything_in_place_of_an_argument(place: int, thing: Any) -> None:
     arguments = list(plan_arguments())

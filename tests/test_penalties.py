@@ -27,6 +27,7 @@ from strategies import arrays
 ROWS: dict[str, Callable[[Any], float]] = {
     "l1": lambda w: sum(abs(entry) for entry in w.reshape(-1).tolist()),
     "l2": lambda w: sum(entry**2 for entry in w.reshape(-1).tolist()) / 2,
+    "elastic_net": lambda w: sum(0.5 * abs(entry) + 0.25 * entry**2 for entry in w.reshape(-1).tolist()),
 }
 """One row per row of the table: the penalty of an array, entry by entry."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 _Layer = dict[str, Any]  # the fields of lowering.Layer by name; for the inputs those of lowering.Noise
-_Penalty = tuple[float, float, float, float]  # λ of L1 and L2, then of those per sample
+_Penalty = Sequence[float]  # λ of L1, of L2 and of L1 as a proximal step, then of those per sample
 
 ACTIVATIONS: list[str]
 LOSSES: list[str]
@@ -34,6 +34,7 @@ class Plan:
         rule: tuple[str, list[float]],
         weights: _Penalty,
         biases: _Penalty,
+        recipe: dict[str, Any],
         set: str,
         /,
     ) -> None: ...
@@ -41,6 +42,7 @@ class Plan:
         self,
         theta: _Array,
         memory: Sequence[_Array],
+        average: _Array | None,
         X: _Array,
         y: _Array,
         weight: _Array | None,

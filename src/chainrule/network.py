@@ -141,6 +141,12 @@ class Network:
             for name, value in block.measured(params[k], caches[k]).items()
         }
 
+    def settle(self, theta: NDArray[np.floating], measured: Mapping[str, Array]) -> None:
+        """Put what was measured into θ, in place."""
+        views = self.views(theta) if measured else {}
+        for name, value in measured.items():
+            views[name][:] = value
+
     def backward(
         self, params: Sequence[Mapping[str, Array]], caches: Sequence[Cache], dy: Array
     ) -> list[dict[str, Array]]:

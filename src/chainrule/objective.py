@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from .arrays import Array, check_array, namespace
 from .blocks import PREDICTING, Context
 from .losses import Loss
-from .network import Network
+from .network import Network, Slot
 from .penalties import Penalty
 
 
@@ -127,17 +127,37 @@ class Objective:
         self._add_penalties(products, lambda p, k, name: p.product(params[k][name], dparams[k][name]))
         return network.pack(products)
 
-    def _strength(self, penalty: Penalty) -> Array | float:
-        if not penalty.per_sample:
-            return penalty.strength
-        weight = self.sample_weight
-        total = self.rows if weight is None else namespace(weight).sum(weight)
-        return penalty.strength / (total + (total == 0))
+    @property
+    def proximal(self) -> list[tuple[Penalty, list[Slot]]]:
+        """The penalties that the training loop takes proximal steps for, and what they touch."""
+        return [(penalty, touched) for penalty, touched in self._touched if getattr(penalty, "proximal", False)]
+
+    def strength(self, penalty: Penalty) -> Array | float:
+        """Return λ, divided by the rows (their total weight) where it is per sample."""
+        return penalty.strength / (self.total + (self.total == 0)) if penalty.per_sample else penalty.strength
+
+    @property
+    def total(self) -> Array | int:
+        """The total weight of the rows; their number where they have none."""
+        return self.rows if self.sample_weight is None else namespace(self.sample_weight).sum(self.sample_weight)
+
+    def bare(self) -> Objective:
+        """Return the same objective without penalties."""
+        part = object.__new__(Objective)
+        part.__dict__.update(self.__dict__, penalties=(), _touched=[])
+        return part
+
+    def penalty_and_gradient(self, theta: Array) -> tuple[Array | float, Array]:
+        """Return Σ penalties at θ and its derivative (P,)."""
+        params = self.network.unpack(theta)
+        zeros = self.network.unpack(namespace(theta).zeros_like(theta))
+        self._add_penalties(zeros, lambda p, k, name: p.gradient(params[k][name]))
+        return self._penalty(params), self.network.pack(zeros)
 
     def _penalty(self, params: Sequence[dict[str, Array]]) -> Array | float:
         total: Array | float = 0.0
         for penalty, touched in self._touched:
-            total = total + self._strength(penalty) * sum(penalty.value(params[s.block][s.name]) for s in touched)
+            total = total + self.strength(penalty) * sum(penalty.value(params[s.block][s.name]) for s in touched)
         return total
 
     def _add_penalties(
@@ -145,7 +165,9 @@ class Objective:
     ) -> None:
         """Add each penalty's derivative, times its strength, to the gradients of the parameters it touches."""
         for penalty, touched in self._touched:
-            strength = self._strength(penalty)
+            if getattr(penalty, "proximal", False):
+                continue
+            strength = self.strength(penalty)
             for k, name, *_ in touched:
                 gradients[k][name] = gradients[k][name] + strength * derivative(penalty, k, name)
 

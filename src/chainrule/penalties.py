@@ -86,7 +86,15 @@ class L2(_Sized):
 
 @dataclass(frozen=True)
 class L1(_Sized):
-    """λ Σ |w|, with the sub-gradient 0 at w = 0."""
+    """λ Σ |w|, with the sub-gradient 0 at w = 0.
+
+    `proximal=True` leaves it out of the gradient: the training loop instead pulls every w towards 0 by ηλ after each
+    update, and no further, so that weights become 0 and stay it.
+
+    Source: lecture notes; Parikh and Boyd 2014 (proximal step).
+    """
+
+    proximal: bool = False
 
     def value(self, w: Array) -> Array:
         """Σ |w|."""
@@ -102,4 +110,36 @@ class L1(_Sized):
         return namespace(w).zeros_like(v)
 
 
-PENALTIES: Mapping[str, type[L1] | type[L2]] = MappingProxyType({"l1": L1, "l2": L2})
+@dataclass(frozen=True)
+class ElasticNet(_Sized):
+    """λ (ρ Σ |w| + ½ (1 - ρ) Σ w²), ρ the `ratio`: L1 and L2 in one.
+
+    Source: Zou and Hastie 2005.
+
+    >>> import numpy as np
+    >>> ElasticNet(1.0, ratio=0.25).gradient(np.array([2.0]))
+    array([1.75])
+    """
+
+    ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        limits.check(self, {"ratio": limits.PROPORTION})
+
+    def value(self, w: Array) -> Array:
+        """ρ Σ |w| + ½ (1 - ρ) Σ w²."""
+        return self.ratio * L1(1.0).value(w) + (1 - self.ratio) * L2(1.0).value(w)
+
+    def gradient(self, w: Array) -> Array:
+        """ρ sign w + (1 - ρ) w."""
+        return self.ratio * L1(1.0).gradient(w) + (1 - self.ratio) * w
+
+    def product(self, w: Array, v: Array) -> Array:
+        """(1 - ρ) v."""
+        return (1 - self.ratio) * v
+
+
+PENALTIES: Mapping[str, type[L1] | type[L2] | type[ElasticNet]] = MappingProxyType(
+    {"l1": L1, "l2": L2, "elastic_net": ElasticNet}
+)

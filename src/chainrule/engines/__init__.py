@@ -16,6 +16,7 @@ from ..losses import Loss
 from ..network import Network
 from ..objective import Objective
 from ..optimizers import Memory, UpdateRule
+from ..recipe import PLAIN, Recipe
 from . import native
 from .native import NativeEngine
 from .reference import ReferenceEngine, Steps, steps_of
@@ -91,7 +92,13 @@ def check(engine: str) -> None:
 
 
 def build(
-    engine: str, objective: Objective, rule: UpdateRule | None, seed: int, n_threads: int | None, dtype: Any = None
+    engine: str,
+    objective: Objective,
+    rule: UpdateRule | None,
+    seed: int,
+    n_threads: int | None,
+    dtype: Any = None,
+    recipe: Recipe = PLAIN,
 ) -> Engine:
     """Return the engine for "auto" or a name of ENGINES, ready to run steps on the objective.
 
@@ -103,10 +110,10 @@ def build(
     if engine == "reference" or (engine == "auto" and reason):
         if engine == "auto" and not native.MISSING:
             warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)
-        return ReferenceEngine(objective, rule, seed)
+        return ReferenceEngine(objective, rule, seed, recipe)
     if reason:
         raise ValueError(f"the native engine cannot run this: {reason}")
-    return NativeEngine(objective, rule, seed, n_threads)
+    return NativeEngine(objective, rule, seed, n_threads, recipe)
 
 
 def evaluator(

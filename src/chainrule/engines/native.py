@@ -34,7 +34,8 @@ from ..losses import (
 from ..network import Network
 from ..objective import Objective
 from ..optimizers import OPTIMIZERS, Memory, UpdateRule
-from ..penalties import L1, L2
+from ..penalties import KINDS, L1, L2, ElasticNet
+from ..recipe import PLAIN, Recipe
 from .lowering import lower
 from .reference import Steps
 
@@ -62,7 +63,7 @@ LOSS_SETTINGS: dict[type, Callable[[Any, int], float]] = {
 }
 """The one number that a loss hands to the core, from the loss and its number of outputs; 0 for the others."""
 
-NO_PENALTY = (0.0, 0.0, 0.0, 0.0)
+NO_PENALTY = [0.0] * 6
 
 
 @cache
@@ -141,24 +142,42 @@ def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = 
         return f"the loss {objective.loss!r} is not of the table"
     if rule is not None and _rule_name(rule) is None:
         return f"the update rule {rule!r} is not of the table"
-    if any(type(p) not in (L1, L2) or not {*p.kinds} <= {"weight", "bias"} for p in objective.penalties):
-        return "a penalty is not L1 or L2 on weights or biases"
+    if any(type(p) not in PARTS or not {*p.kinds} <= {"weight", "bias"} for p in objective.penalties):
+        return "a penalty is not of the table, or on other parameters than weights and biases"
     return None
 
 
-def _strengths(objective: Objective, kind: str) -> tuple[float, float, float, float]:
-    """Return λ₁ and λ₂ on one kind of parameter: fixed, then those divided by the rows."""
-
-    def total(penalty: type, per_sample: bool) -> float:
-        chosen = (
-            p for p in objective.penalties if type(p) is penalty and p.per_sample == per_sample and kind in p.kinds
-        )
-        return float(sum(p.strength for p in chosen))
-
-    return total(L1, False), total(L2, False), total(L1, True), total(L2, True)
+PARTS: dict[type, Callable[[Any], tuple[float, float, float]]] = {
+    L1: lambda penalty: (0.0, 0.0, penalty.strength) if penalty.proximal else (penalty.strength, 0.0, 0.0),
+    L2: lambda penalty: (0.0, penalty.strength, 0.0),
+    ElasticNet: lambda penalty: (penalty.ratio * penalty.strength, (1 - penalty.ratio) * penalty.strength, 0.0),
+}
+"""What each penalty is made of: λ₁ and λ₂ in the gradient, and λ₁ as a proximal step."""
 
 
-def _plan(objective: Objective, rule: UpdateRule | None, batch: int) -> _core.Plan:
+def _strengths(objective: Objective, kind: str) -> list[float]:
+    """Return the three parts of the penalties on one kind of parameter: fixed, then those divided by the rows."""
+    totals = np.zeros((2, 3))
+    for penalty in objective.penalties:
+        if kind in penalty.kinds:
+            totals[int(penalty.per_sample)] += PARTS[type(penalty)](penalty)
+    return totals.reshape(-1).tolist()
+
+
+def _recipe(recipe: Recipe, batch: int) -> dict[str, Any]:
+    """Return a recipe as the core takes it, for batches of so many rows."""
+    clip, limit = recipe.clip or ("none", 0.0)
+    return {
+        "clip": clip,
+        "limit": float(limit),
+        "max_norm": float(recipe.max_norm or 0.0),
+        "rates": [recipe.rate(kind) for kind in KINDS],
+        "share": 0.0 if recipe.average is None else 1.0 - recipe.average,
+        "part": -(-batch // recipe.accumulate),
+    }
+
+
+def _plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe: Recipe) -> _core.Plan:
     """Return the core's plan for an objective without `obstacle`."""
     settings = () if rule is None else astuple(rule)[1:]  # type: ignore[call-overload]  # the first is the rate
     return _core.Plan(
@@ -171,6 +190,7 @@ def _plan(objective: Objective, rule: UpdateRule | None, batch: int) -> _core.Pl
         (_rule_name(rule) or "", [float(s) for s in settings]),
         _strengths(objective, "weight"),
         _strengths(objective, "bias"),
+        _recipe(recipe, batch),
         instruction_set(),
     )
 
@@ -181,11 +201,16 @@ class NativeEngine:
     name = "native"
 
     def __init__(
-        self, objective: Objective, rule: UpdateRule | None = None, seed: int = 0, n_threads: int | None = None
+        self,
+        objective: Objective,
+        rule: UpdateRule | None = None,
+        seed: int = 0,
+        n_threads: int | None = None,
+        recipe: Recipe = PLAIN,
     ) -> None:
         if reason := obstacle(objective, rule):
             raise ValueError(f"the native engine cannot run this: {reason}")
-        self.objective, self.rule, self.seed = objective, rule, seed
+        self.objective, self.rule, self.seed, self.recipe = objective, rule, seed, recipe
         self.threads = threads(n_threads)
         hard = objective.loss.targets == "classes" and objective.y.ndim == 1
         self._X = _plain(objective.X)
@@ -196,7 +221,7 @@ class NativeEngine:
 
     def _plan(self, batch: int) -> Any:
         if batch not in self._plans:
-            self._plans = {batch: _plan(self.objective, self.rule, batch)}
+            self._plans = {batch: _plan(self.objective, self.rule, batch, self.recipe)}
         return self._plans[batch]
 
     def run(
@@ -212,10 +237,12 @@ class NativeEngine:
         rates = np.asarray(learning_rates, np.float64)
         losses = np.empty(len(rates))
         batch = self._X.shape[0] if order is None else batch_size
-        memory = [value for name, value in state.items() if name != "t"]
+        memory = [value for name, value in state.items() if name not in ("t", "average")]
+        average = None if self.recipe.average is None else state["average"]
         done, reported, norm, raised = self._plan(batch).run(
             theta,
             memory,
+            average,
             self._X,
             self._y,
             self._weight,
@@ -278,8 +305,10 @@ def plan_for(network: Network, theta: Array, X: Array) -> Any:
 def prediction_plan(network: Network, dtype: str) -> _core.Plan:
     """Return the core's plan for predicting with a network."""
     loss, rule = ("squared_error", 1.0), ("gradient", list[float]())  # not used
-    sizes, penalties = (network.size, 0), (NO_PENALTY, NO_PENALTY)
-    return _core.Plan(dtype, network.inputs, *_lowered(network), *sizes, loss, rule, *penalties, instruction_set())
+    size, penalties, recipe = network.size, (NO_PENALTY, NO_PENALTY), _recipe(PLAIN, 0)
+    return _core.Plan(
+        dtype, network.inputs, *_lowered(network), size, 0, loss, rule, *penalties, recipe, instruction_set()
+    )
 
 
 def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:

@@ -7,6 +7,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <optional>
@@ -106,17 +107,17 @@ class Signals final : public Watch {
     std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
 };
 
-using PenaltyArgument = std::tuple<double, double, double, double>;
+using PenaltyArgument = std::tuple<double, double, double, double, double, double>;
 
 constexpr Index MOST = Index{1} << 40;  // of any size: beyond it products of sizes would not fit
 
 // One entry of a dict, as a number (or text) of its kind.
 template <class V> V entry(const nb::dict& dict, const char* name) {
-    if (!dict.contains(name)) refuse(std::string("a layer lacks its entry ") + name);
+    if (!dict.contains(name)) refuse(std::string("the entry is missing: ") + name);
     try {
         return nb::cast<V>(dict[name]);
     } catch (const nb::cast_error&) {
-        refuse(std::string("a layer's entry ") + name + " is of the wrong type");
+        refuse(std::string("the entry ") + name + " is of the wrong type");
     }
 }
 
@@ -170,15 +171,26 @@ LayerSpec layer_of(const nb::dict& dict) {
             entry<std::uint64_t>(dict, "connect_block")};
 }
 
+RecipeSpec recipe_of(const nb::dict& dict, Index batch) {
+    RecipeSpec recipe{static_cast<Clip>(row_of(entry<std::string>(dict, "clip"), CLIP_NAMES, "clip")), entry<double>(dict, "limit"),
+                      entry<double>(dict, "max_norm"), {}, entry<double>(dict, "share"), entry<Index>(dict, "part")};
+    const auto rates = entry<std::vector<double>>(dict, "rates");
+    if (rates.size() != KINDS) refuse("the recipe needs a rate for each kind of parameters");
+    std::copy(rates.begin(), rates.end(), recipe.rates);
+    if (batch && (recipe.part < 1 || recipe.part > batch)) refuse("the parts of a batch are out of range");
+    return recipe;
+}
+
 Spec spec_of(Index inputs, const nb::dict& input, const std::vector<nb::dict>& layers, Index parameters, Index batch,
              const std::pair<std::string, double>& loss, const std::pair<std::string, std::vector<double>>& rule,
-             const PenaltyArgument& weights, const PenaltyArgument& biases, const std::string& set) {
+             const PenaltyArgument& weights, const PenaltyArgument& biases, const nb::dict& recipe, const std::string& set) {
     if (inputs < 1 || inputs > MOST) refuse("inputs are out of range");
     if (parameters < 1) refuse("parameters are out of range");
     if (batch < 0 || batch > MOST) refuse("the batch is out of range");
     if (layers.empty()) refuse("a network needs a layer");
     Spec spec{inputs, noise_of(input), {}, parameters, batch, row_of(loss.first, LOSS_NAMES, "loss"), loss.second,
-              row_of(rule.first, RULE_NAMES, "update rule"), rule.second, {}, {}, set_of(set)};
+              row_of(rule.first, RULE_NAMES, "update rule"), rule.second, {}, {}, recipe_of(recipe, batch),
+              set_of(set)};
     if (static_cast<int>(rule.second.size()) != RULE_SETTINGS[spec.rule]) refuse("the update rule has other settings");
     for (const nb::dict& layer : layers) {
         spec.layers.push_back(layer_of(layer));
@@ -188,7 +200,7 @@ Spec spec_of(Index inputs, const nb::dict& input, const std::vector<nb::dict>& l
     const LayerSpec& last = spec.layers.back();
     if (last.norm || last.live || last.noise.dropped || last.noise.deviation) refuse("the last layer has more than an activation");
     const auto penalty = [](const PenaltyArgument& p) {
-        return PenaltySpec{std::get<0>(p), std::get<1>(p), std::get<2>(p), std::get<3>(p)};
+        return std::apply([](auto... part) { return PenaltySpec{part...}; }, p);
     };
     spec.weights = penalty(weights);
     spec.biases = penalty(biases);
@@ -216,7 +228,7 @@ template <class T> struct Checked {
 };
 
 template <class T>
-std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOut& theta, const std::vector<InOut>& memory, const In& X,
+std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOut& theta, const std::vector<InOut>& memory, const std::optional<InOut>& average, const In& X,
                                      const In& y, const std::optional<In>& weight, const std::optional<In>& order,
                                      Index batch, const In& learning_rates, Index t, std::uint64_t seed, std::uint64_t step,
                                      const InOut& losses, int threads) {
@@ -229,6 +241,7 @@ std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOu
     if (static_cast<int>(memory.size()) != RULE_MEMORIES[spec.rule]) refuse("the update rule has other arrays of memory");
     T* memories[3] = {};
     for (std::size_t k = 0; k < memory.size(); ++k) memories[k] = memory_of<T>(memory[k], "memory", {spec.parameters});
+    T* follower = average ? memory_of<T>(*average, "average", {spec.parameters}) : nullptr;
     if (t < 0) refuse("t must not be negative");
     if (!order) batch = rows.data.rows;
     if (batch < 1 || batch > spec.batch) refuse("batches of this engine have 1 to " + std::to_string(spec.batch) + " rows");
@@ -249,7 +262,7 @@ std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOu
     Outcome outcome;
     if (steps > 0) {
         const WithoutInterpreter free;
-        outcome = trainer.run(rows.data, at, memories, taken, count, batch, rates, steps, static_cast<double>(t), seed, step,
+        outcome = trainer.run(rows.data, at, memories, follower, taken, count, batch, rates, steps, static_cast<double>(t), seed, step,
                               reported, threads, &signals);
     }
     // What a signal handler raised goes back as a value, so that the caller can count the steps first.
@@ -341,19 +354,19 @@ NB_MODULE(_core, m) {
              [](Plan* self, const std::string& dtype, Index inputs, const nb::dict& input, const std::vector<nb::dict>& layers,
                 Index parameters, Index batch, const std::pair<std::string, double>& loss,
                 const std::pair<std::string, std::vector<double>>& rule, const PenaltyArgument& weights,
-                const PenaltyArgument& biases, const std::string& set) {
-                 new (self) Plan(dtype, spec_of(inputs, input, layers, parameters, batch, loss, rule, weights, biases, set));
+                const PenaltyArgument& biases, const nb::dict& recipe, const std::string& set) {
+                 new (self) Plan(dtype, spec_of(inputs, input, layers, parameters, batch, loss, rule, weights, biases, recipe, set));
              })
         .def("run",
-             [](Plan& self, const InOut& theta, const std::vector<InOut>& memory, const In& X, const In& y,
+             [](Plan& self, const InOut& theta, const std::vector<InOut>& memory, const std::optional<InOut>& average, const In& X, const In& y,
                 const std::optional<In>& weight, const std::optional<In>& order, Index batch, const In& learning_rates,
                 Index t, std::uint64_t seed, std::uint64_t step, const InOut& losses, int threads) {
                  return self.with([&](auto& trainer) {
-                     return run(trainer, theta, memory, X, y, weight, order, batch, learning_rates, t, seed, step, losses,
+                     return run(trainer, theta, memory, average, X, y, weight, order, batch, learning_rates, t, seed, step, losses,
                                 threads);
                  });
              },
-             nb::arg("theta"), nb::arg("memory"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(),
+             nb::arg("theta"), nb::arg("memory"), nb::arg("average").none(), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(),
              nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("t"), nb::arg("seed"),
              nb::arg("step"), nb::arg("losses"), nb::arg("threads"))
         .def("value",

@@ -87,13 +87,17 @@ template <class T> struct Layer {
     T* inverse;        // 1/σ: of each column, or of each row
     T* batch_mean;     // of each column
     T* batch_variance;
+    T* settled_mean;   // the running statistics after this wave
+    T* settled_variance;
     T* gradient;       // unit by unit; used where a batch has more than DEPTH rows
 };
 
 // λ of the penalties on one kind of parameter, already divided where it is per sample.
 template <class T> struct Strengths {
-    T l1, l2;
+    T l1, l2, shrink;  // shrink: λ₁ of a proximal step, beside the gradient
 };
+
+enum Clip { NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_UNIT };
 
 template <class T> struct Loss {
     int kind;
@@ -131,6 +135,8 @@ struct Phase {
 };
 
 template <class T> struct Step {
+    bool defers() const { return clip == CLIP_NORM || clip == CLIP_UNIT; }  // moves when the whole gradient is known
+
     int layers, back_to;  // the layer that the way back from the loss ends at
     Layer<T>* layer;
     Noise<T> input;
@@ -154,6 +160,14 @@ template <class T> struct Step {
     T* memory[3];
     int rule;
     T constant[KINDS][8];
+    T rate[KINDS];
+    bool care;        // something of what follows is wanted
+    Clip clip;
+    T limit;          // of the gradient's entries or norms
+    T factor;         // that shortens the whole gradient
+    T max_norm;       // of each unit's incoming weights; 0: none
+    T* average;       // of θ, or null: moves by `share` of the way to θ
+    T share;
     Strengths<T> weights, biases;
     double* norm;     // per slot: Σ g²; null where nobody asks
     double* l1;       // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
@@ -166,6 +180,9 @@ template <class T> struct Program {
     void (*rows)(const Step<T>&, Scratch<T>&, const Phase&, Index first, Index last, bool backward);
     void (*columns)(const Step<T>&, const Phase&, Index first, Index last);
     void (*update)(const Step<T>&, Scratch<T>&, Index first, Index last);
+    void (*move)(const Step<T>&, Index first, Index last);
+    void (*shorten)(const Step<T>&, int layer, Index first, Index last, bool gradient);
+    void (*measure)(const Step<T>&, Index first, Index last);
     void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);
     bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);
 };

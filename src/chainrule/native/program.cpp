@@ -186,26 +186,27 @@ template <class T> void fold(const Step<T>& step, const Layer<T>& layer, Index j
     }
 }
 
-// Copy a unit of θ, and what stands beside its first inputs, into panels, as step `number` sees them: both ways round
-// for training.
-template <class T> void pack(const Step<T>& step, const Unit& unit, std::uint64_t number) {
-    const Layer<T>& layer = step.layer[unit.l];
-    const Piece<T> piece = weights_of(step, unit);
-    for (Index j = unit.first; j < unit.last; ++j) {
-        const Index column = j * PANEL<T>, columns = smaller<Index>(PANEL<T>, layer.outputs - column);
-        T* packed = layer.packed + (j * layer.inputs + unit.row) * PANEL<T>;
-        copy(step.theta + piece.at + column - unit.first * PANEL<T>, piece.apart, piece.rows, columns, packed);
-        for (int k = 0; unit.row == 0 && k < UNIT_PARAMETERS; ++k) {
-            const Units<T>& units = layer.units[k];
-            if (units.at < 0) continue;
-            if (k != SLOPE || !layer.shared_slope) copy(step.theta + units.at + column, 0, 1, columns, units.packed + column);
-            else  // who moves it packs it for all
-                for (Index c = 0; j == 0 && c < layer.outputs; ++c) units.packed[c] = step.theta[units.at];
-        }
-        if (layer.norm == BATCH_NORM && !step.training) fold(step, layer, j, packed, piece.rows, unit.row == 0);
-        if (layer.disconnected != 0 && step.training) disconnect(step, layer, number, unit.row, piece.rows, j, packed, PANEL<T>);
-        if (layer.transposed) transpose(packed, layer.transposed + unit.row * layer.outputs + column * PANEL<T>, piece.rows, columns);
+// Copy panel j of W from a row on, and what stands beside its first inputs, into the workspace as step `number` sees them:
+// both ways round for training.
+template <class T> void pack_panel(const Step<T>& step, const Layer<T>& layer, Index row, Index j, std::uint64_t number) {
+    const Index column = j * PANEL<T>, columns = smaller<Index>(PANEL<T>, layer.outputs - column);
+    const Index rows = smaller<Index>(PANEL<T>, layer.inputs - row);
+    T* packed = layer.packed + (j * layer.inputs + row) * PANEL<T>;
+    copy(step.theta + layer.weights + row * layer.outputs + column, layer.outputs, rows, columns, packed);
+    for (int k = 0; row == 0 && k < UNIT_PARAMETERS; ++k) {
+        const Units<T>& units = layer.units[k];
+        if (units.at < 0) continue;
+        if (k != SLOPE || !layer.shared_slope) copy(step.theta + units.at + column, 0, 1, columns, units.packed + column);
+        else  // who moves it packs it for all
+            for (Index c = 0; j == 0 && c < layer.outputs; ++c) units.packed[c] = step.theta[units.at];
     }
+    if (layer.norm == BATCH_NORM && !step.training) fold(step, layer, j, packed, rows, row == 0);
+    if (layer.disconnected != 0 && step.training) disconnect(step, layer, number, row, rows, j, packed, PANEL<T>);
+    if (layer.transposed) transpose(packed, layer.transposed + row * layer.outputs + column * PANEL<T>, rows, columns);
+}
+
+template <class T> void pack(const Step<T>& step, const Unit& unit, std::uint64_t number) {
+    for (Index j = unit.first; j < unit.last; ++j) pack_panel(step, step.layer[unit.l], unit.row, j, number);
 }
 
 template <class T> void prepare(const Step<T>& step, Index first, Index last) {
@@ -270,19 +271,49 @@ template <class T> void differentiate(const Step<T>& step, const Unit& unit, Ind
 // The running statistics of a batch normalisation after this step.
 template <class T> void settle(const Step<T>& step, const Unit& unit) {
     const Layer<T>& layer = step.layer[unit.l];
-    if (layer.norm != BATCH_NORM || unit.row || step.wave_rows < 2) return;
-    const T rows = static_cast<T>(step.wave_rows), unbiased = rows / (rows - 1), rest = T(1) - layer.momentum;
-    for (Index c = unit.first * PANEL<T>; c < smaller(unit.last * PANEL<T>, layer.outputs); ++c) {
-        T &mean = step.theta[layer.mean + c], &variance = step.theta[layer.variance + c];
-        mean = rest * mean + layer.momentum * layer.batch_mean[c];
-        variance = rest * variance + layer.momentum * (layer.batch_variance[c] * unbiased);
-    }
+    for (Index j = unit.first; layer.norm == BATCH_NORM && unit.row == 0 && j < unit.last; ++j)
+        for (Index c = j * PANEL<T>; c < smaller((j + 1) * PANEL<T>, layer.outputs); c += LANES<T>) {
+            const int count = static_cast<int>(smaller<Index>(LANES<T>, layer.outputs - c));
+            const auto put = [&](const T* from, Index begin) LAMBDA {
+                const Vector<T> value = load<Vector<T>>(from + c, count);
+                store(step.theta + begin + c, value, count);
+                if (step.average) follow(step, begin + c, value, count);
+            };
+            put(layer.settled_mean, layer.mean);
+            put(layer.settled_variance, layer.variance);
+        }
 }
 
-// Units first to last: the wave's share of the gradient and, after the batch's last rows, the update.
+// The update of a unit and of what stands beside it, from its gradient c, rows `apart`.
+template <class T> void finish_unit(const Step<T>& step, const Unit& unit, T* c, Index apart) {
+    const Move<T> move = MOVE<T>[step.rule][step.care];
+    const Layer<T>& layer = step.layer[unit.l];
+    move(step, weights_of(step, unit), c, apart);
+    each_part(step, unit, [&](UnitParameter which, Index j) {
+        move(step, part_of(step, layer, which, j), layer.units[which].gradient + j * PANEL<T>, 0);
+    });
+    settle(step, unit);
+    pack(step, unit, step.number + 1);
+}
+
+template <class T> void complete_unit(const Step<T>& step, const Unit& unit, T* c, Index apart) {
+    const Layer<T>& layer = step.layer[unit.l];
+    complete(step, weights_of(step, unit), c, apart);
+    each_part(step, unit, [&](UnitParameter which, Index j) {
+        complete(step, part_of(step, layer, which, j), layer.units[which].gradient + j * PANEL<T>, 0);
+    });
+}
+
+// Where the gradient of a unit lies until it is complete; its rows are layer.width panels apart.
+template <class T> INLINE T* gradient_of(const Layer<T>& layer, Index number) {
+    return layer.gradient + (number - layer.first_unit) * layer.width * PANEL<T> * PANEL<T>;
+}
+
+// Units first to last: the wave's share of the gradient and, after the batch's last rows, the update, unless it is
+// deferred until the whole gradient is known.
 template <class T> void update(const Step<T>& step, Scratch<T>& scratch, Index first, Index last) {
-    const Move<T> move = MOVE<T>[step.rule];
     const bool ends = step.wave + step.wave_rows == step.rows;  // then all units move, or none
+    const bool stored = step.rows > DEPTH || step.wave_rows < step.rows || step.defers();
     for (Index k = 0; k < step.wave_rows; k += DEPTH) {
         const Index end = smaller<Index>(k + DEPTH, step.wave_rows);
         const bool add = step.wave + k > 0, done = step.wave + end == step.rows;
@@ -290,20 +321,66 @@ template <class T> void update(const Step<T>& step, Scratch<T>& scratch, Index f
         each_unit(step, first, last, [&](const Unit& unit) {
             const Layer<T>& layer = step.layer[unit.l];
             const Index apart = layer.width * PANEL<T>;
-            T* c = step.rows <= DEPTH ? scratch.unit : layer.gradient + (unit.number - layer.first_unit) * apart * PANEL<T>;
+            T* c = stored ? gradient_of(layer, unit.number) : scratch.unit;
             differentiate(step, unit, k, end, c, apart, add);
             if (!done) return;
-            const Piece<T> weights = weights_of(step, unit);
+            const Index rows = smaller<Index>(PANEL<T>, layer.inputs - unit.row);
             for (Index j = unit.first; layer.disconnected != 0 && j < unit.last; ++j)
-                disconnect(step, layer, step.number, unit.row, weights.rows, j, c + (j - unit.first) * PANEL<T>, apart);
-            move(step, weights, c, apart);
-            each_part(step, unit, [&](UnitParameter which, Index j) {
-                move(step, part_of(step, layer, which, j), layer.units[which].gradient + j * PANEL<T>, 0);
-            });
-            settle(step, unit);
-            pack(step, unit, step.number + 1);
+                disconnect(step, layer, step.number, unit.row, rows, j, c + (j - unit.first) * PANEL<T>, apart);
+            (step.defers() ? complete_unit<T> : finish_unit<T>)(step, unit, c, apart);
         });
     }
+}
+
+// Units first to last: the deferred update.
+template <class T> void move_units(const Step<T>& step, Index first, Index last) {
+    each_unit(step, first, last, [&](const Unit& unit) {
+        const Layer<T>& layer = step.layer[unit.l];
+        finish_unit(step, unit, gradient_of(layer, unit.number), layer.width * PANEL<T>);
+    });
+}
+
+// Call f(row, rows, at, apart) for the pieces of panel j of a layer's weights, or of their gradient, from the top.
+template <class T, class F> INLINE void each_block(const Step<T>& step, const Layer<T>& layer, Index j, bool gradient, F f) {
+    const Index down = panels(layer.inputs, PANEL<T>), unit = layer.first_unit + j / layer.width * down;
+    for (Index i = 0; i < down; ++i) {
+        const Index row = i * PANEL<T>, rows = smaller<Index>(PANEL<T>, layer.inputs - row);
+        if (gradient) f(row, rows, gradient_of(layer, unit + i) + j % layer.width * PANEL<T>, layer.width * PANEL<T>);
+        else f(row, rows, step.theta + layer.weights + row * layer.outputs + j * PANEL<T>, layer.outputs);
+    }
+}
+
+// Panels first to last of a layer: the incoming weights of each unit, or their gradient, shortened to a largest norm.
+template <class T> void shorten(const Step<T>& step, int l, Index first, Index last, bool gradient) {
+    using V = Vector<T>;
+    const Layer<T>& layer = step.layer[l];
+    const V limit = all<V>(gradient ? step.limit : step.max_norm);
+    for (Index j = first; j < last; ++j)
+        for (Index v = 0; v < PANEL<T> && j * PANEL<T> + v < layer.outputs; v += LANES<T>) {
+            const int count = static_cast<int>(smaller<Index>(LANES<T>, layer.outputs - j * PANEL<T> - v));
+            V square = zero<V>();
+            each_block(step, layer, j, gradient, [&](Index, Index rows, T* at, Index apart) LAMBDA {
+                for (Index r = 0; r < rows; ++r) {
+                    const V w = load<V>(at + r * apart + v, count);
+                    square = fma(w, w, square);
+                }
+            });
+            const V norm = square_root(square), factor = select(norm > limit, limit / maximum(norm, limit), all<V>(1));
+            each_block(step, layer, j, gradient, [&](Index row, Index rows, T* at, Index apart) LAMBDA {
+                for (Index r = 0; r < rows; ++r) {
+                    const V w = load<V>(at + r * apart + v, count) * factor;
+                    store(at + r * apart + v, w, count);
+                    if (!gradient && step.average)
+                        follow(step, layer.weights + (row + r) * layer.outputs + j * PANEL<T> + v, w, count);
+                }
+            });
+        }
+    for (Index j = first; !gradient && j < last; ++j)
+        for (Index row = 0; row < layer.inputs; row += PANEL<T>) pack_panel(step, layer, row, j, step.number + 1);
+}
+
+template <class T> void measure_units(const Step<T>& step, Index first, Index last) {
+    each_unit(step, first, last, [&](const Unit& unit) { measure(step, weights_of(step, unit)); });
 }
 
 // Predictions for rows first to last of X, a block at a time through two buffers.
@@ -352,7 +429,8 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
     return false;
 }
 
-template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, take_columns<T>, update<T>, predict<T>, evaluate<T>};
+template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, take_columns<T>, update<T>,
+                                                   move_units<T>, shorten<T>, measure_units<T>, predict<T>, evaluate<T>};
 
 }  // namespace
 }  // namespace chainrule::CHAINRULE_SET

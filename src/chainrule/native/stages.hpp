@@ -199,6 +199,18 @@ template <class T, class F> INLINE void sum_over_rows(Index rows, F f, T* to) {
     }
 }
 
+// What the running statistics become with those of this wave; θ takes them with the update.
+template <class T> void settle(const Step<T>& step, const Layer<T>& layer, Index column, Index count) {
+    const T rows = static_cast<T>(step.wave_rows), unbiased = rows / (rows - 1), rest = T(1) - layer.momentum;
+    for (Index c = column; c < column + count; ++c) {
+        T &mean = layer.settled_mean[c], &variance = layer.settled_variance[c];
+        if (step.wave == 0) mean = step.theta[layer.mean + c], variance = step.theta[layer.variance + c];
+        if (step.wave_rows < 2) continue;
+        mean = rest * mean + layer.momentum * layer.batch_mean[c];
+        variance = rest * variance + layer.momentum * (layer.batch_variance[c] * unbiased);
+    }
+}
+
 // Batch normalisation of one panel, then its activation: z is in y on entry. A single row is normalised by the running
 // statistics.
 template <class T> void normalize_columns(const Step<T>& step, const Layer<T>& layer, Index j) {
@@ -217,9 +229,11 @@ template <class T> void normalize_columns(const Step<T>& step, const Layer<T>& l
         }, variance);
         for (int v = 0; v < PANEL<T>; v += LANES<T>) multiply_by(variance + v, all<V>(share));
     } else {
-        for (Index c = 0; c < count; ++c) mean[c] = step.theta[layer.mean + column + c];
-        for (Index c = 0; c < count; ++c) variance[c] = step.theta[layer.variance + column + c];
+        const T *running = step.wave ? layer.settled_mean : step.theta + layer.mean;
+        const T *spread = step.wave ? layer.settled_variance : step.theta + layer.variance;
+        for (Index c = 0; c < count; ++c) mean[c] = running[column + c], variance[c] = spread[column + c];
     }
+    settle(step, layer, column, count);
     for (int v = 0; v < PANEL<T>; v += LANES<T>)
         store(inverse + v, T(1) / square_root(load<V>(variance + v) + layer.epsilon));
     for (Index at = 0; at < rows * PANEL<T>; at += LANES<T>) {

@@ -24,6 +24,8 @@
 // Activations that learn or draw their slope, from 1 on.
 #define CHAINRULE_LIVE_ACTIVATIONS(X) X(prelu, LearntSlope) X(rrelu, DrawnSlope) X(noisy_relu, DrawnNoise)
 
+#define CHAINRULE_CLIPS(X) X(none) X(value) X(norm) X(unit)
+
 #define CHAINRULE_NORMALIZATIONS(X) X(none) X(batch) X(layer)
 
 #define CHAINRULE_LINKS(X) X(identity) X(softmax) X(sigmoid) X(exp)
@@ -36,6 +38,7 @@ inline constexpr const char* LOSS_NAMES[] = {CHAINRULE_ELEMENT_LOSSES(NAME) CHAI
 inline constexpr const char* RULE_NAMES[] = {CHAINRULE_RULES(NAME)};
 inline constexpr const char* LIVE_NAMES[] = {"none", CHAINRULE_LIVE_ACTIVATIONS(NAME)};
 inline constexpr const char* NORMALIZATION_NAMES[] = {CHAINRULE_NORMALIZATIONS(NAME)};
+inline constexpr const char* CLIP_NAMES[] = {CHAINRULE_CLIPS(NAME)};
 inline constexpr const char* LINK_NAMES[] = {CHAINRULE_LINKS(NAME)};
 #undef NAME
 

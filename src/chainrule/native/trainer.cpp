@@ -80,8 +80,9 @@ template <class T> Noise<T> noise_of(const NoiseSpec& s) {
 // Number the units, and give every layer its places in the workspace.
 template <class T> void Trainer<T>::lay_out() {
     for (const LayerSpec& s : spec_.layers) whole_ |= s.norm == BATCH_NORM;
-    const Index side = PANEL<T>, most = whole_ ? spec_.batch : WAVE, stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
+    const Index side = PANEL<T>, most = whole_ ? spec_.recipe.part : WAVE, stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
     capacity_ = stride / side;
+    wave_ = whole_ ? spec_.recipe.part : capacity_;
     Index inputs = spec_.inputs;
     cost_.push_back(0);
     if (capacity_) x_ = buffers_.emplace_back(static_cast<std::size_t>(panels(inputs, side) * stride)).get();
@@ -139,7 +140,8 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
         if (s.norm) layer.inverse = take(s.norm == LAYER_NORM ? stride : across * side);
         if (s.norm == LAYER_NORM) layer.upstream = take(across * stride);
         if (s.norm == BATCH_NORM) layer.batch_mean = take(across * side), layer.batch_variance = take(across * side);
-        if (spec_.batch > DEPTH) layer.gradient = take(across * down * side * side);
+        if (s.norm == BATCH_NORM) layer.settled_mean = take(across * side), layer.settled_variance = take(across * side);
+        if (spec_.batch > std::min<Index>(DEPTH, wave_) || spec_.recipe.clip >= CLIP_NORM) layer.gradient = take(across * down * side * side);
     }
     const Index units = panels(across, layer.width) * down, wide = layer.width * side;
     for (Index u = 0; u < units; ++u) {
@@ -230,7 +232,8 @@ template <class T> void Trainer<T>::begin(Step<T>& step, const Index* order, Ind
     total += total == 0;
     step.total = static_cast<T>(total);
     const auto strengths = [total](const PenaltySpec& p) {
-        return Strengths<T>{static_cast<T>(p.l1 + p.l1_per_sample / total), static_cast<T>(p.l2 + p.l2_per_sample / total)};
+        return Strengths<T>{static_cast<T>(p.l1 + p.l1_per_sample / total), static_cast<T>(p.l2 + p.l2_per_sample / total),
+                            static_cast<T>(p.shrink + p.shrink_per_sample / total)};
     };
     step.weights = strengths(spec_.weights);
     step.biases = strengths(spec_.biases);
@@ -253,7 +256,7 @@ template <class T> double Trainer<T>::penalty_of(const Step<T>& step) const {
         sums[s >= units_][1] += l2_[s];
     }
     const auto value = [](const Strengths<T>& p, const double (&sum)[2]) {
-        return static_cast<double>(p.l1) * sum[0] + 0.5 * static_cast<double>(p.l2) * sum[1];
+        return (static_cast<double>(p.l1) + static_cast<double>(p.shrink)) * sum[0] + 0.5 * static_cast<double>(p.l2) * sum[1];
     };
     return value(step.weights, sums[0]) + value(step.biases, sums[1]);
 }
@@ -298,7 +301,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
         for (Index k = 0; k < task_.steps; ++k) {
             const Index start = k * task_.batch, rows = task_.order ? std::min(task_.batch, task_.order_rows - start) : task_.batch;
             trainer_.begin(step, task_.order ? task_.order + start : nullptr, 0, rows);
-            step.gathered = !task_.order && k > 0 && rows <= trainer_.capacity_ && !step.input.any();
+            step.gathered = !task_.order && k > 0 && rows <= trainer_.wave_ && !step.input.any();
             if (task_.learn) set_rule(step, k);
             if (!one(step, k, thread, units, phase)) break;
             ++step.number;
@@ -308,18 +311,22 @@ template <class T> class Trainer<T>::Steps final : public Work {
 
   private:
     void set_rule(Step<T>& step, Index k) {
-        double constants[8] = {};
-        rule_constants(step.rule, trainer_.spec_.rule_settings, task_.learning_rates[k], task_.t + 1 + k, constants);
-        for (int kind = 0; kind < KINDS; ++kind)
+        const RecipeSpec& recipe = trainer_.spec_.recipe;
+        for (int kind = 0; kind < KINDS; ++kind) {
+            const double rate = task_.learning_rates[k] * recipe.rates[kind];
+            double constants[8] = {};
+            rule_constants(step.rule, trainer_.spec_.rule_settings, rate, task_.t + 1 + k, constants);
             for (int i = 0; i < 8; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
-        step.norm = k + 1 == task_.steps ? trainer_.norm_.data() : nullptr;
+            step.rate[kind] = static_cast<T>(rate);
+        }
+        step.norm = step.defers() || k + 1 == task_.steps ? trainer_.norm_.data() : nullptr;
     }
 
     // One step; false where training must not go on.
     bool one(Step<T>& step, Index k, int thread, Range units, PhaseWatch& phase) {
         const double penalty = trainer_.penalty_of(step);  // now: soon others write what it reads
         for (step.wave = 0; step.wave < step.rows; step.wave += step.wave_rows) {
-            step.wave_rows = std::min(trainer_.capacity_, step.rows - step.wave);
+            step.wave_rows = std::min(trainer_.wave_, step.rows - step.wave);
             for (const Phase& part : task_.phases) {
                 take(step, part, thread);
                 if (!meet(phase)) return false;
@@ -329,12 +336,39 @@ template <class T> class Trainer<T>::Steps final : public Work {
             if (!task_.learn) continue;
             trainer_.program_.update(step, trainer_.scratch_[thread], units.first, units.last);
             if (!meet(phase)) return false;
+            if (final) take_care(step, thread, units, phase);
         }
         if (thread == 0 && task_.learn) {
             outcome_.done = k + 1;
             if (step.norm) outcome_.norm = root_of_sum(trainer_.norm_);
         }
         return true;
+    }
+
+    // What needs the whole gradient, or θ after the update.
+    void take_care(Step<T>& step, int thread, Range units, PhaseWatch& phase) {
+        const Program<T>& program = trainer_.program_;
+        const auto shorten = [&](bool gradient) {
+            for (int l = 0; l < step.layers; ++l) {
+                const Range range = trainer_.rows_of(panels(step.layer[l].outputs, PANEL<T>), thread, threads_);
+                program.shorten(step, l, range.first, range.last, gradient);
+            }
+            meet(phase);
+        };
+        if (step.clip == CLIP_UNIT) shorten(true);
+        if (step.clip == CLIP_NORM) {
+            const double norm = root_of_sum(trainer_.norm_), limit = trainer_.spec_.recipe.limit;
+            step.factor = static_cast<T>(norm > limit ? limit / norm : 1);
+        }
+        if (step.defers()) {
+            program.move(step, units.first, units.last);
+            meet(phase);
+        }
+        if (step.max_norm == 0) return;
+        shorten(false);
+        if (!step.l2) return;
+        program.measure(step, units.first, units.last);
+        meet(phase);
     }
 
     void take(const Step<T>& step, const Phase& part, int thread) {
@@ -378,7 +412,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
 };
 
 template <class T>
-Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const Index* order, Index order_rows, Index batch,
+Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* average, const Index* order, Index order_rows, Index batch,
                         const double* learning_rates, Index steps, double t, std::uint64_t seed, std::uint64_t number,
                         double* losses, int threads, Watch* watch) {
     const Turn turn(turns_);
@@ -388,6 +422,13 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, const I
     Step<T> step = step_for(data);
     step.theta = theta;
     step.training = true;
+    step.clip = spec_.recipe.clip;
+    step.limit = static_cast<T>(spec_.recipe.limit);
+    step.factor = 1;
+    step.max_norm = static_cast<T>(spec_.recipe.max_norm);
+    step.average = average;
+    step.share = static_cast<T>(spec_.recipe.share);
+    step.care = step.clip || average || spec_.weights.shrinks() || spec_.biases.shrinks();
     step.seed = seed;
     step.number = number;
     for (int k = 0; k < RULE_MEMORIES[spec_.rule]; ++k) step.memory[k] = memory[k];

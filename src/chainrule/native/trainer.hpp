@@ -45,8 +45,18 @@ struct LayerSpec {
 
 // λ₁ and λ₂ on one kind of parameter: given as they are, and divided by the batch's total weight.
 struct PenaltySpec {
-    double l1 = 0, l2 = 0, l1_per_sample = 0, l2_per_sample = 0;
-    bool any() const { return l1 || l2 || l1_per_sample || l2_per_sample; }
+    double l1, l2, shrink, l1_per_sample, l2_per_sample, shrink_per_sample;
+    bool any() const { return l1 || l2 || shrink || l1_per_sample || l2_per_sample || shrink_per_sample; }
+    bool shrinks() const { return shrink || shrink_per_sample; }
+};
+
+// What a step does beside its rule; see recipe.py.
+struct RecipeSpec {
+    Clip clip;
+    double limit, max_norm;
+    double rates[KINDS];
+    double share;  // of the way to θ that its average goes in each step
+    Index part;    // rows that a batch normalisation sees at a time
 };
 
 struct Spec {
@@ -60,6 +70,7 @@ struct Spec {
     int rule;
     std::vector<double> rule_settings;
     PenaltySpec weights, biases;
+    RecipeSpec recipe;
     const InstructionSet* set;
 };
 
@@ -116,8 +127,8 @@ template <class T> class Trainer {
 
     // One update per learning rate, in place in θ and its memory; order null takes all rows in every step. Stops before
     // the update of a batch whose loss is not finite, and between steps when the watch gives up. The random streams are
-    // those of `seed` and of the steps from `number` on.
-    Outcome run(const Data<T>& data, T* theta, T* const* memory, const Index* order, Index order_rows, Index batch,
+    // those of `seed` and of the steps from `number` on. `average` follows θ, where it is not null.
+    Outcome run(const Data<T>& data, T* theta, T* const* memory, T* average, const Index* order, Index order_rows, Index batch,
                 const double* learning_rates, Index steps, double t, std::uint64_t seed, std::uint64_t number,
                 double* losses, int threads, Watch* watch);
 
@@ -158,7 +169,7 @@ template <class T> class Trainer {
     std::vector<Layer<T>> layers_;
     std::vector<Phase> learning_;  // the phases of a step
     bool whole_ = false;           // a batch normalisation needs all rows at once
-    Index units_ = 0, slots_ = 0, capacity_ = 0, products_ = 0, widest_unit_ = 0;
+    Index units_ = 0, slots_ = 0, capacity_ = 0, wave_ = 0, products_ = 0, widest_unit_ = 0;
     std::vector<Index> cost_;  // of the units before each
     std::vector<Buffer<T>> buffers_;
     T* x_ = nullptr;

@@ -1,0 +1,134 @@
+"""What a training step does beside its update rule: gradient care, accumulation, rates by kind, constraints.
+
+Shapes: P parameters; θ and g (P,). A unit's incoming weights are a column of a W (i, o).
+
+One step, in this order: the gradient g of the rows is clipped; the rule moves θ, with a learning rate of each kind's
+own; proximal L1 penalties pull weights to 0; `max_norm` shortens the incoming weights of units.
+
+Source: lecture notes; Pascanu et al. 2013 (clipping); Srivastava et al. 2014 (max-norm); Parikh and Boyd 2014
+(proximal step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import limits
+from .network import Network, Slot
+from .objective import Objective
+from .penalties import KINDS
+
+Vector = NDArray[np.floating]
+
+
+def clip_value(network: Network, g: Vector, limit: float) -> Vector:
+    """Return min(max(g, -c), c), entry by entry."""
+    return np.clip(g, -limit, limit)
+
+
+def clip_norm(network: Network, g: Vector, limit: float) -> Vector:
+    """Return g min(1, c / ‖g‖)."""
+    return g * g.dtype.type(shortening(float(np.linalg.norm(g)), limit))
+
+
+def clip_unit(network: Network, g: Vector, limit: float) -> Vector:
+    """Return g with the part of each unit's incoming weights shortened to a norm of at most c."""
+    g = g.copy()
+    shorten_units(network, g, limit)
+    return g
+
+
+CLIPS: Mapping[str, Callable[[Network, Vector, float], Vector]] = MappingProxyType(
+    {"value": clip_value, "norm": clip_norm, "unit": clip_unit}
+)
+"""The ways to clip a gradient, by name."""
+
+
+def shortening(norm: float, limit: float) -> float:
+    """Return min(1, c / norm); 1 where the norm is no number."""
+    return limit / norm if norm > limit else 1.0
+
+
+def shorten_units(network: Network, v: Vector, limit: float) -> None:
+    """Shorten, in place, each unit's incoming weights in v (P,) to a norm of at most c."""
+    for slot in network.slots:
+        if slot.spec.kind == "weight":
+            w = v[slot.start : slot.stop].reshape(slot.spec.shape)
+            norms = np.sqrt(np.sum(w * w, axis=0))
+            w *= np.where(norms > limit, limit / np.maximum(norms, limit), 1).astype(v.dtype)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does beside the rule.
+
+    `clip` is a row of CLIPS and its limit, such as ("norm", 1.0). `accumulate` batches make one update, from the
+    gradient of all their rows; batch normalisation sees one batch at a time. `rates` multiply the learning rate of a
+    kind of parameters ("weight", "bias", "scale", "slope"). `max_norm` bounds each unit's incoming weights. With
+    `average` d the memory's "average" of θ follows after every step: average ← average + (1 - d) (θ - average).
+
+    Raises ValueError or TypeError for what is out of range, naming it.
+
+    >>> Recipe(clip=("norm", 1.0), rates={"bias": 2.0}).rate("bias")
+    2.0
+    """
+
+    clip: tuple[str, float] | None = None
+    accumulate: int = 1
+    rates: Mapping[str, float] = field(default_factory=dict)
+    max_norm: float | None = None
+    average: float | None = None
+
+    def __post_init__(self) -> None:
+        limits.check(self, {"accumulate": limits.COUNT})
+        if self.max_norm is not None:
+            limits.check(self, {"max_norm": limits.POSITIVE})
+        if self.average is not None:
+            limits.check(self, {"average": limits.SHARE})
+        if self.clip is not None and (self.clip[0] not in CLIPS or not limits.POSITIVE.holds(self.clip[1])):
+            raise ValueError(f"Recipe clip must be one of {', '.join(CLIPS)} and a positive limit, got {self.clip!r}")
+        if not {*self.rates} <= {*KINDS} or not all(map(limits.POSITIVE.holds, self.rates.values())):
+            raise ValueError(f"Recipe rates must be positive factors of {', '.join(KINDS)}, got {self.rates!r}")
+
+    def rate(self, kind: str) -> float:
+        """Return the factor on the learning rate of a kind of parameters."""
+        return float(self.rates.get(kind, 1.0))
+
+    def factors(self, network: Network, dtype: object) -> Vector | float:
+        """Return the factor on the learning rate of every entry of θ: (P,), or 1."""
+        if not self.rates:
+            return 1.0
+        parts = [np.full(slot.stop - slot.start, self.rate(slot.spec.kind)) for slot in network.slots]
+        return np.concatenate(parts).astype(dtype)  # type: ignore[call-overload,no-any-return]  # a dtype
+
+    def clipped(self, network: Network, g: Vector) -> Vector:
+        """Return the gradient, clipped."""
+        return g if self.clip is None else CLIPS[self.clip[0]](network, g, self.clip[1])
+
+    def constrain(self, objective: Objective, theta: Vector, learning_rate: float) -> None:
+        """Take the proximal steps of the penalties that have one, then shorten units; in place in θ."""
+        for penalty, slots in objective.proximal:
+            for slot in slots:
+                shrink(theta, slot, learning_rate * self.rate(slot.spec.kind) * float(objective.strength(penalty)))
+        if self.max_norm is not None:
+            shorten_units(objective.network, theta, self.max_norm)
+
+
+def follow(average: Vector, theta: Vector, decay: float) -> None:
+    """Move the average (P,), in place, towards θ: the exponential moving average of the θ of all steps."""
+    average += average.dtype.type(1 - decay) * (theta - average)
+
+
+def shrink(theta: Vector, slot: Slot, threshold: float) -> None:
+    """θ ← sign(θ) max(|θ| - threshold, 0) on one parameter, in place: the proximal step of L1, with true zeros."""
+    w = theta[slot.start : slot.stop]
+    w[:] = np.sign(w) * np.maximum(np.abs(w) - theta.dtype.type(threshold), 0)
+
+
+PLAIN = Recipe()
+"""Nothing beside the rule."""
