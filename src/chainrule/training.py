@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .arrays import Array
 from .engines import Engine, build, evaluator, steps_of
 from .objective import Objective
-from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
+from .optimizers import Adam, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
 from .schedules import Constant, Moment, Schedule, steady
@@ -314,9 +314,7 @@ def _order(order: str, seed: int, epoch: int, rows: int, batch_size: int) -> NDA
 
 
 def _memory(rule: UpdateRule, objective: Objective, theta: NDArray[np.floating]) -> Memory:
-    if isinstance(rule, AdamW):
-        return rule.init(theta.size, theta.dtype.name, decayed=objective.network.mask("weight"))
-    return rule.init(theta.size, theta.dtype.name)
+    return rule.init(theta.size, theta.dtype.name, decayed=objective.network.mask("weight"))
 
 
 def _rate(optimizer: UpdateRule | Minimizer) -> float:

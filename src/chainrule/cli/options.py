@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..assembly import SETTINGS_OF_RULE
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
 from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Whole
@@ -34,6 +35,9 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {
 
 STEPPING = tuple(name for name, kind in OPTIMIZERS.items() if issubclass(kind, UpdateRule))
 """The solvers that take steps, on batches."""
+
+SCHEDULED = tuple(name for name in STEPPING if OPTIMIZERS[name].scheduled)  # type: ignore[union-attr]  # they step
+"""Those of them that follow a learning-rate schedule."""
 
 MANY_ROWS = 10_000
 """From so many training rows on, a tenth of them is spent on early stopping."""
@@ -104,15 +108,14 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         "power_t": ("learning_rate", ("invscaling",)),
         "decay": ("learning_rate", ("step", "exponential")),
         "decay_every": ("learning_rate", ("step",)),
-        "momentum": ("solver", ("sgd", "momentum", "nesterov")),
+        **{
+            name: ("solver", tuple(solver for solver, taken in SETTINGS_OF_RULE.items() if name in taken))
+            for name in ("beta_1", "beta_2", "epsilon", "weight_decay")
+        },
+        "momentum": ("solver", ("sgd", "momentum", "nesterov")),  # sgd becomes one of the others
         "nesterovs_momentum": ("solver", ("sgd",)),
-        "beta_1": ("solver", ("adam", "adamw")),
-        "beta_2": ("solver", ("adam", "adamw")),
-        "epsilon": ("solver", ("adam", "adamw")),
-        "weight_decay": ("solver", ("adamw",)),
-        **dict.fromkeys(
-            ("learning_rate_init", "learning_rate", "warm_up", "batch_size", "shuffle"), ("solver", STEPPING)
-        ),
+        **dict.fromkeys(("learning_rate_init", "batch_size", "shuffle"), ("solver", STEPPING)),
+        **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
