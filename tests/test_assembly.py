@@ -174,6 +174,7 @@ SCHEDULED: dict[str, Any] = {
     "step": schedules.Step(0.3, 4, 0.6, "epoch"),
     "exponential": schedules.Exponential(0.3, 0.6, "epoch"),
     "cosine": schedules.Cosine(0.3, 0.0),
+    "one_cycle": schedules.OneCycle(0.3, 0.3, 25.0, 1e4),
     "adaptive": schedules.Adaptive(0.3, 5.0, 1e-6),
 }
 

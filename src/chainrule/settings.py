@@ -255,7 +255,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "l1": Setting("loss", Number(0), "L1 penalty on the weights, divided by the rows of the batch"),
         "solver": Setting("optimiser", Choice(tuple(OPTIMIZERS), (UpdateRule, Minimizer)), "update rule or minimiser"),
         "learning_rate_init": Setting(
-            "optimiser", Optional(Number(0, low_open=True, high_open=True)), "learning rate at the start"
+            "optimiser",
+            Optional(Number(0, low_open=True, high_open=True)),
+            "learning rate at the start; the highest one of one_cycle",
         ),
         "learning_rate": Setting("optimiser", Choice(tuple(SCHEDULES), (Schedule,)), "learning-rate schedule"),
         "power_t": Setting("optimiser", Number(0), "exponent of invscaling"),
