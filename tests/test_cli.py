@@ -282,7 +282,7 @@ def test_the_task_can_be_said(tmp_path) -> None:
 
 def test_help_and_version() -> None:
     listed = ok("--help").out
-    for name in ("train", "predict", "evaluate", "summary", "check-gradients", "info"):
+    for name in ("train", "find-lr", "predict", "evaluate", "summary", "check-gradients", "info"):
         assert f"  {name} " in listed
         assert ok(name, "--help").out.startswith(f"Usage: chainrule {name}")
     assert ok("--version").out == f"chainrule {cr.__version__}\n"

@@ -222,6 +222,42 @@ SPECIAL: Mapping[str, tuple[type[ParamType], str]] = {
 }
 
 
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what the data are: target, test rows, task."""
+    options = (
+        click.option(
+            "--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file"
+        ),
+        click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE"),
+        click.option(
+            "--test-fraction",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.2,
+            metavar="NUMBER",
+            help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
+        ),
+        click.option(
+            "--task",
+            type=click.Choice(["auto", "classification", "regression"]),
+            default="auto",
+            help="auto tells from the target  [auto]",
+        ),
+    )
+    for add in options:
+        command = add(command)
+    return command
+
+
+def is_given(ctx: click.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def given_settings(ctx: click.Context) -> dict[str, Any]:
+    """Return the settings that stand on the command line."""
+    return {name: value for name, value in ctx.params.items() if name in SETTINGS and is_given(ctx, name)}
+
+
 def training_options() -> list[click.Option]:
     """Return one option for each setting that the command line offers and an estimator has."""
     known = [name for name, row in SETTINGS.items() if row.on_command_line]
@@ -327,12 +363,16 @@ FIRST = (
 class TrainCommand(click.Command):
     """A command whose help shows ten options first, and the others by group."""
 
+    first: tuple[str, ...] = FIRST
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section."""
         records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx) if isinstance(p, click.Option)}
-        sections = {"The options that matter first": list(FIRST)}
+        sections = {"The options that matter first": list(self.first)}
         for group, heading in HEADINGS.items():
-            sections[heading] = [name for name, row in SETTINGS.items() if row.group == group and name not in FIRST]
+            sections[heading] = [
+                name for name, row in SETTINGS.items() if row.group == group and name not in self.first
+            ]
         placed = {name for names in sections.values() for name in names}
         sections["Running"] += [name for name in records if name is not None and name not in placed]
         for heading, names in sections.items():
