@@ -256,6 +256,7 @@ def test_defaults_follow_the_data() -> None:
     given = settled("regression", {"early_stopping": True, "solver": "lbfgs"}, Facts(100, True, 1.0))
     assert (given["learning_rate_init"], given["learning_rate"], given["scale_target"]) == (None, "cosine", True)
     assert settled("classification", {}, Facts(2, True, 1.0))["batch_size"] == 1
+    assert settled("classification", {"solver": "rprop"}, Facts(500, True, 1.0))["batch_size"] == 500
 
 
 def test_the_tables_name_settings_and_values_there_are() -> None:

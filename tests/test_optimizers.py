@@ -8,6 +8,8 @@ from dataclasses import asdict, fields
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -223,6 +225,19 @@ def test_float32_stays_float32(name: str) -> None:
         theta, memory = rule.update(theta, gradient(t, theta).astype(np.float32), memory, 0.01)
         assert {value.dtype for value in (theta, *memory.values()) if isinstance(value, np.ndarray)} == {np.dtype("f4")}
     assert relative_error(theta, np.array(oracle[-1])) <= 2e-6
+
+
+@every_rule
+def test_arrays_of_jax_go_through_the_same_lines(name: str) -> None:
+    rule, gradient, theta = OPTIMIZERS[name](), Noisy(20, 7), np.linspace(-1, 2, 7).astype(np.float32)
+    memory = rule.init(7, "float32")
+    other, held = jnp.asarray(theta), {k: jnp.asarray(v) if np.ndim(v) else v for k, v in memory.items()}
+    for t in range(20):
+        g = gradient(t, theta).astype(np.float32)
+        theta, memory = rule.update(theta, g, memory, 0.01)
+        other, held = rule.update(other, jnp.asarray(g), held, 0.01)
+        assert isinstance(other, jax.Array)
+        assert relative_error(np.asarray(other), theta) <= 1e-6
 
 
 @every_rule

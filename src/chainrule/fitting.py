@@ -161,24 +161,22 @@ class MLP(TableInputs):
             self._seed = _seed(self.random_state)
         return Rows(X, y, self._weigh(y, weight, X.dtype))
 
-    def range_test(self, X: Any, y: Any, sample_weight: Any = None, **settings_of_test: Any) -> RangeTest:
+    def range_test(self, X: Any, y: Any, sample_weight: Any = None, **test: Any) -> RangeTest:
         """Return the learning-rate range test of a new training on X (n, i) and y; this estimator does not change.
 
         `low`, `high` and `steps` are those of `chainrule.range_test`; `learning_rate_init` and what it depends on
         play no part. Raises ValueError as `fit` does, and for a solver without a learning rate.
         """
-        settings.check(self.get_params(deep=False), type(self).__name__)
-        trial = copy(self)
+        values, trial = self.get_params(deep=False), copy(self)
+        settings.check(values, type(self).__name__)
         rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
         return range_test(
-            trial._objective(rows, assembly.penalties(self.get_params(deep=False))),
+            trial._objective(rows, assembly.penalties(values)),
             trial._starting_state(rows.X.dtype, fresh=True, incremental=False, restart=0).theta,
-            optimizer=assembly.optimizer(self.get_params(deep=False)),  # type: ignore[arg-type]  # it checks
+            optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
             batch_size=self._batch_size(rows.X.shape[0]),
             seed=trial._seed,
-            engine=self.engine,
-            n_threads=self.n_threads,
-            **settings_of_test,
+            **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
 
     def _scores(self, X: Any) -> NDArray[Any]:

@@ -14,11 +14,10 @@ import numpy as np
 
 from ..range_test import BELOW, RangeTest
 from . import show, version
-from .data import prepare
+from .data import data_options, prepare
 from .options import (
     SCHEDULED,
     TrainCommand,
-    data_options,
     given_settings,
     is_given,
     option,
@@ -162,8 +161,8 @@ def _draw(figure: Any, found: RangeTest, path: str) -> None:
     if found.suggestion is not None:
         label = f"suggestion {found.suggestion:.2g}"
         axes.axvline(found.suggestion, color="tab:green", linestyle="--", label=label)
-    low, high = float(found.smoothed.min()), float(found.smoothed[: found.lowest + 1].max())
-    room = 0.2 * (high - low) or 1.0
+    low, high = float(found.losses.min()), float(found.losses[: found.lowest + 1].max())
+    room = 0.1 * (high - low) or 1.0
     axes.set_ylim(low - room, high + 2 * room)  # where the loss blows up, it leaves the picture
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")

@@ -39,6 +39,9 @@ STEPPING = tuple(name for name, kind in OPTIMIZERS.items() if issubclass(kind, U
 SCHEDULED = tuple(name for name in STEPPING if OPTIMIZERS[name].scheduled)  # type: ignore[union-attr]  # they step
 """Those of them that follow a learning-rate schedule."""
 
+WHOLE = tuple(name for name in STEPPING if name not in SCHEDULED)
+"""Those that compare one gradient with the next: both must be of the same rows."""
+
 MANY_ROWS = 10_000
 """From so many training rows on, a tenth of them is spent on early stopping."""
 
@@ -77,8 +80,8 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "hidden_layer_sizes": Default((200, 100)),
         "alpha": Default(0.03),
         "batch_size": Default(
-            lambda f: max(1, min(128 if f.early else 32, f.rows // 2)),
-            "32, at most half the rows; 128 with early stopping",
+            lambda f: f.rows if f.solver in WHOLE else max(1, min(128 if f.early else 32, f.rows // 2)),
+            "32, at most half the rows; 128 with early stopping; all rows for rprop",
         ),
         "max_iter": Default(lambda f: 100 if f.early else 40, "40; 100 with early stopping"),
         "learning_rate": Default(
@@ -220,32 +223,6 @@ SPECIAL: Mapping[str, tuple[type[ParamType], str]] = {
     "class_weight": (ClassWeight, "balanced|LABEL:W,..."),
     "scoring": (Scoring, "NAME"),
 }
-
-
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say what the data are: target, test rows, task."""
-    options = (
-        click.option(
-            "--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file"
-        ),
-        click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE"),
-        click.option(
-            "--test-fraction",
-            type=click.FloatRange(0, 1, max_open=True),
-            default=0.2,
-            metavar="NUMBER",
-            help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
-        ),
-        click.option(
-            "--task",
-            type=click.Choice(["auto", "classification", "regression"]),
-            default="auto",
-            help="auto tells from the target  [auto]",
-        ),
-    )
-    for add in options:
-        command = add(command)
-    return command
 
 
 def is_given(ctx: click.Context, name: str) -> bool:

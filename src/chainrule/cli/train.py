@@ -20,14 +20,13 @@ from ..range_test import RangeTest
 from ..settings import SETTINGS
 from ..tables import TableEncoder
 from . import show, version
-from .data import Data, Rows, can_stratify, encoder_of, prepare, split
+from .data import Data, Rows, can_stratify, data_options, encoder_of, prepare, split
 from .options import (
     ESTIMATORS,
     SIGNATURES,
     Facts,
     TrainCommand,
     by_label,
-    data_options,
     given_settings,
     settled,
     training_options,
