@@ -52,10 +52,11 @@ void moments_and_decay(Settings s, double rate, double t, double* c) {
 
 void moments_ahead(Settings s, double rate, double t, double* c) {
     moments(s, rate, t, c);
-    const double base = 0.96, share = real_power(base, s[3]);
-    const double here = s[0] * (1 - 0.5 * real_power(base, s[3] * t)), ahead = s[0] * (1 - 0.5 * real_power(base, s[3] * (t + 1)));
-    double product = 1, faded = share;
-    for (double k = 1; k <= t && product > 0x1p-64; ++k, faded *= share) product *= s[0] * (1 - 0.5 * faded);
+    const auto momentum = [&](double faded) { return s[0] * (1 - 0.5 * faded); };
+    const double here = momentum(real_power(0.96, s[3] * t)), ahead = momentum(real_power(0.96, s[3] * (t + 1)));
+    const double share = real_power(0.96, s[3]);
+    double product = 1, faded = share;  // beyond some 60 steps 1 - product does not show the product
+    for (double k = 1; k <= t && product > 0x1p-64; ++k, faded *= share) product *= momentum(faded);
     c[0] = rate * ahead / (1 - product * ahead);
     c[7] = rate * (1 - here) / (1 - product);
 }
@@ -63,11 +64,13 @@ void moments_ahead(Settings s, double rate, double t, double* c) {
 void rectified_moments(Settings s, double rate, double t, double* c) {
     moments(s, rate, t, c);
     const double rest = power(s[1], t), most = 2 / (1 - s[1]) - 1, rho = most - 2 * t * rest / (1 - rest);
-    const bool trusted = rho > 5;
-    if (trusted)
+    if (rho > 5) {
         c[0] *= std::sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * std::sqrt(1 - rest);
-    c[5] = trusted;
-    if (!trusted) c[6] = 1;
+        c[5] = 1;
+    } else {  // the root of v times 0, plus 1, is no divisor at all
+        c[5] = 0;
+        c[6] = 1;
+    }
 }
 
 void signs(Settings s, double rate, double, double* c) {

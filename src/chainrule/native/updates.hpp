@@ -1,4 +1,4 @@
-// The update rules, row for row those of optimizers/rules.py and modern.py, applied to a gradient that is still in the cache.
+// The update rules, row for row those of optimizers/ (rules.py, modern.py), applied to a gradient still in the cache.
 #pragma once
 
 #include "plan.hpp"
