@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import Activation, Dense, Network, Objective
 from chainrule.blocks import PREDICTING, Context
 from chainrule.losses import CrossEntropy
-from chainrule.optimizers import OPTIMIZERS, AdamW, UpdateRule
+from chainrule.optimizers import OPTIMIZERS, UpdateRule
 from chainrule.penalties import L2
 from chainrule.randomness import Stream
 
@@ -49,9 +49,7 @@ def naive_training(
     objective: Objective, theta: Any, rule: UpdateRule, rate: float, batch_size: int, order: str, seed: int
 ) -> Iterator[Epoch]:
     """Train for ever, one whole and pure update per batch, with nothing of the loop's own machinery."""
-    memory, step, epoch = rule.init(theta.size, theta.dtype.name), 0, 0
-    if isinstance(rule, AdamW):
-        memory["decayed"] = objective.network.mask("weight").astype(theta.dtype)
+    memory, step, epoch = rule.init(theta.size, theta.dtype.name, objective.network.mask("weight")), 0, 0
     while True:
         total, gradient = 0.0, None
         for rows in naive_batches(order, seed, epoch, objective.rows, batch_size):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from chainrule import Activation, Dense, Network, Objective
 from chainrule.activations import ACTIVATIONS
 from chainrule.losses import Loss
-from chainrule.optimizers import AdamW, UpdateRule
+from chainrule.optimizers import UpdateRule
 from chainrule.penalties import L1, L2
 from naive_loops import RULES
 from strategies import (
@@ -152,5 +152,4 @@ def trainable(loss: Loss, dtype: str, rows: int = 150, weighted: bool = True, pe
 
 
 def memory_for(rule: UpdateRule, case: Case) -> Any:
-    mask = {"decayed": case.objective.network.mask("weight")} if isinstance(rule, AdamW) else {}
-    return rule.init(case.theta.size, case.dtype, **mask)
+    return rule.init(case.theta.size, case.dtype, case.objective.network.mask("weight"))

@@ -139,6 +139,11 @@ RULES: dict[str, tuple[Any, Any]] = {
     "rmsprop": (optimizers.RMSProp(1e-3, 0.9, 1e-8), optimizers.RMSProp(0.3, 0.9, 1e-8)),
     "adam": (optimizers.Adam(1e-3, 0.9, 0.999, 1e-8), optimizers.Adam(0.3, 0.6, 0.5, 0.4)),
     "adamw": (optimizers.AdamW(1e-3, 0.9, 0.999, 1e-8, 0.01), optimizers.AdamW(0.3, 0.6, 0.5, 0.4, 0.2)),
+    "nadam": (optimizers.NAdam(2e-3, 0.9, 0.999, 1e-8, 4e-3), optimizers.NAdam(0.3, 0.6, 0.5, 0.4, 4e-3)),
+    "amsgrad": (optimizers.AMSGrad(1e-3, 0.9, 0.999, 1e-8), optimizers.AMSGrad(0.3, 0.6, 0.5, 0.4)),
+    "radam": (optimizers.RAdam(1e-3, 0.9, 0.999, 1e-8), optimizers.RAdam(0.3, 0.6, 0.5, 0.4)),
+    "lion": (optimizers.Lion(1e-4, 0.9, 0.99, 0.01), optimizers.Lion(0.3, 0.6, 0.99, 0.2)),
+    "rprop": (optimizers.Rprop(0.01, 0.5, 1.2, 1e-6, 50.0), optimizers.Rprop(0.3, 0.5, 1.2, 1e-6, 50.0)),
     "lbfgs": (optimizers.LBFGS(10, 1e-4, 15000), optimizers.LBFGS(10, 0.01, 9)),
 }
 """For each solver the optimiser that the default settings give, and that of FACTORS."""
@@ -169,6 +174,7 @@ SCHEDULED: dict[str, Any] = {
     "step": schedules.Step(0.3, 4, 0.6, "epoch"),
     "exponential": schedules.Exponential(0.3, 0.6, "epoch"),
     "cosine": schedules.Cosine(0.3, 0.0),
+    "one_cycle": schedules.OneCycle(0.3, 0.3, 25.0, 1e4),
     "adaptive": schedules.Adaptive(0.3, 5.0, 1e-6),
 }
 

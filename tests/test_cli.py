@@ -256,6 +256,7 @@ def test_defaults_follow_the_data() -> None:
     given = settled("regression", {"early_stopping": True, "solver": "lbfgs"}, Facts(100, True, 1.0))
     assert (given["learning_rate_init"], given["learning_rate"], given["scale_target"]) == (None, "cosine", True)
     assert settled("classification", {}, Facts(2, True, 1.0))["batch_size"] == 1
+    assert settled("classification", {"solver": "rprop"}, Facts(500, True, 1.0))["batch_size"] == 500
 
 
 def test_the_tables_name_settings_and_values_there_are() -> None:
@@ -282,7 +283,7 @@ def test_the_task_can_be_said(tmp_path) -> None:
 
 def test_help_and_version() -> None:
     listed = ok("--help").out
-    for name in ("train", "predict", "evaluate", "summary", "check-gradients", "info"):
+    for name in ("train", "find-lr", "predict", "evaluate", "summary", "check-gradients", "info"):
         assert f"  {name} " in listed
         assert ok(name, "--help").out.startswith(f"Usage: chainrule {name}")
     assert ok("--version").out == f"chainrule {cr.__version__}\n"

@@ -12,8 +12,9 @@ from chainrule import Activation, Dense, Network, Objective, engines
 from chainrule.activations import ACTIVATIONS
 from chainrule.engines import NativeEngine, ReferenceEngine, native
 from chainrule.losses import CrossEntropy, Loss, Poisson, SquaredError
-from chainrule.optimizers import OPTIMIZERS, SGD, Adam, UpdateRule
+from chainrule.optimizers import OPTIMIZERS, SGD, Adam, NAdam, UpdateRule
 from chainrule.penalties import L1, L2
+from naive_loops import RULES
 from native_cases import (
     LATER,
     ONCE,
@@ -179,6 +180,21 @@ def test_the_gradient_leaves_theta_alone() -> None:
     again = engine.value_and_gradient(theta)
     assert first[0] == again[0]
     assert first[1].tobytes() == again[1].tobytes()
+
+
+DECAYS = [NAdam(momentum_decay=decay) for decay in (0, 0.37, 1, 12.5, 1e300)]
+
+
+@pytest.mark.parametrize("rule", [*(OPTIMIZERS[name]() for name in RULES), *DECAYS], ids=repr)
+@pytest.mark.parametrize("t", [3, 4, 59, 1000, 123_456, 10**9])
+def test_the_numbers_of_a_rule_at_any_step(rule: UpdateRule, t: int) -> None:
+    case, moves = trainable(CrossEntropy(), "float64"), []
+    for engine in (ReferenceEngine(case.objective, rule), NativeEngine(case.objective, rule)):
+        theta, memory = case.theta.copy(), memory_for(rule, case)
+        memory["t"] = t
+        engine.run(theta, memory, None, case.objective.rows, [1e-3] * 3)
+        moves.append(theta - case.theta)
+    assert relative_error(moves[1], moves[0]) <= LATER["float64"]
 
 
 def stopped(case: Case, order: Any, batch: int, steps: int, rule: UpdateRule, theta: Any = None) -> None:

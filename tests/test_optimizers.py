@@ -8,6 +8,8 @@ from dataclasses import asdict, fields
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,6 +95,36 @@ ROWS: dict[str, Row] = {
         {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.3},
         ((0.1, 2800), (0.1, 4000), (0.02, 3600), (0.5, 30), (0.1, 110)),
     ),
+    "nadam": Row(
+        paper.nadam,
+        {**ADAM, "learning_rate": 2e-3, "momentum_decay": 4e-3},
+        {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3, "momentum_decay": 0.3},
+        ((0.2, 150), (0.5, 400), (0.005, 6000), (0.5, 50), (0.1, 260)),
+    ),
+    "amsgrad": Row(
+        paper.amsgrad,
+        ADAM,
+        {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
+        ((0.2, 180), (1, 250), (0.5, 500), (0.5, 30), (0.1, 110)),
+    ),
+    "radam": Row(
+        paper.radam,
+        ADAM,
+        {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
+        ((0.5, 200), (1, 600), (0.004, 8000), (0.5, 80), (0.2, 150)),
+    ),
+    "lion": Row(
+        paper.lion,
+        {"learning_rate": 1e-4, "beta_1": 0.9, "beta_2": 0.99, "weight_decay": 0.01},
+        {"beta_1": 0.5, "beta_2": 0.9, "weight_decay": 0.3},
+        ((0.0005, 6500), (0.001, 3200), (0.001, 3500), (0.05, 80), (0.05, 250)),
+    ),
+    "rprop": Row(
+        paper.rprop,
+        {"learning_rate": 0.01, "eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50.0},
+        {"eta_minus": 0.3, "eta_plus": 1.5, "step_min": 1e-3, "step_max": 0.02},
+        ((0.01, 80), (0.01, 300), (0.01, 1800), (0.1, 40), (0.1, 110)),
+    ),
     "lbfgs": Row(
         None,
         {"history": 10, "tolerance": 1e-4, "max_evaluations": 15000},
@@ -174,10 +206,11 @@ def test_momentum_is_the_heavy_ball() -> None:
     assert worst_error(Momentum(), oracle, theta, gradient, rates) <= PAPER
 
 
-def test_adamw_spares_what_is_not_decayed() -> None:
+@pytest.mark.parametrize("name", [name for name in RULES if OPTIMIZERS[name].decays])
+def test_a_rule_that_decays_spares_what_is_not_decayed(name: str) -> None:
     gradient, theta, decayed = Noisy(400, 6), np.linspace(1, 2, 6), np.array([1.0, 0, 1, 0, 1, 0])
-    rule = AdamW(weight_decay=0.3)
-    oracle = paper.adamw(list(theta), gradient, [0.02] * 400, weight_decay=0.3, decayed=decayed)
+    rule = OPTIMIZERS[name](weight_decay=0.3)
+    oracle = ROWS[name].oracle(list(theta), gradient, [0.02] * 400, weight_decay=0.3, decayed=decayed)
     memory = rule.init(6, decayed=decayed == 1)
     assert worst_error(rule, oracle, theta, gradient, [0.02] * 400, memory=memory) <= PAPER
 
@@ -195,10 +228,23 @@ def test_float32_stays_float32(name: str) -> None:
 
 
 @every_rule
+def test_arrays_of_jax_go_through_the_same_lines(name: str) -> None:
+    rule, gradient, theta = OPTIMIZERS[name](), Noisy(20, 7), np.linspace(-1, 2, 7).astype(np.float32)
+    memory = rule.init(7, "float32")
+    other, held = jnp.asarray(theta), {k: jnp.asarray(v) if np.ndim(v) else v for k, v in memory.items()}
+    for t in range(20):
+        g = gradient(t, theta).astype(np.float32)
+        theta, memory = rule.update(theta, g, memory, 0.01)
+        other, held = rule.update(other, jnp.asarray(g), held, 0.01)
+        assert isinstance(other, jax.Array)
+        assert relative_error(np.asarray(other), theta) <= 1e-6
+
+
+@every_rule
 def test_a_new_memory_is_zero(name: str) -> None:
     memory = OPTIMIZERS[name]().init(3, "float32")
     assert memory.pop("t") == 0
-    if name == "adamw":
+    if OPTIMIZERS[name].decays:
         np.testing.assert_array_equal(memory.pop("decayed"), np.ones(3, np.float32), strict=True)
     for values in memory.values():
         np.testing.assert_array_equal(values, np.zeros(3, np.float32), strict=True)
@@ -281,6 +327,11 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "beta_2": ((-0.1, 1, np.nan), "a number of at least 0 and below 1"),
     "epsilon": ((0, -1e-8, np.inf), "a positive finite number"),
     "weight_decay": ((-1e-3, np.inf, np.nan), "a finite number of at least 0"),
+    "momentum_decay": ((-1e-3, np.inf, np.nan), "a finite number of at least 0"),
+    "eta_minus": ((0, 1, np.nan), "a number above 0 and below 1"),
+    "eta_plus": ((1, np.inf, np.nan), "a finite number above 1"),
+    "step_min": ((0, -1, np.inf, np.nan), "a positive finite number"),
+    "step_max": ((0, -1, np.inf, np.nan), "a positive finite number"),
     "history": ((0, -1), "a whole number of at least 1"),
     "tolerance": ((-1e-4, np.nan), "a number of at least 0"),
     "max_evaluations": ((0,), "a whole number of at least 1"),
@@ -299,6 +350,11 @@ def test_a_setting_out_of_range_is_refused_where_it_is_given(kind: Any, name: st
     for value in ("0.5", None, True, [0.5]):
         with pytest.raises(TypeError, match=re.escape(f"{kind.__name__} {name} must be {words}, got {value!r}")):
             kind(**{name: value})
+
+
+def test_rprops_steps_need_room() -> None:
+    with pytest.raises(ValueError, match=re.escape("Rprop step_min must be at most step_max, 0.1, got 0.2")):
+        OPTIMIZERS["rprop"](step_min=0.2, step_max=0.1)
 
 
 def test_the_ends_that_are_accepted_are_accepted() -> None:

@@ -49,7 +49,7 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "scipy", "array_api_compat"),
     ),
     "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
-    "training": Room(("progress", "training"), ("mathematics", "engines"), ("numpy",)),
+    "training": Room(("progress", "training", "range_test"), ("mathematics", "engines"), ("numpy",)),
     "tables": Room(
         steps=("files", "table_files", "cells sources", "columns", "tables"),
         enters=(),
@@ -70,7 +70,7 @@ ROOMS: dict[str, Room] = {
     "faces": Room(
         steps=("cli",),
         enters=("mathematics", "training", "tables", "estimators", "package"),
-        uses=("numpy", "polars", "sklearn", "click", "rich"),
+        uses=("numpy", "polars", "sklearn", "click", "rich", "matplotlib"),
     ),
 }
 """The design's sections 2, 3 and 5. A new module gets its place here."""
@@ -81,7 +81,7 @@ LATE = {("fitting", "model_file")}
 CORE = "_core"
 """The compiled core: the one module without a Python file. Only the engines' room knows it."""
 
-LAZY = {("engines/native", "joblib")}
+LAZY = {("engines/native", "joblib"), ("cli/find_lr", "matplotlib")}
 """Packages that a file imports inside a function, so that importing the file stays quick."""
 
 NAMES_ENGINES = {("cli/inspect", "engines"), ("cli/train", "engines")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import cos, exp, log, pi, sqrt
 from typing import Any
 
@@ -27,6 +28,7 @@ from chainrule.schedules import (
     InverseScaling,
     InverseTime,
     Moment,
+    OneCycle,
     Schedule,
     Step,
     WarmUp,
@@ -73,6 +75,15 @@ ROWS: dict[str, list[Value]] = {
         (Cosine(0.4, 0.1), Moment(fraction=2 / 3), 0.175),
         (Cosine(0.4, 0.1), Moment(fraction=1.0), 0.1),
     ],
+    "one_cycle": [
+        (OneCycle(), Moment(step=7, epoch=7), 4e-4),
+        (OneCycle(0.5), Moment(fraction=0.15), 0.5 * (1 + 1 / 25) / 2),
+        (OneCycle(0.5), Moment(fraction=0.3), 0.5),
+        (OneCycle(0.5), Moment(fraction=0.65), 0.5 * (1 + 1e-4) / 2),
+        (OneCycle(0.5), Moment(fraction=1.0), 5e-5),
+        (OneCycle(0.5, 0.5, 2.0, 5.0), Moment(fraction=0.25), 0.375),
+        (OneCycle(0.5, 0.5, 2.0, 5.0), Moment(fraction=0.75), 0.3),
+    ],
     "adaptive": [
         (Adaptive(), Moment(step=9, epoch=9, rows=9), 1e-3),
         (Adaptive(), Moment(plateaus=3), 8e-6),
@@ -80,6 +91,9 @@ ROWS: dict[str, list[Value]] = {
     ],
 }
 """One row per row of the table: closed forms worked out by hand."""
+
+HIGHEST = {"one_cycle": Moment(fraction=0.3)}
+"""When a schedule has its highest rate, where that is not the start."""
 
 VALUES = [value for values in ROWS.values() for value in values]
 MOMENTS = st.builds(
@@ -106,15 +120,15 @@ def test_closed_forms(schedule: Schedule, moment: Moment, wanted: float) -> None
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
-def test_the_first_argument_is_the_starting_rate(name: str) -> None:
-    assert SCHEDULES[name](0.3)(Moment()) == 0.3
+def test_the_first_argument_is_the_highest_rate(name: str) -> None:
+    assert SCHEDULES[name](0.3)(HIGHEST.get(name, Moment())) == 0.3
 
 
 @given(SCHEDULE, MOMENTS)
-def test_rates_are_positive_plain_numbers_that_never_exceed_the_start(schedule: Schedule, moment: Moment) -> None:
+def test_rates_are_positive_plain_numbers_that_never_exceed_the_highest(schedule: Schedule, moment: Moment) -> None:
     rate = schedule(moment)
     assert type(rate) is float
-    assert rate <= schedule(Moment()) * (1 + 1e-15)
+    assert rate <= schedule.rate * (1 + 1e-15)
     assert rate >= 0
 
 
@@ -167,6 +181,43 @@ def test_cosine_over_epochs_longer_than_a_slice() -> None:
     steps = 2 * SLICE + 5
     wanted = [0.2 * (1 + cos(pi * (steps * (epoch + 1) - 1) / (3 * steps))) for epoch in range(3)]
     assert rates(Cosine(0.4), 3, rows=steps, batch_size=1) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("steps", [10, 100, 1000])
+def test_one_cycle_is_pytorchs(steps: int) -> None:
+    """PyTorch has its first and highest rate at the steps 0 and 0.3 N - 1, its last at N - 1: Smith's ends, exactly."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare the schedule with")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.5, total_steps=steps, final_div_factor=1e4 / 25)
+    cycle, peak = OneCycle(0.5), 0.3 * steps - 1
+    for step in range(steps):
+        rising = 0.3 * step / peak if step < peak else 0.3 + 0.7 * (step - peak) / (steps - 1 - peak)
+        assert cycle(Moment(fraction=min(rising, 1.0))) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9)
+        if step < steps - 1:
+            optimizer.step()
+            theirs.step()
+
+
+def test_one_cycle_in_the_loop() -> None:
+    got = rates(OneCycle(0.4), 100)
+    assert got == pytest.approx([OneCycle(0.4)(Moment(fraction=epoch / 100)) for epoch in range(100)], rel=1e-13)
+    assert np.argmax(got) == 30
+    assert np.all(np.diff(got[:31]) > 0)
+    assert np.all(np.diff(got[30:]) < 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rise": 0.0}, "OneCycle rise must be above 0 and below 1, got 0.0"),
+        ({"rise": 1}, "OneCycle rise must be above 0 and below 1, got 1"),
+        ({"start": 0.5}, "OneCycle start must be at least 1, got 0.5"),
+        ({"end": float("nan")}, "OneCycle end must be at least 1, got nan"),
+    ],
+)
+def test_a_cycle_that_cannot_be_is_refused(settings: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        OneCycle(0.1, **settings)
 
 
 def test_invscaling_is_scikit_learns() -> None:

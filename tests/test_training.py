@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import Dense, Network, Objective, Stopping, TrainingState, train, training
+from chainrule import Dense, DivergenceError, Network, Objective, Stopping, TrainingState, train, training
 from chainrule.losses import SquaredError
-from chainrule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateRule
+from chainrule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, AdamW, Lion, Momentum, UpdateRule
 from chainrule.randomness import Stream
 from chainrule.schedules import Constant, InverseTime
 from chainrule.training import SLICE
@@ -213,11 +213,12 @@ def test_without_a_schedule_the_rules_own_rate_is_kept(name: str) -> None:
     assert [event.learning_rate for event in result.history] == [0.03] * 3
 
 
-def test_adamw_decays_only_weights() -> None:
+@pytest.mark.parametrize("rule", [AdamW, Lion])
+def test_only_weights_decay(rule: Any) -> None:
     objective, start = classification(10)
     start = start + 0.5
-    decayed = train(objective, start, optimizer=AdamW(0.01, weight_decay=0.3), epochs=1).theta
-    plain = train(objective, start, optimizer=Adam(0.01), epochs=1).theta
+    decayed = train(objective, start, optimizer=rule(0.01, weight_decay=0.3), epochs=1).theta
+    plain = train(objective, start, optimizer=rule(0.01, weight_decay=0.0), epochs=1).theta
     ours, theirs, before = (objective.network.views(theta) for theta in (decayed, plain, start))
     for name in ("0.b", "2.b"):
         assert ours[name].tobytes() == theirs[name].tobytes()
@@ -238,6 +239,51 @@ def test_train_is_training_run_to_its_end() -> None:
     assert len(thetas) == len(result.history) == 4
     assert thetas[-1].tobytes() == result.theta.tobytes() == wanted.theta.tobytes()
     assert all(not np.array_equal(a, b) for a, b in pairwise(thetas))
+
+
+@every_engine
+def test_every_step_is_told_with_its_rate_and_its_loss(engine: str) -> None:
+    objective, start = classification(10)
+    rates, losses = [], []
+
+    def note(some_rates: Any, some_losses: Any) -> int:
+        rates.extend(some_rates)
+        losses.extend(some_losses)
+        return 1  # not True: it does not stop
+
+    settings = {"schedule": InverseTime(0.3, "step"), "order": "given", "batch_size": 4, "engine": engine}
+    result = train(objective, start, optimizer=SGD(), epochs=3, on_steps=note, **settings)
+    assert result.reason == "epochs"
+    assert rates == pytest.approx([0.3 / (k + 1) for k in range(9)], rel=1e-14)
+    assert losses[0] == pytest.approx(objective.batch(np.arange(4)).value(start), rel=1e-12)
+    for event, epoch in zip(result.history, range(3), strict=True):
+        assert event.loss == pytest.approx(np.dot(losses[3 * epoch : 3 * epoch + 3], [4, 4, 2]) / 10, rel=1e-14)
+
+
+@every_engine
+def test_a_step_callback_that_returns_true_stops_within_the_epoch(engine: str) -> None:
+    objective, start = classification(500)
+    seen: list[float] = []
+
+    def enough(rates: Any, losses: Any) -> bool:
+        seen.extend(losses)
+        return len(seen) > SLICE
+
+    result = train(objective, start, epochs=9, batch_size=1, on_steps=enough, engine=engine)
+    assert result.reason == "callback"
+    assert len(result.history) == 1
+    assert result.state.step == len(seen) == 2 * SLICE
+    assert result.history[0].loss == pytest.approx(np.mean(seen), rel=1e-12)
+
+
+def test_steps_that_diverge_are_told_too() -> None:
+    objective, start = Objective(Network(1, [Dense(1)]), SquaredError(), np.ones((4, 1)), np.ones(4)), np.zeros(2)
+    seen: list[float] = []
+    with pytest.raises(DivergenceError) as caught:
+        train(objective, start, optimizer=SGD(1e60), epochs=9, on_steps=lambda rates, losses: seen.extend(losses))
+    assert caught.value.step == len(seen) - 1
+    assert np.isfinite(seen[:-1]).all()
+    assert not np.isfinite(seen[-1])
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -12,6 +12,7 @@ from .blocks import Activation, Dense
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
+from .range_test import RangeTest, range_test
 from .training import train, training
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "Network",
     "Objective",
     "Progress",
+    "RangeTest",
     "Result",
     "Stopping",
     "TrainingState",
@@ -38,6 +40,7 @@ __all__ = [
     "losses",
     "optimizers",
     "penalties",
+    "range_test",
     "save",
     "schedules",
     "train",

@@ -6,7 +6,7 @@ Pure translation, each part from a table: nothing here looks at the values of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import ceil, inf
 from typing import Any, Literal
 
@@ -33,7 +33,21 @@ LOSS_OF_TASK: Mapping[str, Mapping[str, str]] = {
 }
 """Names that mean another loss for some tasks; every other name means itself."""
 
-FACTOR_OF_RULE = {"momentum": "momentum", "beta_1": "beta_1", "beta_2": "beta_2", "weight_decay": "weight_decay"}
+_ADAM = ("beta_1", "beta_2", "epsilon")
+SETTINGS_OF_RULE: Mapping[str, tuple[str, ...]] = {
+    "momentum": ("momentum",),
+    "nesterov": ("momentum",),
+    "adam": _ADAM,
+    "adamw": (*_ADAM, "weight_decay"),
+    "nadam": _ADAM,
+    "amsgrad": _ADAM,
+    "radam": _ADAM,
+    "lion": ("beta_1", "weight_decay"),
+}
+"""Which settings each solver takes, beside the learning rate; the others keep their own.
+
+The defaults of `beta_2` and `epsilon` are Adam's: they are not for Lion's β₂ and not for AdaGrad's ε.
+"""
 
 
 def sizes(settings: Settings) -> list[int]:
@@ -103,10 +117,7 @@ def optimizer(settings: Settings) -> UpdateRule | Minimizer:
     if solver == "sgd" and settings["momentum"] > 0:
         solver = "nesterov" if settings["nesterovs_momentum"] else "momentum"
     rule: Any = OPTIMIZERS[solver]()
-    named = {field.name for field in fields(rule)}
-    taken = {name: settings[name] for name in FACTOR_OF_RULE if name in named}
-    if solver in ("adam", "adamw"):
-        taken["epsilon"] = settings["epsilon"]
+    taken = {name: settings[name] for name in SETTINGS_OF_RULE.get(solver, ())}
     return replace(rule, learning_rate=learning_rate(settings, rule), **taken)  # type: ignore[no-any-return]
 
 

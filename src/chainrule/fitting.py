@@ -28,6 +28,7 @@ from .objective import Objective
 from .optimizers import Minimizer
 from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
+from .range_test import RangeTest, range_test
 from .training import training
 
 LARGE = (
@@ -133,14 +134,7 @@ class MLP(TableInputs):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
-        X, y = self._inputs(X, y, fresh)
-        weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
-        self._read_target(y, weight, fresh, incremental)
-        self.out_activation_ = self._output_activation()
-        if fresh:
-            self.network_ = assembly.network(values, X.shape[1], self._outputs)
-            self._seed = _seed(self.random_state)
-        train, held = self._held_out(Rows(X, y, self._weigh(y, weight, X.dtype)), X_val, y_val)
+        train, held = self._held_out(self._learn(X, y, weight, fresh, incremental), X_val, y_val)
         rule = assembly.optimizer(values)
         best: Any = None
         seconds = 0.0
@@ -155,6 +149,35 @@ class MLP(TableInputs):
             raise ValueError(f"{LARGE} {best.message}")
         self._warn(best, rule, incremental)
         return self
+
+    def _learn(self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool) -> Rows:
+        """Learn columns, classes, network and seed from data (where `fresh`), and return its rows, validated."""
+        X, y = self._inputs(X, y, fresh)
+        weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+        self._read_target(y, weight, fresh, incremental)
+        self.out_activation_ = self._output_activation()
+        if fresh:
+            self.network_ = assembly.network(self.get_params(deep=False), X.shape[1], self._outputs)
+            self._seed = _seed(self.random_state)
+        return Rows(X, y, self._weigh(y, weight, X.dtype))
+
+    def range_test(self, X: Any, y: Any, sample_weight: Any = None, **test: Any) -> RangeTest:
+        """Return the learning-rate range test of a new training on X (n, i) and y; this estimator does not change.
+
+        `low`, `high` and `steps` are those of `chainrule.range_test`; `learning_rate_init` and what it depends on
+        play no part. Raises ValueError as `fit` does, and for a solver without a learning rate.
+        """
+        values, trial = self.get_params(deep=False), copy(self)
+        settings.check(values, type(self).__name__)
+        rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
+        return range_test(
+            trial._objective(rows, assembly.penalties(values)),
+            trial._starting_state(rows.X.dtype, fresh=True, incremental=False, restart=0).theta,
+            optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
+            batch_size=self._batch_size(rows.X.shape[0]),
+            seed=trial._seed,
+            **{"engine": self.engine, "n_threads": self.n_threads, **test},
+        )
 
     def _scores(self, X: Any) -> NDArray[Any]:
         """Return the raw scores (n, o) of a fitted model."""

@@ -5,7 +5,7 @@ Source: lecture notes (batch, mini-batch and online training; epochs; early stop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from math import fsum, isfinite, nan
 from time import perf_counter
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .arrays import Array
 from .engines import Engine, build, evaluator, steps_of
 from .objective import Objective
-from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
+from .optimizers import Adam, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
 from .schedules import Constant, Moment, Schedule, steady
@@ -37,6 +37,7 @@ class _Pass(NamedTuple):
 
 _Passes: TypeAlias = Generator[_Pass, None, Ending]
 Callback: TypeAlias = Callable[[Progress], object]
+StepCallback: TypeAlias = Callable[[Sequence[float], Sequence[float]], object]
 
 
 def training(
@@ -56,6 +57,7 @@ def training(
     stopping: Stopping | None = None,
     time_limit: float | None = None,
     callbacks: Iterable[Callback] = (),
+    on_steps: StepCallback | None = None,
     state: TrainingState | None = None,
 ) -> Generator[Progress, None, Result]:
     """Train θ on the objective, yielding a Progress event after every epoch; returns a Result.
@@ -78,6 +80,8 @@ def training(
         stopping: when to stop early; None never does.
         time_limit: seconds after which to stop.
         callbacks: called with each event; one that returns True stops the training.
+        on_steps: called with the learning rates and the losses of the steps just done, some at a time; one that
+            returns True stops the training. The losses are the batches' before their updates.
         state: go on from this state instead of from θ; it is updated in place.
 
     Raises:
@@ -99,6 +103,7 @@ def training(
         raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
     schedule = schedule or Constant(_rate(optimizer))
     loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
+    loop.on_steps = on_steps
     _check(objective, loop, epochs, batch_size, order)
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
@@ -160,6 +165,8 @@ class _Loop:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
         self.stopping, self.schedule, self.time_limit = stopping, schedule, time_limit
         self.validate: Callable[[NDArray[np.floating]], float] | None = None
+        self.on_steps: StepCallback | None = None
+        self.told_to_stop = False
         self.steady = steady(schedule)
         self.started = perf_counter()
         self.fraction = 0.0
@@ -178,6 +185,12 @@ class _Loop:
     def seconds(self) -> float:
         """Return the seconds since the start of this training."""
         return perf_counter() - self.started
+
+    def done(self, rates: Sequence[float], losses: Sequence[float]) -> None:
+        """Tell what some steps gave."""
+        if self.on_steps:
+            answer = self.on_steps(rates[: len(losses)], losses)
+            self.told_to_stop = isinstance(answer, bool | np.bool_) and bool(answer)
 
     def out_of_time(self) -> bool:
         """Return whether the time limit is reached."""
@@ -219,7 +232,7 @@ class _Loop:
 
     def over(self, stopped: bool) -> Reason | None:
         """Return why the training is over, or None."""
-        if stopped:
+        if stopped or self.told_to_stop:
             return "callback"
         if self.stopping and self.state.no_change > self.stopping.patience:
             if self.schedule.exhausted(self.moment()):
@@ -274,6 +287,7 @@ def _run_epoch(
         part = None if order is None else order[start * batch_size : (start + count) * batch_size]
         losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
         rate = rates[len(losses) - 1]
+        loop.done(rates, losses)
         if not isfinite(losses[-1]):
             state.step += len(losses) - 1
             return _Pass(losses[-1], norm, rate, seen)
@@ -281,7 +295,7 @@ def _run_epoch(
         last = min(batch_size, rows - (start + count - 1) * batch_size)
         total += batch_size * fsum(losses[:-1]) + last * losses[-1]
         seen += batch_size * (count - 1) + last
-        if loop.out_of_time():
+        if loop.told_to_stop or loop.out_of_time():
             break
     return _Pass(total / seen, norm, rate, seen)
 
@@ -314,9 +328,7 @@ def _order(order: str, seed: int, epoch: int, rows: int, batch_size: int) -> NDA
 
 
 def _memory(rule: UpdateRule, objective: Objective, theta: NDArray[np.floating]) -> Memory:
-    if isinstance(rule, AdamW):
-        return rule.init(theta.size, theta.dtype.name, decayed=objective.network.mask("weight"))
-    return rule.init(theta.size, theta.dtype.name)
+    return rule.init(theta.size, theta.dtype.name, decayed=objective.network.mask("weight"))
 
 
 def _rate(optimizer: UpdateRule | Minimizer) -> float:

@@ -5,12 +5,13 @@ Shapes: n rows, i inputs. The test rows are never used for choosing anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import click
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -62,6 +63,32 @@ class Data:
     def standardise(self) -> bool:
         """Whether inputs are to be standardised: tables and plain matrices are, images have their own scale."""
         return self.is_table or self.source.scale == 1
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what the data are: target, test rows, task."""
+    options = (
+        click.option(
+            "--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file"
+        ),
+        click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE"),
+        click.option(
+            "--test-fraction",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.2,
+            metavar="NUMBER",
+            help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
+        ),
+        click.option(
+            "--task",
+            type=click.Choice(["auto", "classification", "regression"]),
+            default="auto",
+            help="auto tells from the target  [auto]",
+        ),
+    )
+    for add in options:
+        command = add(command)
+    return command
 
 
 def prepare(name: str, target: str | None, test: str | None, fraction: float, task: str, seed: int) -> Data:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..assembly import SETTINGS_OF_RULE
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
 from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Whole
@@ -34,6 +35,12 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {
 
 STEPPING = tuple(name for name, kind in OPTIMIZERS.items() if issubclass(kind, UpdateRule))
 """The solvers that take steps, on batches."""
+
+SCHEDULED = tuple(name for name in STEPPING if OPTIMIZERS[name].scheduled)  # type: ignore[union-attr]  # they step
+"""Those of them that follow a learning-rate schedule."""
+
+WHOLE = tuple(name for name in STEPPING if name not in SCHEDULED)
+"""Those that compare one gradient with the next: both must be of the same rows."""
 
 MANY_ROWS = 10_000
 """From so many training rows on, a tenth of them is spent on early stopping."""
@@ -73,8 +80,8 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "hidden_layer_sizes": Default((200, 100)),
         "alpha": Default(0.03),
         "batch_size": Default(
-            lambda f: max(1, min(128 if f.early else 32, f.rows // 2)),
-            "32, at most half the rows; 128 with early stopping",
+            lambda f: f.rows if f.solver in WHOLE else max(1, min(128 if f.early else 32, f.rows // 2)),
+            "32, at most half the rows; 128 with early stopping; all rows for rprop",
         ),
         "max_iter": Default(lambda f: 100 if f.early else 40, "40; 100 with early stopping"),
         "learning_rate": Default(
@@ -104,15 +111,14 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         "power_t": ("learning_rate", ("invscaling",)),
         "decay": ("learning_rate", ("step", "exponential")),
         "decay_every": ("learning_rate", ("step",)),
-        "momentum": ("solver", ("sgd", "momentum", "nesterov")),
+        **{
+            name: ("solver", tuple(solver for solver, taken in SETTINGS_OF_RULE.items() if name in taken))
+            for name in ("beta_1", "beta_2", "epsilon", "weight_decay")
+        },
+        "momentum": ("solver", ("sgd", "momentum", "nesterov")),  # sgd becomes one of the others
         "nesterovs_momentum": ("solver", ("sgd",)),
-        "beta_1": ("solver", ("adam", "adamw")),
-        "beta_2": ("solver", ("adam", "adamw")),
-        "epsilon": ("solver", ("adam", "adamw")),
-        "weight_decay": ("solver", ("adamw",)),
-        **dict.fromkeys(
-            ("learning_rate_init", "learning_rate", "warm_up", "batch_size", "shuffle"), ("solver", STEPPING)
-        ),
+        **dict.fromkeys(("learning_rate_init", "batch_size", "shuffle"), ("solver", STEPPING)),
+        **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
@@ -217,6 +223,16 @@ SPECIAL: Mapping[str, tuple[type[ParamType], str]] = {
     "class_weight": (ClassWeight, "balanced|LABEL:W,..."),
     "scoring": (Scoring, "NAME"),
 }
+
+
+def is_given(ctx: click.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def given_settings(ctx: click.Context) -> dict[str, Any]:
+    """Return the settings that stand on the command line."""
+    return {name: value for name, value in ctx.params.items() if name in SETTINGS and is_given(ctx, name)}
 
 
 def training_options() -> list[click.Option]:
@@ -324,12 +340,16 @@ FIRST = (
 class TrainCommand(click.Command):
     """A command whose help shows ten options first, and the others by group."""
 
+    first: tuple[str, ...] = FIRST
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section."""
         records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx) if isinstance(p, click.Option)}
-        sections = {"The options that matter first": list(FIRST)}
+        sections = {"The options that matter first": list(self.first)}
         for group, heading in HEADINGS.items():
-            sections[heading] = [name for name, row in SETTINGS.items() if row.group == group and name not in FIRST]
+            sections[heading] = [
+                name for name, row in SETTINGS.items() if row.group == group and name not in self.first
+            ]
         placed = {name for names in sections.values() for name in names}
         sections["Running"] += [name for name in records if name is not None and name not in placed]
         for heading, names in sections.items():

@@ -16,16 +16,18 @@ from .. import assembly
 from ..engines import report as engine_report
 from ..model_file import save
 from ..network import Network
+from ..range_test import RangeTest
 from ..settings import SETTINGS
 from ..tables import TableEncoder
 from . import show, version
-from .data import Data, Rows, can_stratify, encoder_of, prepare, split
+from .data import Data, Rows, can_stratify, data_options, encoder_of, prepare, split
 from .options import (
     ESTIMATORS,
     SIGNATURES,
     Facts,
     TrainCommand,
     by_label,
+    given_settings,
     settled,
     training_options,
     without_effect,
@@ -40,22 +42,8 @@ from .scores import scores_of
     context_settings={"max_content_width": 100},
 )
 @click.argument("source")
-@click.option("--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file")
+@data_options
 @click.option("--out", metavar="FILE", help="save the model here, such as model.safetensors")
-@click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE")
-@click.option(
-    "--test-fraction",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.2,
-    metavar="NUMBER",
-    help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
-)
-@click.option(
-    "--task",
-    type=click.Choice(["auto", "classification", "regression"]),
-    default="auto",
-    help="auto tells from the target  [auto]",
-)
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.option("--quiet", is_flag=True, help="print nothing but the test scores, on one line")
 @click.pass_context
@@ -67,9 +55,9 @@ def train(
     SOURCE is a table (.csv, .csv.gz, .tsv, .parquet), an .npz file, MNIST's idx files or their folder, or the word
     digits for a data set that is always there.
     """
-    given = {name: value for name, value in rest.items() if name in SETTINGS and _is_given(ctx, name)}
+    given = given_settings(ctx)
     if out is not None:
-        _check_writable(Path(out))
+        check_writable("--out", Path(out))
         not_itself(out, source, test)
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
@@ -93,33 +81,29 @@ def train(
     return None
 
 
-def _is_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def not_itself(out: str, *read: str | None) -> None:
+def not_itself(out: str, *read: str | None, option: str = "--out") -> None:
     """Raise ValueError where `out` is one of the files that are read."""
     for name in filter(None, read):
         if Path(out).exists() and Path(name).exists() and Path(out).samefile(name):
-            raise ValueError(f"--out {out}: that would overwrite what is read; give another name")
+            raise ValueError(f"{option} {out}: that would overwrite what is read; give another name")
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(option: str, path: Path) -> None:
     """Raise ValueError for a file that could not be written, before any training."""
     if path.is_dir():
-        raise ValueError(f"--out {path}: it is a folder; give the name of a file in it")
+        raise ValueError(f"{option} {path}: it is a folder; give the name of a file in it")
     if path.exists() and not path.is_file():
-        raise ValueError(f"--out {path}: it is not a regular file")
+        raise ValueError(f"{option} {path}: it is not a regular file")
     if not path.parent.is_dir():
-        raise ValueError(f"--out {path}: there is no folder {str(path.parent)!r}")
+        raise ValueError(f"{option} {path}: there is no folder {str(path.parent)!r}")
     trial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         trial.open("xb").close()
         trial.unlink()
     except OSError as error:
-        raise ValueError(f"--out {path}: cannot be written, {(error.strerror or str(error)).lower()}") from error
+        raise ValueError(f"{option} {path}: cannot be written, {(error.strerror or str(error)).lower()}") from error
     if path.exists() and not os.access(path, os.W_OK):
-        raise ValueError(f"--out {path}: cannot be written, it is read-only")
+        raise ValueError(f"{option} {path}: cannot be written, it is read-only")
 
 
 def _tell_file(out: str | None, data: Data) -> None:
@@ -219,6 +203,12 @@ class Training:
             self.model.fit(rows.X, rows.y, X_val=held.X, y_val=held.y)
         else:
             self.model.fit(rows.X, rows.y)
+
+    def range_test(self, low: float, high: float, steps: int) -> tuple[RangeTest, list[str]]:
+        """Return the range test of this training on its rows, and what there is to note."""
+        with show.noted() as notes:
+            found = self.model.range_test(self.data.train.X, self.data.train.y, low=low, high=high, steps=steps)
+        return found, notes
 
     def scores(self) -> dict[str, Any] | None:
         """Return the test scores, None without test rows."""

@@ -19,7 +19,8 @@
 #define CHAINRULE_RULES(X)                                                                                         \
     X(SGD, PlainDescent, 0, 0) X(Momentum, HeavyBall, 1, 1) X(Nesterov, LookAhead, 1, 1) X(AdaGrad, SquareSum, 1, 1) \
     X(AdaDelta, DeltaMean, 2, 2) X(RMSProp, SquareMean, 1, 2) X(Adam, Moments, 2, 3) X(AdamW, DecayedMoments, 3, 4) \
-    X(gradient, Record, 1, 0)
+    X(NAdam, MomentsAhead, 2, 4) X(AMSGrad, LargestMoments, 3, 3) X(RAdam, Moments, 2, 3) X(Lion, Signs, 2, 3)     \
+    X(Rprop, Resilient, 2, 4) X(gradient, Record, 1, 0)
 
 // Activations that learn or draw their slope, from 1 on.
 #define CHAINRULE_LIVE_ACTIVATIONS(X) X(prelu, LearntSlope) X(rrelu, DrawnSlope) X(noisy_relu, DrawnNoise)

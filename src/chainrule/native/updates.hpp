@@ -1,10 +1,14 @@
-// The update rules, row for row those of optimizers/rules.py, applied to a gradient that is still in the cache.
+// The update rules, row for row those of optimizers/ (rules.py, modern.py), applied to a gradient still in the cache.
 #pragma once
 
 #include "plan.hpp"
 #include "simd.hpp"
 
 namespace chainrule::CHAINRULE_SET {
+
+template <class V> INLINE V sign_or_zero(V w) {
+    return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>()));
+}
 
 // A rule: θ after the update; m is its memory, of which it keeps the first `kept`; c its constants (rules.cpp).
 #define RULE(NAME, KEPT, ...)                                                                                      \
@@ -27,6 +31,17 @@ RULE(SquareMean, 1, m[0] = fma(m[0], c[1], c[2] * g * g); return theta - c[0] * 
 RULE(Moments, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
      return theta - c[0] * m[0] / fma(square_root(m[1]), c[5], c[6]);)
 RULE(DecayedMoments, 2, return Moments::move(theta, g, m, c) - c[7] * m[2] * theta;)
+RULE(MomentsAhead, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
+     return theta - fma(m[0], c[0], c[7] * g) / fma(square_root(m[1]), c[5], c[6]);)
+RULE(LargestMoments, 3, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
+     m[2] = maximum(m[2], m[1]); return theta - c[0] * m[0] / fma(square_root(m[2]), c[5], c[6]);)
+RULE(Signs, 1, const V step = c[0] * sign_or_zero(fma(m[0], c[1], c[2] * g)); m[0] = fma(m[0], c[3], c[4] * g);
+     return theta - step - c[5] * m[1] * theta;)
+RULE(Resilient, 2, const V agreement = g * m[0]; const auto turned = agreement < 0;
+     V size = select(agreement > 0, m[1] * c[2], select(turned, m[1] * c[1], m[1]));
+     size = select(m[1] == 0, all<V>(c[0]), size);
+     m[1] = minimum(maximum(size, all<V>(c[3])), all<V>(c[4])); m[0] = select(turned, zero<V>(), g);
+     return theta - m[1] * sign_or_zero(m[0]);)
 RULE(Record, 1, m[0] = g; return theta;)
 #undef RULE
 
@@ -43,11 +58,6 @@ template <class T> struct Piece {
     Piece joined() const { return narrow() ? Piece{at, 0, 1, rows * columns, strengths, slot, kind} : *this; }
     bool penalised() const { return kind == WEIGHTS || kind == BIASES; }
 };
-
-template <class T> INLINE Vector<T> sign_or_zero(Vector<T> w) {
-    using V = Vector<T>;
-    return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>()));
-}
 
 // Σ |w| and Σ w² of a piece, lane by lane and row by row.
 template <class T> struct Sizes {

@@ -10,23 +10,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .lbfgs import LBFGS, Ending, Iterate, Minimizer
+from .modern import AMSGrad, Lion, NAdam, RAdam, Rprop
 from .rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Memory, Momentum, Nesterov, RMSProp, UpdateRule
 
 __all__ = [
     "LBFGS",
     "OPTIMIZERS",
     "SGD",
+    "AMSGrad",
     "AdaDelta",
     "AdaGrad",
     "Adam",
     "AdamW",
     "Ending",
     "Iterate",
+    "Lion",
     "Memory",
     "Minimizer",
     "Momentum",
+    "NAdam",
     "Nesterov",
+    "RAdam",
     "RMSProp",
+    "Rprop",
     "UpdateRule",
 ]
 
@@ -40,6 +46,11 @@ OPTIMIZERS: Mapping[str, type[UpdateRule] | type[LBFGS]] = MappingProxyType(
         "rmsprop": RMSProp,
         "adam": Adam,
         "adamw": AdamW,
+        "nadam": NAdam,
+        "amsgrad": AMSGrad,
+        "radam": RAdam,
+        "lion": Lion,
+        "rprop": Rprop,
         "lbfgs": LBFGS,
     }
 )

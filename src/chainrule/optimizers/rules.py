@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
@@ -35,6 +36,11 @@ LIMITS: Mapping[str, limits.Limit] = MappingProxyType(
         "beta_2": limits.SHARE,
         "epsilon": limits.POSITIVE,
         "weight_decay": limits.NOT_NEGATIVE,
+        "momentum_decay": limits.NOT_NEGATIVE,
+        "eta_minus": limits.Limit("a number above 0 and below 1", lambda value: 0 < value < 1),
+        "eta_plus": limits.Limit("a finite number above 1", lambda value: 1 < value < inf),
+        "step_min": limits.POSITIVE,
+        "step_max": limits.POSITIVE,
     }
 )
 """What the settings of rules may be, by name. ε divides in every rule that has it: 0 / 0 where no gradient ever was."""
@@ -44,14 +50,21 @@ class UpdateRule(ABC):
     """The contract of a first-order rule: it needs the gradient, and keeps its memory in arrays like θ."""
 
     memory: ClassVar[tuple[str, ...]] = ()
+    decays: ClassVar[bool] = False
+    """Whether the rule shrinks weights by itself: its memory then says which entries, as "decayed" (P,) of 0 and 1."""
+    scheduled: ClassVar[bool] = True
+    """Whether the learning rate of every update counts, or that of the first one only."""
     learning_rate: float
 
     def __post_init__(self) -> None:
         limits.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
 
-    def init(self, P: int, dtype: str = "float64") -> Memory:
-        """Return the memory before the first update: zeros."""
-        return {"t": 0, **{name: np.zeros(P, dtype) for name in self.memory}}
+    def init(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
+        """Return the memory before the first update: zeros, and where the rule decays, what (all, unless told)."""
+        memory: Memory = {"t": 0, **{name: np.zeros(P, dtype) for name in self.memory}}
+        if self.decays:
+            memory["decayed"] = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
+        return memory
 
     @abstractmethod
     def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
@@ -180,8 +193,7 @@ class Adam(UpdateRule):
 class AdamW(UpdateRule):
     """Adam with decoupled decay: θ ← θ - η m̂ / (√v̂ + ε) - η λ θ.
 
-    λ is per unit of learning rate, as PyTorch has it (the paper's λ is η λ here). `decayed` (P,) of 0 and 1 in
-    `init` says which entries decay; the training loop spares biases with it.
+    λ is per unit of learning rate, as PyTorch has it (the paper's λ is η λ here). The training loop spares biases.
     """
 
     learning_rate: float = 1e-3
@@ -190,11 +202,7 @@ class AdamW(UpdateRule):
     epsilon: float = 1e-8
     weight_decay: float = 0.01
     memory = ("mean", "square_mean")
-
-    def init(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
-        """Return Adam's memory, and which entries decay (all, unless told)."""
-        decays = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
-        return {**super().init(P, dtype), "decayed": decays}
+    decays = True
 
     @cached_property
     def _adam(self) -> Adam:

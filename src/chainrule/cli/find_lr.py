@@ -1,0 +1,171 @@
+"""`chainrule find-lr`: a learning rate for a data set, found by a short training.
+
+It reads the same data and builds the same network as `chainrule train` with the same options.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ..range_test import BELOW, RangeTest
+from . import show, version
+from .data import data_options, prepare
+from .options import (
+    SCHEDULED,
+    TrainCommand,
+    given_settings,
+    is_given,
+    option,
+    show_value,
+    training_options,
+)
+from .train import Training, check_writable, not_itself
+
+OWN = ("low", "high", "steps", "plot", "as_json")
+"""Options that `chainrule train` does not have."""
+
+RATE = click.FloatRange(0, 1e6, min_open=True)
+
+FOUND = "learning_rate_init"
+"""The setting that is looked for."""
+
+ROWS = 16
+"""Lines of the table."""
+
+
+class FindCommand(TrainCommand):
+    """A command whose help shows its own options first, then those of train."""
+
+    first = ("target", "low", "high", "steps", "plot", "solver", "hidden_layer_sizes", "batch_size", "random_state")
+
+
+@click.command(
+    "find-lr",
+    cls=FindCommand,
+    params=training_options(),
+    epilog="Example: chainrule find-lr digits --solver sgd --plot rates.png",
+    context_settings={"max_content_width": 100},
+)
+@click.argument("source")
+@data_options
+@click.option("--low", type=RATE, default=1e-7, metavar="NUMBER", help="the first learning rate  [1e-07]")
+@click.option("--high", type=RATE, default=10.0, metavar="NUMBER", help="the last learning rate  [10]")
+@click.option("--steps", type=click.IntRange(10), default=100, metavar="N", help="how many steps  [100]")
+@click.option("--plot", metavar="FILE", help="draw the loss over the learning rate, such as rates.png")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
+@click.pass_context
+def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | None, **rest: Any) -> None:
+    """Find a learning rate for SOURCE: one short training whose rate rises from far too low to far too high.
+
+    The suggestion is a tenth of the rate at which the loss was lowest. SOURCE and the options are those of
+    chainrule train, so that its command line can be taken over; those of the schedule and of stopping play no part.
+    The exit code is 1 where the loss never fell.
+    """
+    given, plot = given_settings(ctx), rest["plot"]
+    _check(ctx, given.get("solver", "adam"), rest["low"], rest["high"])
+    if plot is not None:
+        check_writable("--plot", Path(plot))
+        not_itself(plot, source, test, option="--plot")
+    figure = None if plot is None else _figure(plot)
+    seed = given.get("random_state", 0) or 0
+    data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
+    training = Training(data, given, test)
+    if not rest["as_json"]:
+        training.announce()
+    found, notes = training.range_test(rest["low"], rest["high"], rest["steps"])
+    command = None if found.suggestion is None else _command(ctx, found.suggestion)
+    if rest["as_json"]:
+        notes = [*training.remarks, *notes]
+        show.as_json({"command": "find-lr", "version": version(), **_facts(found), "train": command, "notes": notes})
+    else:
+        for text in notes:
+            show.note(text)
+        _show(found, command)
+    if figure is not None:
+        _draw(figure, found, plot)
+        if not rest["as_json"]:
+            show.line(f"drawn: {plot}")
+    if command is None:
+        ctx.exit(1)
+
+
+def _check(ctx: click.Context, solver: str, low: float, high: float) -> None:
+    """Raise click.UsageError for a test that cannot be made."""
+    if solver not in SCHEDULED:
+        raise click.UsageError(f"--solver {solver} follows no learning rate; accepted: {', '.join(SCHEDULED)}", ctx)
+    if not low < high:
+        raise click.UsageError(f"--low must be below --high; got {low:g} and {high:g}", ctx)
+
+
+def _facts(found: RangeTest) -> dict[str, Any]:
+    """Return everything as plain values."""
+    curves = {"rates": found.rates, "losses": found.losses, "smoothed": found.smoothed}
+    lowest = float(found.rates[found.lowest])
+    return {**curves, "lowest_at": lowest, "rose": found.rose, "suggestion": found.suggestion}
+
+
+def _command(ctx: click.Context, rate: float) -> str:
+    """Return the command line that trains with a learning rate, with the options that were given here."""
+    words = ["chainrule", "train", ctx.params["source"]]
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        if isinstance(parameter, click.Option) and is_given(ctx, name) and name not in (*OWN, FOUND):
+            value = ctx.params[name]
+            flag = parameter.opts[0] if value else "".join(parameter.secondary_opts)
+            words += [flag] if parameter.is_flag else [parameter.opts[0], show_value(value)]
+    return shlex.join([*words, option(FOUND), f"{rate:.2g}"])
+
+
+def _show(found: RangeTest, command: str | None) -> None:
+    """Print the table of rates and losses, and the suggestion with the command to use it."""
+    made = show.table("learning rate", "loss", "")
+    last = len(found.rates) - 1
+    for k in sorted({*np.linspace(0, last, ROWS).round().astype(int).tolist(), found.lowest}):
+        made.add_row(f"{found.rates[k]:.2g}", show.number(found.smoothed[k]), "lowest" if k == found.lowest else "")
+    show.print_table(made)
+    if found.suggestion is None:
+        show.line(f"suggestion: none, the loss never fell between {found.rates[0]:.2g} and {found.rates[-1]:.2g}")
+        return
+    if not found.rose:
+        show.note(f"the loss was still falling at {found.rates[-1]:.2g}; try a higher --high")
+    why = f"1/{BELOW:g} of {found.rates[found.lowest]:.2g}, where the loss was lowest"
+    show.line(f"suggestion: {found.suggestion:.2g}, {why}")
+    show.line(f"to use it: {command}")
+
+
+def _figure(path: str) -> Any:
+    """Return an empty figure that can be written to `path`; ValueError, one line, where it cannot."""
+    try:
+        from matplotlib.figure import Figure  # not above: an extra, for --plot alone
+    except ImportError:
+        raise ValueError("--plot needs matplotlib; install it: pip install 'chainrule[plots]'") from None
+    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
+    kinds = figure.canvas.get_supported_filetypes()
+    kind = Path(path).suffix.lstrip(".").lower()
+    if kind not in kinds:
+        raise ValueError(f"--plot {path}: the name must end in one of .{', .'.join(sorted(kinds))}")
+    return figure
+
+
+def _draw(figure: Any, found: RangeTest, path: str) -> None:
+    """Draw the loss over the learning rate, with the lowest loss and the suggestion."""
+    axes = figure.add_subplot()
+    axes.semilogx(found.rates, found.losses, color="tab:blue", alpha=0.35, linewidth=1, label="loss of each batch")
+    axes.semilogx(found.rates, found.smoothed, color="tab:blue", linewidth=2, label="smoothed")
+    axes.plot(found.rates[found.lowest], found.smoothed[found.lowest], "o", color="tab:red", label="lowest")
+    if found.suggestion is not None:
+        label = f"suggestion {found.suggestion:.2g}"
+        axes.axvline(found.suggestion, color="tab:green", linestyle="--", label=label)
+    low, high = float(found.losses.min()), float(found.losses[: found.lowest + 1].max())
+    room = 0.1 * (high - low) or 1.0
+    axes.set_ylim(low - room, high + 2 * room)  # where the loss blows up, it leaves the picture
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+    figure.savefig(path)
