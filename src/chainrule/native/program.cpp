@@ -1,5 +1,6 @@
 // One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
 #include "activations.hpp"
+#include "augment.hpp"
 #include "links.hpp"
 #include "losses.hpp"
 #include "philox.hpp"
@@ -218,7 +219,7 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
     return false;
 }
 
-template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, update<T>, predict<T>, evaluate<T>};
+template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, update<T>, predict<T>, evaluate<T>, augment<T>};
 
 }  // namespace
 }  // namespace chainrule::CHAINRULE_SET

@@ -21,6 +21,9 @@
     X(AdaDelta, DeltaMean, 2, 2) X(RMSProp, SquareMean, 1, 2) X(Adam, Moments, 2, 3) X(AdamW, DecayedMoments, 3, 4) \
     X(gradient, Record, 1, 0)
 
+// X(name, type, numbers).
+#define CHAINRULE_AUGMENTATIONS(X) X(noise, AddNoise, 1) X(mask, MaskInputs, 2) X(deformation, DeformImage, 7)
+
 #define CHAINRULE_LINKS(X) X(identity) X(softmax) X(sigmoid) X(exp)
 
 namespace chainrule {
@@ -29,6 +32,7 @@ namespace chainrule {
 inline constexpr const char* ACTIVATION_NAMES[] = {CHAINRULE_ACTIVATIONS(NAME)};
 inline constexpr const char* LOSS_NAMES[] = {CHAINRULE_ELEMENT_LOSSES(NAME) CHAINRULE_ROW_LOSSES(NAME)};
 inline constexpr const char* RULE_NAMES[] = {CHAINRULE_RULES(NAME)};
+inline constexpr const char* AUGMENTATION_NAMES[] = {CHAINRULE_AUGMENTATIONS(NAME)};
 inline constexpr const char* LINK_NAMES[] = {CHAINRULE_LINKS(NAME)};
 #undef NAME
 
@@ -36,6 +40,9 @@ inline constexpr const char* LINK_NAMES[] = {CHAINRULE_LINKS(NAME)};
 #define SETTINGS(name, type, memories, settings) settings,
 inline constexpr int RULE_MEMORIES[] = {CHAINRULE_RULES(MEMORIES)};
 inline constexpr int RULE_SETTINGS[] = {CHAINRULE_RULES(SETTINGS)};
+#define NUMBERS(name, type, numbers) numbers,
+inline constexpr int AUGMENTATION_NUMBERS[] = {CHAINRULE_AUGMENTATIONS(NUMBERS)};
+#undef NUMBERS
 #undef MEMORIES
 #undef SETTINGS
 
