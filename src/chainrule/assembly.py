@@ -11,7 +11,7 @@ from math import ceil, inf
 from typing import Any, Literal
 
 from .blocks import Activation, Block, Dense
-from .losses import LOSSES, Huber, Loss, Quantile
+from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
 from .penalties import L1, L2, Penalty
@@ -32,6 +32,9 @@ LOSS_OF_TASK: Mapping[str, Mapping[str, str]] = {
     "squared_hinge": {"multiclass": "squared_multiclass_hinge"},
 }
 """Names that mean another loss for some tasks; every other name means itself."""
+
+FIELD_OF_LOSS = {"delta": "delta", "quantile": "q", "label_smoothing": "label_smoothing"}
+"""Settings, and the fields of losses that they set."""
 
 FACTOR_OF_RULE = {"momentum": "momentum", "beta_1": "beta_1", "beta_2": "beta_2", "weight_decay": "weight_decay"}
 
@@ -71,10 +74,9 @@ def loss(settings: Settings, task: Task) -> Loss:
     """
     given = settings["loss"]
     chosen = given if isinstance(given, Loss) else LOSSES[LOSS_OF_TASK.get(given, {}).get(task, given)]()
-    if isinstance(chosen, Huber) and not isinstance(given, Loss):
-        chosen = Huber(settings.get("delta", 1.0))
-    if isinstance(chosen, Quantile) and not isinstance(given, Loss):
-        chosen = Quantile(settings.get("quantile", 0.5))
+    if not isinstance(given, Loss):
+        taken = ((name, field) for name, field in FIELD_OF_LOSS.items() if hasattr(chosen, field) and name in settings)
+        chosen = replace(chosen, **{field: float(settings[name]) for name, field in taken})  # type: ignore[type-var]
     fits = {"regression": ("real", "counts"), "multiclass": ("real", "binary", "signs", "classes")}
     accepted = fits.get(task, ("real", "binary", "signs"))
     if chosen.targets not in accepted:

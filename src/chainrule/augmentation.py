@@ -83,7 +83,7 @@ class Noise(_OfAnyInputs):
 
     def __call__(self, x: NDArray[Any], stream: Stream) -> NDArray[Any]:
         """x + σ z."""
-        return x + (self.deviation * stream.normals(*x.shape)).astype(x.dtype)
+        return np.asarray(x + (self.deviation * stream.normals(*x.shape)).astype(x.dtype))
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ class Deformation:
 
     Strengths that leave handwritten digits what they are: shift 2, rotate 10, scale 0.1, shear 8, elastic 1.2.
 
-    Raises TypeError or ValueError for a shape that is not two or three whole numbers of at least 1, and for numbers
-    outside their limits; calling it raises ValueError where the inputs are not that image.
+    Raises TypeError or ValueError for a shape that is not two or three whole numbers from 1 to 32768, and for
+    numbers outside their limits; calling it raises ValueError where the inputs are not that image.
 
     >>> right = Deformation((1, 4), shift=1.0)
     >>> right(np.array([[0.0, 1.0, 0.0, 0.0]]), Stream(3, "augmentation")).round(3)
@@ -160,8 +160,8 @@ class Deformation:
     def __post_init__(self) -> None:
         lengths = tuple(self.shape) if isinstance(self.shape, Sequence | np.ndarray) else ()
         whole = all(isinstance(length, Integral) and not isinstance(length, bool) for length in lengths)
-        if len(lengths) not in (2, 3) or not whole or min(lengths) < 1:
-            accepted = "two or three whole numbers of at least 1 (rows, columns, channels)"
+        if len(lengths) not in (2, 3) or not whole or not 1 <= min(lengths) <= max(lengths) <= 2**15:
+            accepted = "two or three whole numbers from 1 to 32768 (rows, columns, channels)"
             raise ValueError(f"Deformation shape must be {accepted}, got {self.shape!r}")
         object.__setattr__(self, "shape", tuple(int(length) for length in lengths))
         limits = {"shift": PIXELS, "rotate": HALF_TURN, "scale": SHARE, "shear": SLANT}
@@ -170,8 +170,8 @@ class Deformation:
     @property
     def image(self) -> tuple[int, int, int]:
         """Rows, columns and channels."""
-        rows, columns, *channels = self.shape
-        return rows, columns, *(channels or [1])
+        rows, columns, channels = (*self.shape, 1)[:3]
+        return rows, columns, channels
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -188,7 +188,7 @@ class Deformation:
 
     @property
     def knots(self) -> tuple[int, int]:
-        """The grid of knots (down, across): one beyond each end of the image, two beyond the last; none without d."""
+        """The grid of knots (down, across): one before the image, two after its last cell; none without a field."""
         rows, columns, _ = self.image
         return (_knots(rows, self.smoothness), _knots(columns, self.smoothness)) if self.elastic else (0, 0)
 
@@ -202,7 +202,8 @@ class Deformation:
         """The images at s(p)."""
         self.check_inputs(x.shape[1])
         images = x.reshape(len(x), *self.image)
-        return _bilinear(images, *self._sources(len(x), stream, x.dtype), self.fill).reshape(x.shape)
+        down, across = self._sources(len(x), stream, x.dtype)
+        return _bilinear(images, down, across, self.fill).reshape(x.shape)
 
     def _sources(self, n: int, stream: Stream, dtype: Any) -> NDArray[Any]:
         """Return s(p) for every pixel of n images: (2, n, R, C), rows first."""
@@ -239,7 +240,7 @@ def _knots(pixels: int, spacing: float) -> int:
 
 def _spline(pixels: int, knots: int, spacing: float) -> NDArray[np.float64]:
     x = np.abs(np.arange(pixels)[:, None] / spacing - (np.arange(knots) - 1))
-    return (np.maximum(2 - x, 0) ** 3 - 4 * np.maximum(1 - x, 0) ** 3) / 6
+    return np.asarray((np.maximum(2 - x, 0) ** 3 - 4 * np.maximum(1 - x, 0) ** 3) / 6)
 
 
 def _bilinear(images: NDArray[Any], s: NDArray[Any], t: NDArray[Any], fill: float) -> NDArray[Any]:

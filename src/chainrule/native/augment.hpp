@@ -89,7 +89,7 @@ template <class T> void blend_knots(const AugmentationSpec& spec, const T* u, T*
     const T spacing = static_cast<T>(spec.numbers[5]), amplitude = static_cast<T>(spec.numbers[4]);
     const V lanes = lane_numbers<V>();
     for (Index c = 0; c < spec.columns; c += LANES<T>) {
-        const Index first = spec.cell(c), end = smaller(spec.cell(c + LANES<T> - 1) + 4, across);
+        const Index first = spec.cell(c), end = smaller<Index>(spec.cell(c + LANES<T> - 1) + 4, across);
         V weight[LANES<T> + 4];
         for (Index k = first; k < end; ++k)
             weight[k - first] = spline((lanes + static_cast<T>(c)) / spacing - static_cast<T>(k - 1)) * amplitude;
@@ -101,10 +101,6 @@ template <class T> void blend_knots(const AugmentationSpec& spec, const T* u, T*
     }
 }
 
-template <class T, class F> INLINE void each_lanes(Index n, F f) {
-    for (Index i = 0; i < n; i += LANES<T>) f(i, static_cast<int>(smaller<Index>(LANES<T>, n - i)));
-}
-
 // The image with a border of `fill`: one pixel before, two after; channel by channel.
 template <class T> void surround(const AugmentationSpec& spec, const T* from, T* image) {
     const Index width = spec.columns + 3, plane = (spec.rows + 3) * width;
@@ -114,8 +110,11 @@ template <class T> void surround(const AugmentationSpec& spec, const T* from, T*
         for (Index r = 0; r < spec.rows; ++r) {
             const T* x = from + r * spec.columns * spec.channels + k;
             T* to = image + k * plane + (r + 1) * width + 1;
-            if (spec.channels == 1) each_lanes<T>(spec.columns, [&](Index c, int n) LAMBDA { store(to + c, load<Vector<T>>(x + c, n), n); });
-            else for (Index c = 0; c < spec.columns; ++c) to[c] = x[c * spec.channels];
+            for (Index c = 0; c < spec.columns; c += LANES<T>) {
+                const int count = static_cast<int>(smaller<Index>(LANES<T>, spec.columns - c));
+                if (spec.channels == 1) store(to + c, load<Vector<T>>(x + c, count), count);
+                else for (int i = 0; i < count; ++i) to[c + i] = x[(c + i) * spec.channels];
+            }
         }
 }
 
@@ -141,18 +140,34 @@ template <class T> INLINE Source<T> source_of(Vector<T> s, Vector<T> t, T last_r
     return source;
 }
 
-template <class T> INLINE Vector<T> bilinear(const T* image, Index width, const Source<T>& source) {
+// What lies between the pixels at the corners and their right neighbours. A gather of pairs, where there is one, reads
+// half as often.
+template <class T> INLINE Vector<T> between(const T* image, const Source<T>& source) {
     using V = Vector<T>;
-    T corner[4][LANES<T>];
-    for (int i = 0; i < LANES<T>; ++i) {
-        const T* p = image + source.corner[i];
-        corner[0][i] = p[0];
-        corner[1][i] = p[1];
-        corner[2][i] = p[width];
-        corner[3][i] = p[width + 1];
+    V left, right;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        const __m512i at = _mm512_loadu_si512(source.corner);
+        const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        const __m512 low = _mm512_castpd_ps(_mm512_i32gather_pd(_mm512_castsi512_si256(at), image, 4));
+        const __m512 high = _mm512_castpd_ps(_mm512_i32gather_pd(_mm512_extracti64x4_epi64(at, 1), image, 4));
+        left.v = (decltype(left.v))_mm512_permutex2var_ps(low, even, high);
+        right.v = (decltype(right.v))_mm512_permutex2var_ps(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high);
+        return fma(source.right, right - left, left);
     }
-    const V a = load<V>(corner[0]), b = load<V>(corner[2]);
-    const V above = fma(source.right, load<V>(corner[1]) - a, a), below = fma(source.right, load<V>(corner[3]) - b, b);
+#endif
+    T pixels[2][LANES<T>];
+    for (int i = 0; i < LANES<T>; ++i) {
+        pixels[0][i] = image[source.corner[i]];
+        pixels[1][i] = image[source.corner[i] + 1];
+    }
+    left = load<V>(pixels[0]);
+    right = load<V>(pixels[1]);
+    return fma(source.right, right - left, left);
+}
+
+template <class T> INLINE Vector<T> bilinear(const T* image, Index width, const Source<T>& source) {
+    const Vector<T> above = between(image, source), below = between(image + width, source);
     return fma(source.down, below - above, above);
 }
 
@@ -179,14 +194,13 @@ struct DeformImage {
         const V lanes = lane_numbers<V>();
         for (Index r = 0; r < spec.rows; ++r) {
             const Index cell = spec.cell(r);
-            const auto at = [&](int axis) LAMBDA { return all<V>(static_cast<T>(affine.at[axis] + affine.a[axis][0] * static_cast<double>(r))); };
-            const V start[] = {at(0), at(1)};
             T weight[LANES<T>];
             store(weight, spline(static_cast<T>(r) / static_cast<T>(spec.numbers[5]) - (lanes + static_cast<T>(cell - 1))));
             for (Index c = 0; c < spec.columns; c += LANES<T>) {
                 V s[2];
                 for (int axis = 0; axis < 2; ++axis) {
-                    s[axis] = fma(lanes + static_cast<T>(c), static_cast<T>(affine.a[axis][1]), start[axis]);
+                    const auto start = static_cast<T>(affine.at[axis] + affine.a[axis][0] * static_cast<double>(r));
+                    s[axis] = fma(lanes + static_cast<T>(c), static_cast<T>(affine.a[axis][1]), start);
                     const T* sums = field + (axis * down + cell) * padded + c;
                     for (int k = 0; k < 4 && down; ++k) s[axis] = fma(load<V>(sums + k * padded), weight[k], s[axis]);
                 }

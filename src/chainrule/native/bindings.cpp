@@ -7,7 +7,6 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <iterator>
@@ -280,8 +279,9 @@ AugmentationSpec augmentation_of(const std::string& name, const std::vector<doub
         spec.numbers[i] = numbers[i];
     }
     Index size = 1;
+    const Index longest = name == "deformation" ? LONGEST_SIDE : LARGEST_IMAGE;
     for (const Index length : {spec.rows, spec.columns, spec.channels}) {
-        if (length < 1 || length > std::min(LARGEST_IMAGE / size, name == "deformation" ? LONGEST_SIDE : LARGEST_IMAGE)) refuse("an image must have sides of 1 to 32768");
+        if (length < 1 || length > longest || length > LARGEST_IMAGE / size) refuse("such an image is too large, or empty");
         size *= length;
     }
     if (name == "deformation" && !(numbers[5] >= 1)) refuse("smoothness must be at least 1");
@@ -290,14 +290,15 @@ AugmentationSpec augmentation_of(const std::string& name, const std::vector<doub
 
 // Rows of x, changed: row r with the random numbers of row first + r of the stream.
 template <class T>
-void augment(const InstructionSet& set, const AugmentationSpec& spec, const Stream& stream, Index first, const In& x, const InOut& out) {
+void augment(const InstructionSet& set, const AugmentationSpec& spec, const Stream& stream, Index first, const In& x,
+             const InOut& out) {
     const T* from = memory_of<T>(x, "x", {-1, spec.inputs()});
     const Index rows = static_cast<Index>(x.shape(0));
     T* to = memory_of<T>(out, "out", {rows, spec.inputs()});
-    if (first < 0) refuse("first_row must be at least 0");
+    if (first < 0 || first > LARGEST_IMAGE) refuse("first_row must be at least 0 and at most 2^24");
     std::vector<T> workspace(static_cast<std::size_t>(spec.workspace<T>()));
-    for (Index r = 0; r < rows; ++r)
-        program_of<T>(set).augment(spec, stream, first + r, from + r * spec.inputs(), to + r * spec.inputs(), workspace.data());
+    for (Index r = 0; r < rows; ++r, from += spec.inputs(), to += spec.inputs())
+        program_of<T>(set).augment(spec, stream, first + r, from, to, workspace.data());
 }
 
 template <std::size_t N> std::vector<std::string> list_of(const char* const (&names)[N]) {
@@ -321,7 +322,8 @@ NB_MODULE(_core, m) {
     });
     m.attr("AUGMENTATIONS") = nb::cast(list_of(AUGMENTATION_NAMES));
     m.def("augment", [](const std::string& set, const std::string& name, const std::vector<double>& numbers,
-                        const ShapeArgument& shape, const StreamArgument& stream, Index first, const In& x, const InOut& out) {
+                        const ShapeArgument& shape, const StreamArgument& stream, Index first, const In& x,
+                        const InOut& out) {
         const AugmentationSpec spec = augmentation_of(name, numbers, shape);
         const auto& [seed, purpose, step, block] = stream;
         const Stream named{seed, purpose, step, block};
