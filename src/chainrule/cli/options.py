@@ -9,16 +9,17 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..assembly import FIELD_OF_DEFORMATION
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
-from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Whole
+from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -48,6 +49,7 @@ class Facts:
     scale: float
     early: bool = False
     solver: str = "adam"
+    image_shape: tuple[int, ...] | None = None
 
     @property
     def plateaus(self) -> bool:
@@ -89,6 +91,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "preprocessing": Default(lambda f: "always" if f.standardise else "never", "always; never for images"),
         "input_scale": Default(lambda f: f.scale, "1; 1/255 for bytes, 1/16 for digits"),
         "scale_target": Default(True),
+        "image_shape": Default(lambda f: f.image_shape, "what an idx file says, or a square"),
     }
 )
 """The command line's own defaults. Chosen on validation rows of nine data sets, never on test rows.
@@ -101,6 +104,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
         "quantile": ("loss", ("quantile",)),
+        "label_smoothing": ("loss", ("log_loss", "cross_entropy", "sigmoid_cross_entropy")),
         "power_t": ("learning_rate", ("invscaling",)),
         "decay": ("learning_rate", ("step", "exponential")),
         "decay_every": ("learning_rate", ("step",)),
@@ -119,6 +123,9 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     }
 )
 """Settings without an effect unless another one has one of these values."""
+
+NEEDS_ONE_OF: Mapping[str, tuple[str, ...]] = {"image_shape": tuple(FIELD_OF_DEFORMATION)}
+"""Settings without an effect unless one of some others is given."""
 
 
 def option(name: str) -> str:
@@ -147,7 +154,7 @@ def shape_of(rule: Rule) -> str:
         return f"{shape_of(rule.rule)},..."
     if isinstance(rule, Flag):
         return "|".join(("true", "false", *rule.also))
-    return {Number: "NUMBER", Whole: "N"}.get(type(rule), "NAME")
+    return {Number: "NUMBER", Whole: "N", Shape: "ROWS,COLUMNS"}.get(type(rule), "NAME")
 
 
 class SettingType(ParamType):
@@ -273,7 +280,7 @@ def settled(task: str, given: Mapping[str, Any], facts: Facts) -> dict[str, Any]
         other = "regression" if task == "classification" else "classification"
         raise click.UsageError(f"{option(foreign[0])} is for {other}; this is a {task}", click.get_current_context())
     early = given.get("early_stopping", DEFAULTS["early_stopping"].of(facts))
-    facts = Facts(facts.rows, facts.standardise, facts.scale, bool(early), given.get("solver", own["solver"]))
+    facts = replace(facts, early=bool(early), solver=given.get("solver", own["solver"]))
     ours = {name: default.of(facts) for name, default in DEFAULTS.items() if name in own}
     return {**ours, **given}
 
@@ -287,6 +294,8 @@ def without_effect(task: str, given: Mapping[str, Any], chosen: Mapping[str, Any
         if other and values[other] not in accepted:
             state = f"with {option(other)} {show_value(values[other])}" if values[other] else f"without {option(other)}"
             remarks.append(f"{option(name)} has no effect {state}")
+        if name in NEEDS_ONE_OF and not any(values[other] for other in NEEDS_ONE_OF[name]):
+            remarks.append(f"{option(name)} has no effect without one of {', '.join(map(option, NEEDS_ONE_OF[name]))}")
     return remarks
 
 
@@ -311,6 +320,7 @@ HEADINGS: Mapping[str, str] = {
     "training": "Training",
     "stopping": "Stopping",
     "data": "Data",
+    "augmentation": "Augmentation",
     "running": "Running",
 }
 
