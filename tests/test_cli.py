@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cli.options import DEFAULTS, FIRST, MANY_ROWS, ONLY_WITH, Facts, option, settled, show_value
+from chainrule.cli.options import (
+    DEFAULTS,
+    FIRST,
+    MANY_ROWS,
+    NEEDS_ONE_OF,
+    ONLY_WITH,
+    Facts,
+    option,
+    settled,
+    show_value,
+)
 from chainrule.settings import SETTINGS
 from chainrule.sources import load
 from commands import DATA, needs_data, ok, people, refused, run, write
@@ -269,6 +279,7 @@ def test_the_tables_name_settings_and_values_there_are() -> None:
     for name, (other, values) in ONLY_WITH.items():
         assert name in known
         assert all(SETTINGS[other].rule.accepts(value) for value in values)
+    assert {name for row in NEEDS_ONE_OF.items() for name in (row[0], *row[1])} <= known
 
 
 def test_images_are_as_the_source_says_and_options_that_need_them_say_so() -> None:

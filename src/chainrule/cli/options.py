@@ -115,8 +115,18 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         "epsilon": ("solver", ("adam", "adamw")),
         "weight_decay": ("solver", ("adamw",)),
         **dict.fromkeys(
-            ("learning_rate_init", "learning_rate", "warm_up", "batch_size", "shuffle"), ("solver", STEPPING)
+            (
+                "learning_rate_init",
+                "learning_rate",
+                "warm_up",
+                "batch_size",
+                "shuffle",
+                "augment_noise",
+                "augment_mask",
+            ),
+            ("solver", STEPPING),
         ),
+        **dict.fromkeys((*FIELD_OF_DEFORMATION, "image_shape", "mixup"), ("solver", STEPPING)),
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
