@@ -133,15 +133,16 @@ class Deformation:
 
     with u uniform in [-1, 1]² and a such that √E|d|², over all pixels, is `elastic`: twice continuously differentiable,
     and never longer than a √2. It is the smoothed random field of Simard, Steinkraus and Platt with the B-spline in
-    place of their Gaussian, at a fraction of its cost. Between pixels the image is bilinear, outside it is `fill`.
+    place of their Gaussian, at a fraction of its cost: β is as wide as a Gaussian of deviation h/√3, so that h = 7 is
+    their 4 pixels. Between pixels the image is bilinear, outside it is `fill`.
 
     Strengths that leave handwritten digits what they are: shift 2, rotate 10, scale 0.1, shear 8, elastic 1.2.
 
     Raises TypeError or ValueError for a shape that is not two or three whole numbers from 1 to 32768, and for
     numbers outside their limits; calling it raises ValueError where the inputs are not that image.
 
-    >>> right = Deformation((1, 4), shift=1.0)
-    >>> right(np.array([[0.0, 1.0, 0.0, 0.0]]), Stream(3, "augmentation")).round(3)
+    >>> moved = Deformation((1, 4), shift=1.0)
+    >>> moved(np.array([[0.0, 1.0, 0.0, 0.0]]), Stream(3, "augmentation")).round(3)
     array([[0.   , 0.253, 0.048, 0.   ]])
 
     Source: Simard, Steinkraus and Platt 2003, "Best practices for convolutional neural networks applied to visual
@@ -154,7 +155,7 @@ class Deformation:
     scale: float = 0.0
     shear: float = 0.0
     elastic: float = 0.0
-    smoothness: float = 4.0
+    smoothness: float = 7.0
     fill: float = 0.0
 
     def __post_init__(self) -> None:

@@ -193,7 +193,7 @@ struct DeformImage {
         surround(spec, from, image);
         const V lanes = lane_numbers<V>();
         for (Index r = 0; r < spec.rows; ++r) {
-            const Index cell = spec.cell(r);
+            const Index cell = down ? spec.cell(r) : 0;
             T weight[LANES<T>];
             store(weight, spline(static_cast<T>(r) / static_cast<T>(spec.numbers[5]) - (lanes + static_cast<T>(cell - 1))));
             for (Index c = 0; c < spec.columns; c += LANES<T>) {
