@@ -112,6 +112,17 @@ def test_any_row_by_itself_has_the_same_bits(chosen: str, dtype: str, a: Augment
 
 
 @every_set
+@given(st.one_of(deformations, of_inputs), seeds)
+@settings(max_examples=20)
+def test_rows_may_be_changed_in_place(chosen: str, a: Augmentation, seed: int) -> None:
+    x = np.random.default_rng(seed).uniform(size=(2, int(np.prod(a.image or 50))))
+    wanted = twin(chosen, a, x)
+    shape, stream = a.image or (1, 50, 1), (0, PURPOSES["augmentation"], 0, 0)
+    core.augment(chosen, NAMES[type(a)], list(a.numbers), shape, stream, 0, x, x)
+    np.testing.assert_array_equal(x, wanted)
+
+
+@every_set
 @pytest.mark.parametrize("dtype", BOUNDS)
 def test_large_names_of_streams(chosen: str, dtype: str) -> None:
     for a in (Noise(1.0), Mask(0.5), Deformation((5, 10), shift=3, elastic=1)):

@@ -222,7 +222,7 @@ using Change = void (*)(const AugmentationSpec&, const Stream&, Index, const T*,
 template <class T> constexpr Change<T> CHANGE[] = {CHAINRULE_AUGMENTATIONS(ROW_OF)};
 #undef ROW_OF
 
-// One row of inputs, changed; the workspace holds spec.workspace<T>() numbers.
+// One row of inputs, changed; from and to may be the same. The workspace holds spec.workspace<T>() numbers.
 template <class T>
 void augment(const AugmentationSpec& spec, const Stream& stream, Index row, const T* from, T* to, T* workspace) {
     CHANGE<T>[spec.kind](spec, stream, row, from, to, workspace);
