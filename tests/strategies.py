@@ -37,6 +37,8 @@ LOSS_VARIANTS: tuple[Loss, ...] = (
     losses.SquaredError("mean"),
     losses.Huber(0.3),
     losses.Quantile(0.8),
+    losses.CrossEntropy(0.1),
+    losses.SigmoidCrossEntropy(0.3),
 )
 """Losses with a setting that is not the default; the defaults are the rows of LOSSES."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from chainrule import Activation, Dense, MLPClassifier, MLPRegressor, assembly, losses, optimizers, schedules
 from chainrule.assembly import Task
+from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.penalties import L1, L2
@@ -74,6 +75,42 @@ def test_a_loss_object_is_taken_as_it_is() -> None:
 def test_delta_and_quantile_reach_their_losses() -> None:
     assert assembly.loss(settings(loss="huber", delta=0.3), "regression") == losses.Huber(0.3)
     assert assembly.loss(settings(loss="quantile", quantile=0.9), "regression") == losses.Quantile(0.9)
+
+
+def test_label_smoothing_reaches_the_losses_that_have_it_and_no_given_object() -> None:
+    assert assembly.loss(settings(label_smoothing=0.1), "multiclass") == losses.CrossEntropy(0.1)
+    assert assembly.loss(settings(label_smoothing=0.1), "binary") == losses.SigmoidCrossEntropy(0.1)
+    assert assembly.loss(settings(loss="hinge", label_smoothing=0.1), "binary") == losses.Hinge()
+    given = losses.CrossEntropy()
+    assert assembly.loss(settings(loss=given, label_smoothing=0.1), "multiclass") is given
+
+
+def test_augmentations_have_a_strength_above_zero_and_an_order() -> None:
+    assert assembly.augmentations(settings(), 7) == ()
+    own = Mask(0.5, 1.0)
+    every = {"augment_noise": 0.1, "augment_mask": 0.2, "augment_rotate": 5, "augmentation": [own]}
+    wanted = (Deformation((3, 3), rotate=5.0), Mask(0.2), Noise(0.1), own)
+    assert assembly.augmentations(settings(**every), 9) == wanted
+    strengths = {"shift": 1.0, "rotate": 2.0, "scale": 0.3, "shear": 4.0, "elastic": 5.0}
+    named = {f"augment_{name}": strength for name, strength in strengths.items()}
+    found = assembly.augmentations(settings(**named, image_shape=[2, 3, 2]), 12)
+    assert found == (Deformation((2, 3, 2), **strengths),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"augment_shift": 1}, "image_shape must be given to deform images: 12 inputs are no square image"),
+        ({"augment_shift": 1, "image_shape": (3, 3)}, r"image_shape \(3, 3\) has 9 numbers, there are 12 inputs"),
+        (
+            {"augmentation": [Deformation((2, 2))]},
+            r"Deformation shape \(2, 2\): such an image has 4 numbers, there are 12",
+        ),
+    ],
+)
+def test_images_that_the_inputs_are_not_are_refused(changes: Settings, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        assembly.augmentations(settings(**changes), 12)
 
 
 def test_the_network_is_a_chain_of_dense_and_activation() -> None:

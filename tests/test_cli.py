@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cli.options import DEFAULTS, FIRST, MANY_ROWS, ONLY_WITH, Facts, option, settled, show_value
+from chainrule.cli.options import (
+    DEFAULTS,
+    FIRST,
+    MANY_ROWS,
+    NEEDS_ONE_OF,
+    ONLY_WITH,
+    Facts,
+    option,
+    settled,
+    show_value,
+)
 from chainrule.settings import SETTINGS
 from chainrule.sources import load
 from commands import DATA, needs_data, ok, people, refused, run, write
@@ -204,6 +214,10 @@ def test_notes_are_one_dim_line_each(classes) -> None:
         ("class_weight", "balanced", "balanced"),
         ("class_weight", "yes:2, no:0.5", {"yes": 2.0, "no": 0.5}),
         ("scoring", "none", None),
+        ("label_smoothing", "0.1", 0.1),
+        ("augment_noise", "0.2", 0.2),
+        ("mixup", "0.3", 0.3),
+        ("image_shape", "28,28", (28, 28)),
     ],
 )
 def test_texts_become_settings(name, text, value, classes, tmp_path) -> None:
@@ -239,6 +253,7 @@ def test_every_setting_is_an_option_with_its_default_in_the_help() -> None:
         "Training",
         "Stopping",
         "Data",
+        "Augmentation",
         "Running",
     ]
 
@@ -265,6 +280,20 @@ def test_the_tables_name_settings_and_values_there_are() -> None:
     for name, (other, values) in ONLY_WITH.items():
         assert name in known
         assert all(SETTINGS[other].rule.accepts(value) for value in values)
+    assert {name for row in NEEDS_ONE_OF.items() for name in (row[0], *row[1])} <= known
+
+
+def test_images_are_as_the_source_says_and_options_that_need_them_say_so() -> None:
+    idle = ("--image-shape", "4,16", "--loss", "hinge", "--label-smoothing", 0.1)
+    report = ok("train", "digits", "--max-iter", 1, "--json", *idle).json
+    assert report["settings"]["image_shape"] == [4, 16]
+    assert report["notes"][:2] == [
+        "--image-shape has no effect without one of --augment-shift, --augment-rotate, --augment-scale, "
+        "--augment-shear, --augment-elastic",
+        "--label-smoothing has no effect with --loss hinge",
+    ]
+    chosen = settled("classification", {}, Facts(100, False, 1.0, image_shape=(8, 8)))
+    assert chosen["image_shape"] == (8, 8)
 
 
 def test_options_of_the_other_task_are_refused(classes, numbers) -> None:

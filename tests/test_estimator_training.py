@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score, get_scorer, make_scorer, mean_absolute_error
 
 from chainrule import MLPClassifier, MLPRegressor, Progress
+from chainrule.engines import native
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
@@ -348,3 +349,19 @@ def test_reaching_the_last_epoch_is_said() -> None:
 
 def test_a_single_pass_need_not_converge() -> None:
     assert MLPRegressor(**BRIEF).partial_fit(X, LINE).stop_reason_ == "epochs"
+
+
+@quiet
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("y", [LABELS, CLASSES], ids=["binary", "multiclass"])
+def test_label_smoothing_is_for_training_only(engine: str, y: np.ndarray) -> None:
+    if engine == "native" and native.MISSING:
+        pytest.skip(f"no native engine: {native.MISSING}")
+    held = {"X_val": X[HELD], "y_val": y[HELD]}
+    given = {**BRIEF, "max_iter": 60, "engine": engine}
+    plain, smooth = (MLPClassifier(**given, label_smoothing=e).fit(X[TRAIN], y[TRAIN], **held) for e in (0.0, 0.4))
+    p = smooth.predict_proba(X[HELD])
+    right = p[np.arange(len(p)), np.searchsorted(smooth.classes_, y[HELD])]
+    assert smooth.validation_loss_curve_[-1] == pytest.approx(-np.log(right).mean(), rel=1e-9)
+    assert smooth.loss_ > plain.loss_ + 0.05
+    assert smooth.predict_proba(X).max() < plain.predict_proba(X).max()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from commands import needs_data
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PROMISED = {
@@ -22,8 +24,8 @@ PROMISED = {
 
 
 def test_every_example_is_promised_something() -> None:
-    shown_in_readme = {"make_flowers.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == PROMISED.keys() | shown_in_readme
+    shown_in_readme, drawn = {"make_flowers.py"}, {"deformations.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == PROMISED.keys() | shown_in_readme | drawn
     readme = (EXAMPLES.parent / "README.md").read_text()
     assert all(f"$ python examples/{name}" in readme for name in shown_in_readme)
 
@@ -34,3 +36,13 @@ def test_example(name: str) -> None:
     printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     for line in PROMISED[name]:
         assert line in printed
+
+
+@needs_data
+def test_deformed_digits_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "deformations.png"
+    command = [sys.executable, str(EXAMPLES / "deformations.py"), str(picture)]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert printed == f"{picture}: 10 digits, 7 deformations of each\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chainrule import losses
 from oracles import DIFFERENCES, central_gradient, central_product, relative_error, worst_relative_error
-from strategies import ALL_LOSSES, plain_scores
+from strategies import ALL_LOSSES, SEEDS, draw_target, plain_scores
 
 
 def test_logistic_is_sigmoid_cross_entropy_on_signs() -> None:
@@ -90,3 +94,43 @@ def test_links() -> None:
         assert loss.probabilistic == isinstance(
             loss, losses.CrossEntropy | losses.SigmoidCrossEntropy | losses.Logistic
         )
+
+
+SMOOTHED = [(losses.CrossEntropy, 3), (losses.SigmoidCrossEntropy, 1), (losses.SigmoidCrossEntropy, 3)]
+
+
+@pytest.mark.parametrize(("kind", "outputs"), SMOOTHED)
+@given(share=st.floats(0, 0.99), seed=SEEDS)
+def test_smoothing_is_the_loss_of_smoothed_targets(kind: Any, outputs: int, share: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, v = rng.normal(size=(2, 5, outputs))
+    target = draw_target(kind(), rng, 5, outputs)
+    rows = np.eye(outputs)[target] if target.ndim == 1 else target
+    smooth = (1 - share) * rows + share / (outputs if target.ndim == 1 else 2)
+    smoothed, plain = kind(share), kind()
+    assert smoothed.value(scores, target) == pytest.approx(float(plain.value(scores, smooth)), rel=1e-12)
+    assert relative_error(smoothed.gradient(scores, target), plain.gradient(scores, smooth)) <= 1e-12
+    assert relative_error(smoothed.curvature(scores, target, v), plain.curvature(scores, smooth, v)) <= 1e-12
+    np.testing.assert_array_equal(smoothed.predict(scores), plain.predict(scores))
+    assert smoothed.unsmoothed == plain
+
+
+@pytest.mark.parametrize("kind", [losses.CrossEntropy, losses.SigmoidCrossEntropy])
+def test_a_smoothing_that_is_no_share_is_refused(kind: Any) -> None:
+    for wrong, error in ((1, ValueError), (-0.1, ValueError), ("0.1", TypeError)):
+        with pytest.raises(error, match=f"{kind.__name__} label_smoothing must be a number of at least 0 and below 1"):
+            kind(wrong)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("soft", [False, True])
+def test_smoothed_cross_entropy_is_torchs(share: float, soft: bool) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    scores, target = rng.normal(0, 3, (8, 5)), draw_target(losses.CrossEntropy(), rng, 8, 5, soft)
+    s = torch.tensor(scores, requires_grad=True)
+    value = torch.nn.CrossEntropyLoss(label_smoothing=share)(s, torch.tensor(target))
+    value.backward()
+    loss = losses.CrossEntropy(share)
+    assert worst_relative_error(loss.value(scores, target), value.item()) <= 1e-12
+    assert relative_error(loss.gradient(scores, target), s.grad.numpy()) <= 1e-12

@@ -320,6 +320,7 @@ def test_saving_needs_a_fitted_model(tmp_path) -> None:
 
 def test_every_kind_is_written_and_read_back() -> None:
     made = {"Dense": cr.Dense(3), "Activation": cr.Activation("elu", alpha=0.5)}
+    made["augmentation.Deformation"] = cr.augmentation.Deformation((4, 5), shift=1.0)
     for name, kind in KINDS.items():
         value = made.get(name) or kind()
         entry = json.loads(json.dumps(encode(value), allow_nan=False))

@@ -38,8 +38,9 @@ ROOMS: dict[str, Room] = {
     "mathematics": Room(
         steps=(
             "limits arrays randomness schedules",
-            "activations initializers",
+            "activations initializers augmentation",
             "penalties losses",
+            "mixup",
             "blocks",
             "network",
             "objective",

@@ -15,6 +15,7 @@ from sklearn.metrics import get_scorer
 
 from chainrule import Activation, MLPClassifier, MLPRegressor, losses, optimizers, schedules
 from chainrule.activations import ACTIVATIONS
+from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.schedules import SCHEDULES
@@ -74,6 +75,20 @@ CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "input_scale": POSITIVE,
     "scale_target": SWITCH,
     "dtype": (("auto", "float32", "float64"), ("float16", np.float32, None)),
+    "label_smoothing": FRACTION,
+    "augment_noise": NOT_NEGATIVE,
+    "augment_mask": FRACTION,
+    "augment_shift": NOT_NEGATIVE,
+    "augment_rotate": NOT_NEGATIVE,
+    "augment_scale": FRACTION,
+    "augment_shear": NOT_NEGATIVE,
+    "augment_elastic": NOT_NEGATIVE,
+    "image_shape": (
+        (None, (28, 28), [8, 9, 3], np.array([4, 5])),
+        (28, (28,), (28, 0), (2.5, 3), (1, 2, 3, 4), "28,28", "ab", True, {"a": 1, "b": 2}),
+    ),
+    "mixup": NOT_NEGATIVE,
+    "augmentation": ((None, [], (Noise(0.1), Mask(0.2)), [Deformation((2, 2))]), (Noise(0.1), [Noise], [3], "noise")),
     "engine": (("auto", "native", "reference"), ("fast", None)),
     "n_threads": ((None, 1, 4, np.int64(2)), (0, -1, 1.5, "two", True)),
     "verbose": ((True, False, 0, 10), ("yes", None, [1])),
@@ -98,6 +113,7 @@ TEXTS: dict[str, list[tuple[str, Any]]] = {
     "scoring": [("none", None), ("roc_auc", "roc_auc")],
     "alpha": [("0", 0.0), ("1e-4", 1e-4)],
     "solver": [("adamw", "adamw")],
+    "image_shape": [("none", None), ("28,28", (28, 28)), (" 8 , 9, 3", (8, 9, 3))],
 }
 
 every_row = pytest.mark.parametrize("name", list(SETTINGS))
@@ -117,7 +133,7 @@ def test_shared_parameters_have_equal_defaults() -> None:
     classifier, regressor = map(_parameters, ESTIMATORS)
     differing = {name for name in classifier.keys() & regressor.keys() if classifier[name] != regressor[name]}
     assert differing == {"loss"}
-    assert classifier.keys() - regressor.keys() == {"class_weight"}
+    assert classifier.keys() - regressor.keys() == {"class_weight", "label_smoothing"}
     assert regressor.keys() - classifier.keys() == {"delta", "quantile", "scale_target"}
 
 

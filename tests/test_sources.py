@@ -116,7 +116,7 @@ def test_digits_need_no_file() -> None:
     assert isinstance(source.X, np.ndarray)
     assert source.X.shape == (1797, 64)
     assert source.X.max() * source.scale == 1
-    assert (source.name, source.target) == ("digits", "digit")
+    assert (source.name, source.target, source.image_shape) == ("digits", "digit", (8, 8))
     assert load("digits", "digit").target == "digit"
     with pytest.raises(SourceError, match=r"^digits: the target is 'digit'; there is no 'x' \(leave it"):
         load("digits", "x")
@@ -248,11 +248,12 @@ def test_a_folder_or_a_file_of_images_brings_labels_and_test_set(mnist: Path, na
     assert source.y.tolist() == [3, 1, 0, 2]
     assert source.y_test.tolist() == [3, 1]
     assert (source.target, source.scale, source.X.dtype) == ("label", 1 / 255, np.uint8)
+    assert source.image_shape == (3, 2)
 
 
 def test_test_images_are_no_training_set_with_a_test_set(mnist: Path) -> None:
     source = load(mnist / "t10k-images-idx3-ubyte.gz")
-    assert (source.X.shape, source.X_test) == ((2, 6), None)
+    assert (source.X.shape, source.X_test, source.image_shape) == ((2, 6), None, (3, 2))
 
 
 def test_images_without_labels_are_for_prediction_only(mnist: Path) -> None:

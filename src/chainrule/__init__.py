@@ -7,7 +7,7 @@ scikit-learn and polars along: they are imported when one of their names is firs
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-from . import gradient_check, losses, optimizers, penalties, schedules
+from . import augmentation, gradient_check, losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
 from .network import Network
 from .objective import Objective
@@ -35,6 +35,7 @@ __all__ = [
     "Result",
     "Stopping",
     "TrainingState",
+    "augmentation",
     "gradient_check",
     "load",
     "losses",

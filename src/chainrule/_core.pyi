@@ -15,9 +15,23 @@ _Penalty = Sequence[float]  # λ of L1, of L2 and of L1 as a proximal step, then
 ACTIVATIONS: list[str]
 LOSSES: list[str]
 RULES: list[str]
+AUGMENTATIONS: list[str]
 
 def instruction_sets() -> list[str]: ...
 def evaluate(set: str, name: str, x: _Array, y: _Array, setting: float, /) -> None: ...
+def augment(
+    set: str,
+    name: str,
+    numbers: Sequence[float],
+    shape: tuple[int, int, int],
+    stream: tuple[int, int, int, int],
+    first_row: int,
+    x: _Array,
+    out: _Array,
+    /,
+) -> None:
+    """Write x (n, i) changed by an augmentation into out, its row r drawn as row first_row + r of the stream (seed,
+    purpose, step, block); shape is the image's, or (1, i, 1)."""
 
 class Plan:
     """A network, a loss and an update rule with the workspace of a batch; batch 0 only predicts."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil, inf
+from math import ceil, inf, isqrt, prod
 from typing import Any, Literal
 
+from .augmentation import Augmentation, Deformation, Mask, Noise
 from .blocks import Activation, Block, Dense
-from .losses import LOSSES, Huber, Loss, Quantile
+from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
 from .penalties import L1, L2, Penalty
@@ -49,6 +50,12 @@ SETTINGS_OF_RULE: Mapping[str, tuple[str, ...]] = {
 The defaults of `beta_2` and `epsilon` are Adam's: they are not for Lion's β₂ and not for AdaGrad's ε.
 """
 
+FIELD_OF_LOSS = {"delta": "delta", "quantile": "q", "label_smoothing": "label_smoothing"}
+"""Settings, and the fields of losses that they set."""
+
+FIELD_OF_DEFORMATION = {f"augment_{name}": name for name in ("shift", "rotate", "scale", "shear", "elastic")}
+"""Settings that need images, and the fields of a Deformation that they set."""
+
 
 def sizes(settings: Settings) -> list[int]:
     """Return the hidden layers' sizes as a list."""
@@ -85,10 +92,9 @@ def loss(settings: Settings, task: Task) -> Loss:
     """
     given = settings["loss"]
     chosen = given if isinstance(given, Loss) else LOSSES[LOSS_OF_TASK.get(given, {}).get(task, given)]()
-    if isinstance(chosen, Huber) and not isinstance(given, Loss):
-        chosen = Huber(settings.get("delta", 1.0))
-    if isinstance(chosen, Quantile) and not isinstance(given, Loss):
-        chosen = Quantile(settings.get("quantile", 0.5))
+    if not isinstance(given, Loss):
+        taken = ((name, field) for name, field in FIELD_OF_LOSS.items() if hasattr(chosen, field) and name in settings)
+        chosen = replace(chosen, **{field: float(settings[name]) for name, field in taken})  # type: ignore[type-var]
     fits = {"regression": ("real", "counts"), "multiclass": ("real", "binary", "signs", "classes")}
     accepted = fits.get(task, ("real", "binary", "signs"))
     if chosen.targets not in accepted:
@@ -105,6 +111,39 @@ def penalties(settings: Settings) -> list[Penalty]:
         L1(float(settings["l1"]), per_sample=True),
     )
     return [penalty for penalty in given if penalty.strength > 0]
+
+
+def augmentations(settings: Settings, inputs: int) -> tuple[Augmentation, ...]:
+    """Return the augmentations with a strength above 0, then those given as objects; inputs as the network gets them.
+
+    Raises ValueError for images that have another number of pixels, or whose shape is not known.
+    """
+    chosen: list[Augmentation] = []
+    strengths = {field: float(settings[name]) for name, field in FIELD_OF_DEFORMATION.items() if settings[name]}
+    if strengths:
+        chosen.append(Deformation(image_shape(settings, inputs), **strengths))
+    if settings["augment_mask"]:
+        chosen.append(Mask(float(settings["augment_mask"])))
+    if settings["augment_noise"]:
+        chosen.append(Noise(float(settings["augment_noise"])))
+    chosen += settings["augmentation"] or ()
+    for augmentation in chosen:
+        augmentation.check_inputs(inputs)
+    return tuple(chosen)
+
+
+def image_shape(settings: Settings, inputs: int) -> tuple[int, ...]:
+    """Return the shape of the images: the setting, or a square where there are so many inputs.
+
+    Raises ValueError where it is neither given nor a square.
+    """
+    given, side = settings["image_shape"], isqrt(inputs)
+    if given is None and side * side != inputs:
+        raise ValueError(f"image_shape must be given to deform images: {inputs} inputs are no square image")
+    shape = (side, side) if given is None else tuple(map(int, given))
+    if prod(shape) != inputs:
+        raise ValueError(f"image_shape {given!r} has {prod(shape)} numbers, there are {inputs} inputs")
+    return shape
 
 
 def optimizer(settings: Settings) -> UpdateRule | Minimizer:

@@ -245,7 +245,7 @@ class MLP(TableInputs):
             seed=self._seed,
             engine=self.engine,
             n_threads=self.n_threads,
-            validation=None if held is None else self._objective(held, []),
+            validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - seconds),
@@ -265,9 +265,11 @@ class MLP(TableInputs):
             state.memory, state.no_change, state.plateaus, state.best, state.best_theta = None, 0, 0, None, None
         return state
 
-    def _objective(self, rows: Rows, penalties: list[Any]) -> Objective:
+    def _objective(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
+        """Return the objective on some rows; one that judges sees targets as they are."""
         y = self._encode_target(rows.y, rows.X.dtype)
-        return Objective(self.network_, self.loss_function_, rows.X, y, rows.weight, penalties)
+        loss = self.loss_function_.unsmoothed if judge else self.loss_function_
+        return Objective(self.network_, loss, rows.X, y, rows.weight, penalties)
 
     def save(self, path: Any) -> None:
         """Write the fitted estimator to a model file (.safetensors); `chainrule.load` reads it back.

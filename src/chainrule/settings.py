@@ -24,7 +24,7 @@ from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Minimizer, UpdateRule
 from .schedules import SCHEDULES, Schedule
 
-Group = Literal["network", "loss", "optimiser", "training", "stopping", "data", "running"]
+Group = Literal["network", "loss", "optimiser", "training", "stopping", "data", "augmentation", "running"]
 
 
 class Rule(Protocol):
@@ -175,6 +175,21 @@ class Several:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """The shape of an image: rows, columns and, where there are several, channels."""
+
+    words = "two or three whole numbers of at least 1, such as 28,28"
+
+    def accepts(self, value: Any) -> bool:
+        """Whether value is a sequence of two or three such numbers."""
+        return hasattr(value, "__iter__") and len(value) in (2, 3) and Several(Whole()).accepts(value)
+
+    def parse(self, text: str) -> tuple[int, ...]:
+        """The comma-separated numbers."""
+        return tuple(int(part) for part in text.split(","))
+
+
+@dataclass(frozen=True)
 class Optional:
     """None, or what the rule accepts."""
 
@@ -233,6 +248,14 @@ _class_weight = Anything(
     lambda v: v is None or isinstance(v, Mapping | list) or (isinstance(v, str) and v == "balanced"),
 )
 _scorer = Anything("a scikit-learn scorer, its name or None", lambda v: v is None or isinstance(v, str) or callable(v))
+_strength = Number(0, high_open=True)
+_augmentations = Anything(
+    "a sequence of augmentations, or None",
+    lambda v: (
+        v is None
+        or (isinstance(v, Iterable) and not any(isinstance(a, type | str) or not hasattr(a, "check_inputs") for a in v))
+    ),
+)
 _callbacks = Anything(
     "a sequence of functions that take a Progress event, or None",
     lambda v: v is None or (isinstance(v, Iterable) and all(map(callable, v))),
@@ -251,6 +274,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "loss": Setting("loss", Choice(("log_loss", *LOSSES), (Loss,)), "what is minimised"),
         "delta": Setting("loss", Number(0, low_open=True), "where the Huber loss turns from squared to absolute"),
         "quantile": Setting("loss", Number(0, 1, True, True), "the quantile of the quantile loss"),
+        "label_smoothing": Setting("loss", _fraction, "share of the target that goes to all classes alike"),
         "alpha": Setting("loss", Number(0), "L2 penalty on the weights, divided by the rows of the batch"),
         "l1": Setting("loss", Number(0), "L1 penalty on the weights, divided by the rows of the batch"),
         "solver": Setting("optimiser", Choice(tuple(OPTIMIZERS), (UpdateRule, Minimizer)), "update rule or minimiser"),
@@ -291,6 +315,18 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "input_scale": Setting("data", Number(0, low_open=True), "factor on every input, such as 1/255 for pixels"),
         "scale_target": Setting("data", Flag(), "standardise the target of a regression while training"),
         "dtype": Setting("data", Choice(("auto", "float32", "float64")), "precision; auto follows the data"),
+        "augment_noise": Setting("augmentation", _strength, "deviation of normal noise on every input"),
+        "augment_mask": Setting("augmentation", _fraction, "share of the inputs that are set to 0"),
+        "augment_shift": Setting("augmentation", Number(0, 1e6), "pixels by which images are shifted at most"),
+        "augment_rotate": Setting("augmentation", Number(0, 180), "degrees by which images are turned at most"),
+        "augment_scale": Setting("augmentation", _fraction, "share by which images grow or shrink at most"),
+        "augment_shear": Setting(
+            "augmentation", Number(0, 90, high_open=True), "degrees by which images are slanted at most"
+        ),
+        "augment_elastic": Setting("augmentation", Number(0, 1e6), "pixels by which images are bent, root mean square"),
+        "image_shape": Setting("augmentation", Optional(Shape()), "rows and columns of images; none: a square"),
+        "mixup": Setting("augmentation", _strength, "α of the Beta(α, α) law of the share in which rows are mixed"),
+        "augmentation": Setting("augmentation", _augmentations, "further augmentations, after those above", False),
         "engine": Setting("running", Choice(("auto", *ENGINES)), "what runs the steps; auto: native where it can"),
         "n_threads": Setting("running", Optional(Whole()), "threads of the native engine; they change no bit"),
         "verbose": Setting("running", _verbose, "print each epoch", False),

@@ -36,7 +36,8 @@ class Source:
     """Features and target: X a table of n named rows or a matrix (n, i); y of n values, None where absent.
 
     `X_test`, `y_test` are there when the source brings its own test set. `scale` is what the values of a
-    matrix are to be multiplied with before use: 1/255 for bytes, 1/16 for the digits.
+    matrix are to be multiplied with before use: 1/255 for bytes, 1/16 for the digits. `image_shape` is that of
+    each row, where the file says so.
     """
 
     X: pl.DataFrame | Matrix
@@ -46,6 +47,7 @@ class Source:
     name: str = ""
     target: str | None = None
     scale: float = 1.0
+    image_shape: tuple[int, ...] | None = None
 
 
 def load(source: str | Path, target: str | None = None, *, target_required: bool = True) -> Source:
@@ -83,7 +85,7 @@ def _digits(path: Path, target: str | None, required: bool) -> Source:
 
     name = _only_target("digit", target, required)
     X, y = load_digits(return_X_y=True)
-    return Source(X, y, name="digits", target=name, scale=1 / 16)
+    return Source(X, y, name="digits", target=name, scale=1 / 16, image_shape=(8, 8))
 
 
 def _table(path: Path, target: str | None, required: bool) -> Source:
@@ -245,13 +247,15 @@ def _idx(path: Path, target: str | None, required: bool) -> Source:
     if "images" not in images.name:
         raise ValueError("give the file of images (...-images-idx3-ubyte); the labels are found beside it")
     name = _only_target("label", target, required)
-    X, y = _pair(images, required)
+    pixels = read_idx(images)
+    X, y = _pair(images, pixels, required)
+    shape = pixels.shape[1:] if pixels.ndim in (3, 4) else None
     scale = 1 / 255 if X.dtype == np.uint8 else 1.0
     test = _beside(images, "train-images", "t10k-images") if "train-images" in images.name else None
     if test is None:
-        return Source(X, y, name=str(path), target=name, scale=scale)
-    X_test, y_test = _pair(test, required)
-    return Source(X, y, _like(X_test, X), y_test, str(path), name, scale)
+        return Source(X, y, name=str(path), target=name, scale=scale, image_shape=shape)
+    X_test, y_test = _pair(test, read_idx(test), required)
+    return Source(X, y, _like(X_test, X), y_test, str(path), name, scale, shape)
 
 
 def _beside(path: Path, old: str, new: str) -> Path | None:
@@ -260,8 +264,8 @@ def _beside(path: Path, old: str, new: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _pair(images: Path, required: bool) -> tuple[Matrix, Matrix | None]:
-    X = _matrix(read_idx(images), images.name)
+def _pair(images: Path, pixels: Matrix, required: bool) -> tuple[Matrix, Matrix | None]:
+    X = _matrix(pixels, images.name)
     labels = _beside(images.with_name(images.name.replace("idx3", "idx1")), "images", "labels")
     if labels is None and required:
         raise ValueError(f"the labels of {images.name} are not beside it")

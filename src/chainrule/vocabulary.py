@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import initializers, schedules
+from .augmentation import AUGMENTATIONS
 from .blocks import Activation, Dense
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
@@ -29,6 +30,7 @@ KINDS: Mapping[str, type] = MappingProxyType(
     {
         "Dense": Dense,
         "Activation": Activation,
+        **{f"augmentation.{kind.__name__}": kind for kind in AUGMENTATIONS.values()},
         **{f"losses.{kind.__name__}": kind for kind in LOSSES.values()},
         **{f"optimizers.{kind.__name__}": kind for kind in OPTIMIZERS.values()},
         **{f"schedules.{kind.__name__}": kind for kind in (*SCHEDULES.values(), schedules.WarmUp)},

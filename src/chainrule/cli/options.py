@@ -9,17 +9,17 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..assembly import SETTINGS_OF_RULE
+from ..assembly import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
-from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Whole
+from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -55,6 +55,7 @@ class Facts:
     scale: float
     early: bool = False
     solver: str = "adam"
+    image_shape: tuple[int, ...] | None = None
 
     @property
     def plateaus(self) -> bool:
@@ -96,6 +97,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "preprocessing": Default(lambda f: "always" if f.standardise else "never", "always; never for images"),
         "input_scale": Default(lambda f: f.scale, "1; 1/255 for bytes, 1/16 for digits"),
         "scale_target": Default(True),
+        "image_shape": Default(lambda f: f.image_shape, "what an idx file says, or a square"),
     }
 )
 """The command line's own defaults. Chosen on validation rows of nine data sets, never on test rows.
@@ -108,6 +110,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
         "quantile": ("loss", ("quantile",)),
+        "label_smoothing": ("loss", ("log_loss", "cross_entropy", "sigmoid_cross_entropy")),
         "power_t": ("learning_rate", ("invscaling",)),
         "decay": ("learning_rate", ("step", "exponential")),
         "decay_every": ("learning_rate", ("step",)),
@@ -117,7 +120,11 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         },
         "momentum": ("solver", ("sgd", "momentum", "nesterov")),  # sgd becomes one of the others
         "nesterovs_momentum": ("solver", ("sgd",)),
-        **dict.fromkeys(("learning_rate_init", "batch_size", "shuffle"), ("solver", STEPPING)),
+        **dict.fromkeys(
+            ("learning_rate_init", "batch_size", "shuffle", "augment_noise", "augment_mask", "image_shape", "mixup"),
+            ("solver", STEPPING),
+        ),
+        **dict.fromkeys(FIELD_OF_DEFORMATION, ("solver", STEPPING)),
         **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
@@ -125,6 +132,9 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     }
 )
 """Settings without an effect unless another one has one of these values."""
+
+NEEDS_ONE_OF: Mapping[str, tuple[str, ...]] = {"image_shape": tuple(FIELD_OF_DEFORMATION)}
+"""Settings without an effect unless one of some others is given."""
 
 
 def option(name: str) -> str:
@@ -153,7 +163,7 @@ def shape_of(rule: Rule) -> str:
         return f"{shape_of(rule.rule)},..."
     if isinstance(rule, Flag):
         return "|".join(("true", "false", *rule.also))
-    return {Number: "NUMBER", Whole: "N"}.get(type(rule), "NAME")
+    return {Number: "NUMBER", Whole: "N", Shape: "ROWS,COLUMNS"}.get(type(rule), "NAME")
 
 
 class SettingType(ParamType):
@@ -289,7 +299,7 @@ def settled(task: str, given: Mapping[str, Any], facts: Facts) -> dict[str, Any]
         other = "regression" if task == "classification" else "classification"
         raise click.UsageError(f"{option(foreign[0])} is for {other}; this is a {task}", click.get_current_context())
     early = given.get("early_stopping", DEFAULTS["early_stopping"].of(facts))
-    facts = Facts(facts.rows, facts.standardise, facts.scale, bool(early), given.get("solver", own["solver"]))
+    facts = replace(facts, early=bool(early), solver=given.get("solver", own["solver"]))
     ours = {name: default.of(facts) for name, default in DEFAULTS.items() if name in own}
     return {**ours, **given}
 
@@ -303,6 +313,8 @@ def without_effect(task: str, given: Mapping[str, Any], chosen: Mapping[str, Any
         if other and values[other] not in accepted:
             state = f"with {option(other)} {show_value(values[other])}" if values[other] else f"without {option(other)}"
             remarks.append(f"{option(name)} has no effect {state}")
+        if name in NEEDS_ONE_OF and not any(values[other] for other in NEEDS_ONE_OF[name]):
+            remarks.append(f"{option(name)} has no effect without one of {', '.join(map(option, NEEDS_ONE_OF[name]))}")
     return remarks
 
 
@@ -327,6 +339,7 @@ HEADINGS: Mapping[str, str] = {
     "training": "Training",
     "stopping": "Stopping",
     "data": "Data",
+    "augmentation": "Augmentation",
     "running": "Running",
 }
 

@@ -120,7 +120,8 @@ class Training:
     def __init__(self, data: Data, given: Mapping[str, Any], test: str | None) -> None:
         rows = len(data.train)
         self.data = data
-        self.chosen = settled(data.task, given, Facts(rows, data.standardise, data.source.scale))
+        facts = Facts(rows, data.standardise, data.source.scale, image_shape=data.source.image_shape)
+        self.chosen = settled(data.task, given, facts)
         self.remarks = without_effect(data.task, given, self.chosen)
         self.notes: list[str] = []
         if "class_weight" in self.chosen:

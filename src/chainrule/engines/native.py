@@ -60,6 +60,8 @@ LOSS_SETTINGS: dict[type, Callable[[Any, int], float]] = {
     SquaredError: SquaredError.factor,
     Huber: lambda loss, _: loss.delta,
     Quantile: lambda loss, _: loss.q,
+    CrossEntropy: lambda loss, _: loss.label_smoothing,
+    SigmoidCrossEntropy: lambda loss, _: loss.label_smoothing,
 }
 """The one number that a loss hands to the core, from the loss and its number of outputs; 0 for the others."""
 

@@ -92,6 +92,11 @@ class Loss(ABC):
         """Return what the scores stand for: probabilities, counts, or the scores themselves."""
         return scores
 
+    @property
+    def unsmoothed(self) -> Loss:
+        """The loss that a validation asks: this one, on targets as they are."""
+        return self
+
 
 def _shares(weight: Array) -> Array:
     total = namespace(weight).sum(weight)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from ..activations import softplus
 from ..arrays import Array, namespace, special
+from ..limits import SHARE, check
 from .base import Loss, Targets
 
 
@@ -170,18 +171,35 @@ class Poisson(ElementLoss):
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(ElementLoss):
-    """-t log σ(s) - (1 - t) log(1 - σ(s)) for each output, t in [0, 1]: binary (o = 1) and multilabel (o > 1)."""
+    """-t log σ(s) - (1 - t) log(1 - σ(s)) for each output, t in [0, 1]: binary (o = 1) and multilabel (o > 1).
 
+    `label_smoothing` ε puts (1 - ε) t + ε/2 in the place of t.
+    """
+
+    label_smoothing: float = 0.0
     targets: ClassVar[Targets] = "binary"
     probabilistic: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        check(self, {"label_smoothing": SHARE})
+
+    @property
+    def unsmoothed(self) -> SigmoidCrossEntropy:
+        """The same without smoothing."""
+        return SigmoidCrossEntropy()
+
+    def smoothed(self, t: Array) -> Array:
+        """(1 - ε) t + ε/2."""
+        return (1 - self.label_smoothing) * t + self.label_smoothing / 2
+
     def element(self, s: Array, t: Array) -> Array:
         """t log(1 + e^-s) + (1 - t) log(1 + e^s)."""
+        t = self.smoothed(t)
         return t * softplus(-s) + (1 - t) * softplus(s)
 
     def slope(self, s: Array, t: Array) -> Array:
         """σ(s) - t."""
-        return special(s).expit(s) - t
+        return special(s).expit(s) - self.smoothed(t)
 
     def bend(self, s: Array, t: Array) -> Array:
         """σ(s) σ(-s)."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..arrays import Array, namespace
+from ..limits import SHARE, check
 from .base import Loss, Targets, log_softmax, one_hot, softmax
 
 
@@ -27,22 +28,38 @@ def _distribution(target: Array, scores: Array) -> Array:
 class CrossEntropy(RowLoss):
     """-Σⱼ tⱼ log pⱼ with p = softmax(s): hard targets (n,) integers, or soft ones (n, o).
 
-    With soft targets it is D(t‖p) + H(t), so that its gradient is also that of the KL divergence.
+    With soft targets it is D(t‖p) + H(t), so that its gradient is also that of the KL divergence. `label_smoothing` ε
+    puts (1 - ε) t + ε/o in the place of t: no class is ever certain.
 
     >>> import numpy as np
     >>> float(CrossEntropy().value(np.zeros((1, 4)), np.array([2])).round(6))
     1.386294
+
+    Source: Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision", for the smoothing.
     """
 
+    label_smoothing: float = 0.0
     probabilistic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check(self, {"label_smoothing": SHARE})
+
+    @property
+    def unsmoothed(self) -> CrossEntropy:
+        """The same without smoothing."""
+        return CrossEntropy()
+
+    def smoothed(self, target: Array, scores: Array) -> Array:
+        """(1 - ε) t + ε/o, (n, o)."""
+        return (1 - self.label_smoothing) * _distribution(target, scores) + self.label_smoothing / scores.shape[1]
 
     def rows(self, scores: Array, target: Array) -> Array:
         """-Σⱼ tⱼ log pⱼ."""
-        return -namespace(scores).sum(_distribution(target, scores) * log_softmax(scores), axis=1)
+        return -namespace(scores).sum(self.smoothed(target, scores) * log_softmax(scores), axis=1)
 
     def rows_gradient(self, scores: Array, target: Array) -> Array:
         """T p - t, with T = Σⱼ tⱼ (1 for a distribution)."""
-        t = _distribution(target, scores)
+        t = self.smoothed(target, scores)
         return namespace(t).sum(t, axis=1, keepdims=True) * softmax(scores) - t
 
     def rows_curvature(self, scores: Array, target: Array, v: Array) -> Array:
@@ -50,7 +67,7 @@ class CrossEntropy(RowLoss):
         xp = namespace(scores)
         p = softmax(scores)
         pv = p * v
-        t = xp.sum(_distribution(target, scores), axis=1, keepdims=True)
+        t = xp.sum(self.smoothed(target, scores), axis=1, keepdims=True)
         return t * (pv - p * xp.sum(pv, axis=1, keepdims=True))
 
     def predict(self, scores: Array) -> Array:

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iterator>
 #include <optional>
 #include <tuple>
@@ -330,6 +331,44 @@ template <class T> void evaluate(const InstructionSet& set, const std::string& n
         refuse("the core has no function " + name);
 }
 
+using ShapeArgument = std::tuple<Index, Index, Index>;
+using StreamArgument = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;  // its name
+
+constexpr Index LONGEST_SIDE = 1 << 15, LARGEST_IMAGE = 1 << 24;
+
+// Refuses what would not fit; the numbers are those of `numbers` in augmentation.py.
+AugmentationSpec augmentation_of(const std::string& name, const std::vector<double>& numbers, const ShapeArgument& shape) {
+    AugmentationSpec spec{row_of(name, AUGMENTATION_NAMES, "augmentation"), {}, std::get<0>(shape), std::get<1>(shape),
+                          std::get<2>(shape)};
+    if (numbers.size() != static_cast<std::size_t>(AUGMENTATION_NUMBERS[spec.kind]))
+        refuse("the augmentation " + name + " has other numbers");
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        if (!std::isfinite(numbers[i])) refuse("the numbers of an augmentation must be finite");
+        spec.numbers[i] = numbers[i];
+    }
+    Index size = 1;
+    const Index longest = name == "deformation" ? LONGEST_SIDE : LARGEST_IMAGE;
+    for (const Index length : {spec.rows, spec.columns, spec.channels}) {
+        if (length < 1 || length > longest || length > LARGEST_IMAGE / size) refuse("such an image is too large, or empty");
+        size *= length;
+    }
+    if (name == "deformation" && !(numbers[5] >= 1)) refuse("smoothness must be at least 1");
+    return spec;
+}
+
+// Rows of x, changed: row r with the random numbers of row first + r of the stream.
+template <class T>
+void augment(const InstructionSet& set, const AugmentationSpec& spec, const Stream& stream, Index first, const In& x,
+             const InOut& out) {
+    const T* from = memory_of<T>(x, "x", {-1, spec.inputs()});
+    const Index rows = static_cast<Index>(x.shape(0));
+    T* to = memory_of<T>(out, "out", {rows, spec.inputs()});
+    if (first < 0 || first > LARGEST_IMAGE) refuse("first_row must be at least 0 and at most 2^24");
+    std::vector<T> workspace(static_cast<std::size_t>(spec.workspace<T>()));
+    for (Index r = 0; r < rows; ++r, from += spec.inputs(), to += spec.inputs())
+        program_of<T>(set).augment(spec, stream, first + r, from, to, workspace.data());
+}
+
 template <std::size_t N> std::vector<std::string> list_of(const char* const (&names)[N]) {
     return {std::begin(names), std::end(names)};
 }
@@ -348,6 +387,16 @@ NB_MODULE(_core, m) {
     m.def("evaluate", [](const std::string& set, const std::string& name, const In& x, const InOut& y, double setting) {
         if (x.dtype() == nb::dtype<float>()) evaluate<float>(*set_of(set), name, x, y, setting);
         else evaluate<double>(*set_of(set), name, x, y, setting);
+    });
+    m.attr("AUGMENTATIONS") = nb::cast(list_of(AUGMENTATION_NAMES));
+    m.def("augment", [](const std::string& set, const std::string& name, const std::vector<double>& numbers,
+                        const ShapeArgument& shape, const StreamArgument& stream, Index first, const In& x,
+                        const InOut& out) {
+        const AugmentationSpec spec = augmentation_of(name, numbers, shape);
+        const auto& [seed, purpose, step, block] = stream;
+        const Stream named{seed, purpose, step, block};
+        if (x.dtype() == nb::dtype<float>()) augment<float>(*set_of(set), spec, named, first, x, out);
+        else augment<double>(*set_of(set), spec, named, first, x, out);
     });
     nb::class_<Plan>(m, "Plan")
         .def("__init__",

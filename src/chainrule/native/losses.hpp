@@ -29,7 +29,8 @@ ELEMENT(Quantile, const V r = t - s;
         return {maximum((a - T(1)) * r, a * r), select(r > 0, all<V>(-a), select(r < 0, all<V>(T(1) - a), r * r))};)
 ELEMENT(Poisson, const V e = exp(s), log_t = select(t == 0, zero<V>(), log(t)); return {e - t * s + t * log_t - t, e - t};)
 ELEMENT(SigmoidCrossEntropy, const V u = log1p(exp(-absolute(s))), up = maximum(zero<V>(), s) + u, down = maximum(zero<V>(), -s) + u;
-        return {t * down + (T(1) - t) * up, sigmoid(s) - t};)
+        const V smooth = fma(t, T(1) - a, T(0.5) * a);
+        return {smooth * down + (T(1) - smooth) * up, sigmoid(s) - smooth};)
 ELEMENT(Logistic, const V m = -t * s; return {softplus(m), -t * sigmoid(m)};)
 ELEMENT(Hinge, const V m = T(1) - t * s; return {maximum(zero<V>(), m), select(t * s < 1, -t, m * T(0))};)
 ELEMENT(SquaredHinge, const V m = maximum(zero<V>(), T(1) - t * s); return {m * m, T(-2) * t * m};)
@@ -82,22 +83,25 @@ template <class Element> struct Elementwise {
     }
 };
 
-// -Σⱼ tⱼ log pⱼ = T log Σ e^(s - m) - Σ t (s - m), with m = max s and T = Σ t; its derivative is T p - t.
+// -Σⱼ tⱼ log pⱼ = T log Σ e^(s - m) - Σ t (s - m), with m = max s and T = Σ t; its derivative is T p - t. Targets are
+// smoothed by the share a.
 struct CrossEntropy {
     template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
         using V = Vector<T>;
+        const T even = rows.a / static_cast<T>(rows.outputs);
+        const auto smoothed = [&](Index c) LAMBDA { return fma(rows.target(c), T(1) - rows.a, even); };
         V m = rows.score(0);
         for (Index c = 1; c < rows.outputs; ++c) m = maximum(m, rows.score(c));
         Sum<V> exps, weights, weighted;
         for (Index c = 0; c < rows.outputs; ++c) {
-            const V s = rows.score(c) - m, t = rows.target(c), e = exp(s);
+            const V s = rows.score(c) - m, t = smoothed(c), e = exp(s);
             exps.add(e);
             weights.add(t);
             weighted.add(select(t == 0, zero<V>(), t * s));
             rows.keep(c, e);
         }
         const V scale = weights.value() / exps.value();
-        for (Index c = 0; c < rows.outputs; ++c) rows.slope(c, rows.score(c) * scale - rows.target(c));
+        for (Index c = 0; c < rows.outputs; ++c) rows.slope(c, rows.score(c) * scale - smoothed(c));
         return weights.value() * log(exps.value()) - weighted.value();
     }
 };

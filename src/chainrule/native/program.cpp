@@ -1,4 +1,5 @@
 // One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
+#include "augment.hpp"
 #include "losses.hpp"
 #include "products.hpp"
 #include "stages.hpp"
@@ -429,8 +430,9 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
     return false;
 }
 
-template <class T> constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>, take_columns<T>, update<T>,
-                                                   move_units<T>, shorten<T>, measure_units<T>, predict<T>, evaluate<T>};
+template <class T>
+constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, update<T>,   move_units<T>,
+                                shorten<T>, measure_units<T>, predict<T>,      evaluate<T>, augment<T>};
 
 }  // namespace
 }  // namespace chainrule::CHAINRULE_SET

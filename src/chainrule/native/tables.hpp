@@ -29,6 +29,9 @@
 
 #define CHAINRULE_NORMALIZATIONS(X) X(none) X(batch) X(layer)
 
+// X(name, type, numbers).
+#define CHAINRULE_AUGMENTATIONS(X) X(noise, AddNoise, 1) X(mask, MaskInputs, 2) X(deformation, DeformImage, 7)
+
 #define CHAINRULE_LINKS(X) X(identity) X(softmax) X(sigmoid) X(exp)
 
 namespace chainrule {
@@ -40,6 +43,7 @@ inline constexpr const char* RULE_NAMES[] = {CHAINRULE_RULES(NAME)};
 inline constexpr const char* LIVE_NAMES[] = {"none", CHAINRULE_LIVE_ACTIVATIONS(NAME)};
 inline constexpr const char* NORMALIZATION_NAMES[] = {CHAINRULE_NORMALIZATIONS(NAME)};
 inline constexpr const char* CLIP_NAMES[] = {CHAINRULE_CLIPS(NAME)};
+inline constexpr const char* AUGMENTATION_NAMES[] = {CHAINRULE_AUGMENTATIONS(NAME)};
 inline constexpr const char* LINK_NAMES[] = {CHAINRULE_LINKS(NAME)};
 #undef NAME
 
@@ -47,6 +51,9 @@ inline constexpr const char* LINK_NAMES[] = {CHAINRULE_LINKS(NAME)};
 #define SETTINGS(name, type, memories, settings) settings,
 inline constexpr int RULE_MEMORIES[] = {CHAINRULE_RULES(MEMORIES)};
 inline constexpr int RULE_SETTINGS[] = {CHAINRULE_RULES(SETTINGS)};
+#define NUMBERS(name, type, numbers) numbers,
+inline constexpr int AUGMENTATION_NUMBERS[] = {CHAINRULE_AUGMENTATIONS(NUMBERS)};
+#undef NUMBERS
 #undef MEMORIES
 #undef SETTINGS
 
