@@ -49,22 +49,27 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "scipy", "array_api_compat"),
     ),
     "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
-    "training": Room(("progress", "training"), ("mathematics", "engines"), ("numpy",)),
+    "files": Room(("files", "signed_file"), (), ("numpy", "safetensors")),
+    "training": Room(
+        steps=("progress vocabulary", "fingerprint checks loggers", "checkpoint", "training"),
+        enters=("mathematics", "engines", "files"),
+        uses=("numpy", "tensorboardX"),
+    ),
     "tables": Room(
-        steps=("files", "table_files", "cells sources", "columns", "tables"),
-        enters=(),
+        steps=("table_files", "cells sources", "columns", "tables"),
+        enters=("files",),
         uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "estimators": Room(
         steps=(
-            "assembly settings vocabulary inputs",
+            "assembly settings inputs restarts scikit_callbacks",
             "targets description predictor",
             "fitting",
             "estimators",
             "model_file",
         ),
-        enters=("mathematics", "engines", "training", "tables"),
-        uses=("numpy", "polars", "narwhals", "sklearn", "safetensors"),
+        enters=("mathematics", "engines", "files", "training", "tables"),
+        uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "package": Room(("__init__",), ("mathematics", "training", "estimators"), ()),
     "faces": Room(
@@ -81,7 +86,11 @@ LATE = {("fitting", "model_file")}
 CORE = "_core"
 """The compiled core: the one module without a Python file. Only the engines' room knows it."""
 
-LAZY = {("engines/native", "joblib")}
+LAZY = {
+    ("engines/native", "joblib"),
+    ("signed_file", "safetensors"),
+    ("loggers", "tensorboardX"),
+}
 """Packages that a file imports inside a function, so that importing the file stays quick."""
 
 NAMES_ENGINES = {("cli/inspect", "engines"), ("cli/train", "engines")}
@@ -236,6 +245,7 @@ HEAVY = (
     "safetensors",
     "click",
     "rich",
+    "tensorboardX",
     "jax",
     "joblib",
     "importlib.metadata",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import gradient_check, losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
+from .checkpoint import Checkpoint, CheckpointError
+from .loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "CSVLogger",
+    "Checkpoint",
+    "CheckpointError",
     "Dense",
     "DivergenceError",
+    "JSONLinesLogger",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
@@ -32,6 +38,7 @@ __all__ = [
     "Progress",
     "Result",
     "Stopping",
+    "TensorBoardLogger",
     "TrainingState",
     "gradient_check",
     "load",

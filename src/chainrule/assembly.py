@@ -11,6 +11,8 @@ from math import ceil, inf
 from typing import Any, Literal
 
 from .blocks import Activation, Block, Dense
+from .checkpoint import Before, Checkpoint
+from .fingerprint import describe
 from .losses import LOSSES, Huber, Loss, Quantile
 from .network import Network
 from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
@@ -145,3 +147,11 @@ def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | Non
         patience=inf if patience == inf else ceil(patience),
         keep_best=early,
     )
+
+
+def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | None:
+    """Return where and how often to keep the training; what only the estimator knows about it is noted along."""
+    if settings["checkpoint"] is None:
+        return None
+    about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
+    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)
