@@ -70,14 +70,14 @@ def fingerprint(objective: Objective, validation: Objective | None, state: Train
     """Return the fingerprint of a training that starts from `state`, with all its settings by name."""
     network = objective.network
     found: Facts = {
-        **_data(objective, ""),
-        **({} if validation is None else _data(validation, "validation ")),
+        **{name: describe(value) for name, value in settings.items()},
         "network": {"inputs": network.inputs, "blocks": describe(network.blocks)},
         "loss": describe(objective.loss),
         "penalties": describe(objective.penalties),
         "dtype": state.theta.dtype.name,
+        **_data(objective, ""),
+        **({} if validation is None else _data(validation, "validation ")),
     }
-    found |= {name: describe(value) for name, value in settings.items()}
     if report()["instruction_set"] == "baseline" and found.get("engine") == "native":
         found["engine"] = "native, without fused multiply-add"  # which rounds otherwise than all its other forms
     return found | {"starting point": digest(*(_plain(getattr(state, field.name)) for field in fields(state)))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
@@ -97,7 +97,15 @@ Fewer than 10,000 training rows: every row trains, over a fixed course of 40 epo
 a tenth of the rows tells when to lower the learning rate and when to stop.
 """
 
-ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
+
+class _Given:
+    """Holds every value but None."""
+
+    def __contains__(self, value: object) -> bool:
+        return value is not None
+
+
+ONLY_WITH: Mapping[str, tuple[str, Container[Any]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
         "quantile": ("loss", ("quantile",)),
@@ -116,6 +124,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
+        "checkpoint_every": ("checkpoint", _Given()),
     }
 )
 """Settings without an effect unless another one has one of these values."""
