@@ -60,10 +60,10 @@ def killed(engine: str, threads: int, kills: int, seed: int) -> tuple[int, int, 
     A run that ends before its kill is begun anew, until there were so many kills; every end must be the same.
     """
     done, runs, draw = 0, 0, random.Random(seed)
-    ends: set[str] = set()
+    ended, ends = False, set[str]()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.checkpoint"
-        while done < kills or not ends:
+        while done < kills or not ended:
             command = [sys.executable, __file__, "--run", str(path), "--engine", engine, "--threads", str(threads)]
             child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             assert child.stdout is not None
@@ -73,7 +73,8 @@ def killed(engine: str, threads: int, kills: int, seed: int) -> tuple[int, int, 
                 child.kill()
             end = child.stdout.read().strip()
             runs, done = runs + 1, done + (child.wait() < 0)
-            if child.returncode == 0:
+            ended = child.returncode == 0
+            if ended:
                 ends.add(end)
                 path.unlink()
             elif child.returncode > 0:

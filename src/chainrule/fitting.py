@@ -30,7 +30,7 @@ from .optimizers import Minimizer
 from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .restarts import best_of
-from .scikit_callbacks import CallbackSupport, Tasks, with_callbacks
+from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .training import training
 
 LARGE = (
@@ -151,7 +151,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         train, held = self._held_out(Rows(X, y, self._weigh(y, weight, X.dtype)), X_val, y_val)
         rule = assembly.optimizer(values)
         starts = self.n_restarts if fresh else 1
-        tasks = Tasks(self, *given, starts, self.max_iter)
+        tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
         start = partial(self._train, train, held, rule, fresh, incremental, tasks)
         best = best_of(start, starts, kept, self.early_stopping)
         self._adopt(best, fresh)
@@ -280,7 +280,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         if self.batch_size > rows:
             warnings.warn(
                 f"Got `batch_size` {self.batch_size} larger than sample size {rows}. It is going to be clipped",
-                stacklevel=5,
+                stacklevel=callers_level(),
             )
         return int(min(self.batch_size, rows))
 
@@ -350,14 +350,17 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=None)
 
     def _warn(self, result: Result, rule: Any, incremental: bool) -> None:
+        level = callers_level()
         if result.reason == "interrupted":
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=level)
         elif result.reason == "diverged":
-            warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=4)
+            warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=level)
         elif result.reason in ("epochs", "gave up") and not incremental:
             name = "lbfgs" if isinstance(rule, Minimizer) else "Stochastic Optimizer"
             why = result.message or f"Maximum iterations ({self.max_iter}) reached"
-            warnings.warn(f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=4)
+            warnings.warn(
+                f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=level
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

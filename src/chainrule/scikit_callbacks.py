@@ -7,6 +7,7 @@ Source: sklearn.callback, https://scikit-learn.org/stable/api/sklearn.callback.h
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,11 +26,24 @@ except ImportError:
         return method
 
 
-__all__ = ["CallbackSupport", "Tasks", "with_callbacks"]
+__all__ = ["CallbackSupport", "Tasks", "callers_level", "with_callbacks"]
+
+OURS = (__name__.split(".")[0], "sklearn.callback")
+"""Packages whose frames stand between a user's call of `fit` and what warns inside."""
+
+
+def callers_level() -> int:
+    """Return the `stacklevel` with which a warning points at the line of the user's own code."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(OURS):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class Tasks:
-    """The tasks of one fit: each start and each epoch; nothing where the estimator has no callbacks of scikit-learn.
+    """The tasks of one fit: each start and each of its `epochs`, 0 for partial_fit, which has none.
+
+    There are none either where the estimator has no callbacks of scikit-learn.
 
     A callback that answers True after an epoch stops the training. As in scikit-learn's own iterative solvers, the
     epoch that was begun when the training ended is ended empty.
@@ -38,7 +52,7 @@ class Tasks:
     def __init__(self, estimator: Any, X: Any, y: Any, weight: Any, starts: int, epochs: int) -> None:
         self.estimator, self.starts, self.epochs = estimator, starts, epochs
         self.data = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
-        self.readers = (self.after_epoch,) if getattr(estimator, "_skl_callbacks", None) else ()
+        self.readers = (self.after_epoch,) if epochs and getattr(estimator, "_skl_callbacks", None) else ()
         self.fit: Any = None
         self.start: Any = None
         self.epoch: Any = None
