@@ -93,7 +93,7 @@ def _plain(value: Any) -> Any:
 
 
 def difference(before: Facts, now: Facts) -> str:
-    """Return in words how two fingerprints differ, "" where they do not.
+    """Return in words how two fingerprints differ, "" where they do not; a fact that is missing is None.
 
     >>> difference({"batch_size": 32, "X": "sha256:1"}, {"batch_size": 64, "X": "sha256:2"})
     'written with batch_size 32, now 64; with other X'
