@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
@@ -98,14 +98,14 @@ a tenth of the rows tells when to lower the learning rate and when to stop.
 """
 
 
-class _Given:
-    """Holds every value but None."""
+class _Given(tuple[Any, ...]):
+    """Values such as these: all but None."""
 
     def __contains__(self, value: object) -> bool:
         return value is not None
 
 
-ONLY_WITH: Mapping[str, tuple[str, Container[Any]]] = MappingProxyType(
+ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
         "quantile": ("loss", ("quantile",)),
@@ -124,7 +124,7 @@ ONLY_WITH: Mapping[str, tuple[str, Container[Any]]] = MappingProxyType(
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
-        "checkpoint_every": ("checkpoint", _Given()),
+        "checkpoint_every": ("checkpoint", _Given(["FILE"])),
     }
 )
 """Settings without an effect unless another one has one of these values."""
