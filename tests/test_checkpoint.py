@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from importlib import import_module
 from itertools import count
+from math import inf, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -22,10 +24,11 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import schedules
-from chainrule.checkpoint import Before, Interval, Keeper, read
+from chainrule.checkpoint import Before, Interval, Keeper, pack, read, unpack
 from chainrule.engines import best
 from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum
 from chainrule.schedules import Constant, Cosine, WarmUp
+from chainrule.vocabulary import UnstorableError
 from naive_loops import RULES, classification
 
 ROOT = Path(__file__).parents[1]
@@ -399,3 +402,32 @@ def test_checkpoints_are_written_when_they_are_due(tmp_path: Path, text: str, st
     with patch.object(module, "write", write):
         cr.train(OBJECTIVE, START, epochs=5, batch_size=5, checkpoint=cr.Checkpoint(tmp_path / "run", text))
     assert written == steps
+
+
+class Pair(NamedTuple):
+    one: float
+    two: float
+
+
+NESTED = {
+    "list": [1, 2.5, None, [True, "text"]],
+    "floats": [0.1, nan, -inf],
+    "wholes": [1, 2**40],
+    "tuple": (1.5, (np.arange(3), [np.zeros((2, 0), "float32")])),
+    "empty": [[], (), {}],
+    "map": {"a": {"b": np.array([True])}, "number": inf},
+    "rule": Adam(0.5),
+}
+
+
+def test_whatever_is_packed_is_unpacked() -> None:
+    tensors: dict[str, Any] = {}
+    text = json.dumps(pack(NESTED, "x", tensors), allow_nan=False)
+    np.testing.assert_equal(unpack(json.loads(text), tensors), NESTED)
+    assert repr(unpack(json.loads(text), tensors)) == repr(NESTED)
+
+
+@pytest.mark.parametrize("value", [Pair(1, 2), [Pair(1, 2)], {"a": object()}, lambda: None, {1, 2}])
+def test_what_it_has_no_words_for_is_refused(value: Any) -> None:
+    with pytest.raises(UnstorableError, match="no words for"):
+        pack(value, "x", {})

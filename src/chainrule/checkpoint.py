@@ -209,7 +209,10 @@ class Keeper:
 RECORDS: Mapping[str, type[Any]] = MappingProxyType(
     {kind.__name__: kind for kind in (Kept, TrainingState, Place, Before, Result)}
 )
-"""Every record that a checkpoint can hold, beside events and the model file's vocabulary."""
+"""Every record that a checkpoint can hold, beside events and the model file's vocabulary.
+
+A new record (a dataclass or a NamedTuple in the state or in the events) gets its row here.
+"""
 
 COLUMNS: Mapping[type, type] = MappingProxyType({float: np.float64, int: np.int64})
 """Lists of one of these types are kept as tensors."""
@@ -262,13 +265,16 @@ def pack(value: Any, name: str, tensors: dict[str, NDArray[Any]]) -> Any:
         columns = {each: [getattr(event, each) for event in value] for each in names}
         return {"events": pack(columns, name, tensors)}
     if type(value).__name__ in RECORDS and type(value) is RECORDS[type(value).__name__]:
-        own = value._fields if isinstance(value, Before) else [each.name for each in fields(value)]
+        own = getattr(value, "_fields", None) or [each.name for each in fields(value)]
         content = pack({each: getattr(value, each) for each in own}, name, tensors)
         return {"record": type(value).__name__, "fields": content}
     if isinstance(value, Mapping):
         return {"map": {key: pack(item, f"{name}.{key}", tensors) for key, item in value.items()}}
-    if isinstance(value, list):
-        return {"list": [pack(item, f"{name}.{k}", tensors) for k, item in enumerate(value)]}
+    if hasattr(value, "_fields"):
+        raise UnstorableError(f"a checkpoint has no words for a {type(value).__name__}")
+    if isinstance(value, list | tuple):
+        items = [pack(item, f"{name}.{k}", tensors) for k, item in enumerate(value)]
+        return {"list" if isinstance(value, list) else "tuple": items}
     return encode(value)
 
 
@@ -290,6 +296,7 @@ def unpack(entry: Any, tensors: Mapping[str, NDArray[Any]]) -> Any:
         "column": lambda name: tensors[name].tolist(),
         "map": lambda items: {key: unpack(item, tensors) for key, item in items.items()},
         "list": lambda items: [unpack(item, tensors) for item in items],
+        "tuple": lambda items: tuple(unpack(item, tensors) for item in items),
     }
     kind, *more = entry
     return decode(entry) if more or kind not in readers else readers[kind](entry[kind])
