@@ -302,7 +302,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "checkpoint": Setting(
             "running", _file, "keep the training here; go on from it where it is there", stored=False
         ),
-        "checkpoint_every": Setting("running", _interval, "how often to keep it"),
+        "checkpoint_every": Setting(
+            "running", _interval, "how often to keep it: after so many epochs, steps or seconds"
+        ),
     }
 )
 """The table. A setting is a row here and a keyword of an estimator."""

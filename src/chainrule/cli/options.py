@@ -222,6 +222,9 @@ class Scoring(ParamType):
         raise click.UsageError(f"--scoring: {value!r} is no scorer of scikit-learn; try {', '.join(close)}", ctx)
 
 
+SHAPES = {"checkpoint": "FILE", "checkpoint_every": "'N UNITS'"}
+"""Placeholders that say more than the rule's."""
+
 SPECIAL: Mapping[str, tuple[type[ParamType], str]] = {
     "class_weight": (ClassWeight, "balanced|LABEL:W,..."),
     "scoring": (Scoring, "NAME"),
@@ -244,7 +247,8 @@ def _option(name: str) -> click.Option:
     if name in SPECIAL:
         kind, shape = SPECIAL[name]
         return click.Option([option(name)], type=kind(), metavar=shape, help=text)
-    return click.Option([option(name)], type=SettingType(name), metavar=shape_of(row.rule), help=text)
+    shape = SHAPES.get(name) or shape_of(row.rule)
+    return click.Option([option(name)], type=SettingType(name), metavar=shape, help=text)
 
 
 def _choices(rule: Rule) -> str:
