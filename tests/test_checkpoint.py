@@ -23,8 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule import schedules
-from chainrule.checkpoint import Before, Interval, Keeper, pack, read, unpack
+from chainrule import schedules, signed_file
+from chainrule.checkpoint import FILE, Before, Interval, Keeper, pack, read, unpack
 from chainrule.engines import best
 from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum
 from chainrule.schedules import Constant, Cosine, WarmUp
@@ -333,6 +333,21 @@ def test_a_file_damaged_anywhere_is_refused_in_one_line(tmp_path: Path) -> None:
             cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=cr.Checkpoint(path))
         assert "\n" not in str(caught.value)
         assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("kept", [None, 3, {"record": "Place", "fields": {"map": {"good": 1}}}, {"record": "int"}])
+def test_a_file_with_something_else_in_it_is_refused(tmp_path: Path, kept: Any) -> None:
+    path = tmp_path / "run.checkpoint"
+    signed_file.write(path, FILE, {"facts": {}, "kept": kept}, {})
+    with pytest.raises(cr.CheckpointError, match=r"run\.checkpoint: what it holds is not valid"):
+        read(path)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    signed_file.write(path, FILE._replace(major=2), {"facts": {}, "kept": None}, {})
+    with pytest.raises(cr.CheckpointError, match=r"it has format 2\.0; this version reads format 1"):
+        read(path)
 
 
 def test_a_model_is_no_checkpoint_and_a_checkpoint_no_model(tmp_path: Path) -> None:

@@ -133,6 +133,12 @@ def test_fewer_restarts_are_refused(tmp_path: Path) -> None:
         MLPRegressor(**BRIEF, checkpoint=tmp_path / "run").fit(X, LINE)
 
 
+def test_longer_restarts_are_refused(tmp_path: Path) -> None:
+    MLPRegressor(**BRIEF, n_restarts=2, checkpoint=tmp_path / "run").fit(X, LINE)
+    with pytest.raises(CheckpointError, match="written with max_iter 6, now 7"):
+        MLPRegressor(**{**BRIEF, "max_iter": 7}, n_restarts=2, checkpoint=tmp_path / "run").fit(X, LINE)
+
+
 def test_a_longer_fit_goes_on(tmp_path: Path) -> None:
     MLPRegressor(**BRIEF, checkpoint=tmp_path / "run").fit(X, LINE)
     longer = {**BRIEF, "max_iter": 9}

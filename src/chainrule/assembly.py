@@ -154,4 +154,6 @@ def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | N
     if settings["checkpoint"] is None:
         return None
     about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
+    if settings["n_restarts"] > 1:
+        about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
     return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)

@@ -249,6 +249,8 @@ def read(path: str | Path) -> Kept | None:
         raise CheckpointError(f"{path}: {error}") from error
     try:
         kept: Kept = unpack(document["kept"], tensors)
+        if not isinstance(kept, Kept) or not isinstance(kept.state, TrainingState):
+            raise ValueError("there is no training in it")
         return replace(kept, facts=document["facts"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: what it holds is not valid: {str(error)[:80]}") from error

@@ -369,7 +369,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
 
     def _seed_of(self, kept: checkpoint.Kept) -> int:
         """Return the seed of a training to go on with: its own, unless another is given."""
-        return int(kept.facts["seed"]) if self.random_state is None else _seed(self.random_state)
+        return int(kept.facts.get("seed") or 0) if self.random_state is None else _seed(self.random_state)
 
 
 def _seed(random_state: Any) -> int:

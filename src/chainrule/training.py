@@ -111,22 +111,15 @@ def training(
     loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
     checks.check(objective, loop, epochs, batch_size, order)
     if checkpoint is not None and isinstance(optimizer, Minimizer):
-        raise ValueError(
-            f"checkpoint needs a solver that takes steps; {type(optimizer).__name__} keeps its memory elsewhere"
-        )
+        name = type(optimizer).__name__
+        raise ValueError(f"checkpoint needs a solver that takes steps; {name} keeps its memory elsewhere")
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
     if isinstance(optimizer, UpdateRule):
         size = min(batch_size or objective.rows, objective.rows)
         runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype)
-        planned = epochs if reads_fraction(schedule) else None
-        chosen: dict[str, Any] = {
-            "batch_size": size,
-            "order": order,
-            "optimizer": optimizer,
-            "schedule": schedule,
-            "epochs": planned,
-        }
+        chosen: dict[str, Any] = {"batch_size": size, "order": order, "optimizer": optimizer, "schedule": schedule}
+        chosen |= {"epochs": epochs} if reads_fraction(schedule) else {}
         chosen |= {"stopping": stopping, "scored": score is not None, "seed": seed, "engine": runner.name}
         loop.keeper = Keeper(checkpoint, loop, partial(fingerprint, objective, validation, state, **chosen))
         if over := loop.resume(epochs):
