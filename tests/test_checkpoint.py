@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib import import_module
 from itertools import count
-from math import inf, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -23,44 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule import schedules, signed_file
-from chainrule.checkpoint import FILE, Before, Interval, Keeper, pack, read, unpack
+from chainrule import schedules
+from chainrule.checkpoint import Interval, read
 from chainrule.engines import best
 from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum
 from chainrule.schedules import Constant, Cosine, WarmUp
-from chainrule.vocabulary import UnstorableError
+from killing import OBJECTIVE, SETTINGS, START, Killed, begun, killing, part, same
 from naive_loops import RULES, classification
 
 ROOT = Path(__file__).parents[1]
 ENGINES = ("reference", "native")[: 1 + (best() == "native")]
 loop = import_module("chainrule.training")
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL: nothing catches it."""
-
-
-def killing(name: str, calls: int) -> Any:
-    """Return a patch that kills the training at the given call of one of the keeper's methods, after it."""
-    left, original = count(calls, -1), getattr(Keeper, name)
-
-    def method(self: Keeper, *arguments: Any) -> None:
-        original(self, *arguments)
-        if next(left) == 0:
-            raise Killed
-
-    return patch.object(Keeper, name, method)
-
-
-def same(one: cr.Result, other: cr.Result) -> bool:
-    """Return whether two results are the same in every bit, but for the seconds."""
-    states = [{f.name: getattr(r.state, f.name) for f in fields(r.state)} for r in (one, other)]
-    memories = [state.pop("memory") or {} for state in states]
-    arrays = [(one.theta, other.theta), *((states[0].pop(n), states[1].pop(n)) for n in ("theta", "best_theta"))]
-    arrays += [(memories[0][name], memories[1].get(name)) for name in memories[0]]
-    events = [[repr(replace(event, seconds=0)) for event in r.history] for r in (one, other)]
-    equal = all((a is b) or np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in arrays)
-    return equal and states[0] == states[1] and events[0] == events[1] and one.reason == other.reason
 
 
 SCHEDULES = [
@@ -145,28 +114,6 @@ def test_six_kills_at_random_moments_change_no_bit(engine: str, threads: int) ->
     assert row[-1] == row[-2]
 
 
-OBJECTIVE, START = classification(20)
-SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 6}
-
-
-def begun(folder: Path, epochs: int = 2, **chosen: Any) -> cr.Checkpoint:
-    """Return the checkpoint of a training killed after so many epochs."""
-    checkpoint = cr.Checkpoint(folder / "run.checkpoint")
-    with killing("after_epoch", epochs - 1), pytest.raises(Killed):
-        cr.train(OBJECTIVE, START, **{**SETTINGS, **chosen}, checkpoint=checkpoint)
-    return checkpoint
-
-
-def part(rows: slice = slice(None), **changed: Any) -> cr.Objective:
-    """Return the objective with some of it changed."""
-    o = OBJECTIVE
-    parts = {"network": o.network, "loss": o.loss, "X": o.X, "y": o.y, "sample_weight": o.sample_weight}
-    parts = {**parts, "penalties": o.penalties, **changed}
-    return cr.Objective(
-        **{n: p[rows] if n in ("X", "y", "sample_weight") and p is not None else p for n, p in parts.items()}
-    )
-
-
 NETWORK = cr.Network(3, [cr.Dense(4), cr.Activation("relu"), cr.Dense(2)])
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "batch size": ({"batch_size": 7}, "batch_size 6, now 7"),
@@ -225,17 +172,15 @@ def test_more_epochs_of_a_schedule_without_a_plan(tmp_path: Path, epochs: int) -
     assert same(cr.train(OBJECTIVE, START, **longer, checkpoint=checkpoint), cr.train(OBJECTIVE, START, **longer))
 
 
-@pytest.mark.parametrize("schedule", [Cosine(), WarmUp(Cosine()), lambda moment: 0.1], ids=["cosine", "warm", "own"])
+class Planned(Constant):
+    """A schedule of one's own: what it reads is not known."""
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), WarmUp(Cosine()), Planned()], ids=["cosine", "warm", "own"])
 def test_more_epochs_of_a_planned_schedule_are_another_training(tmp_path: Path, schedule: Any) -> None:
-    if callable(schedule) and not isinstance(schedule, Cosine | WarmUp):
-        schedule = Planned()
     checkpoint = begun(tmp_path, schedule=schedule)
     with pytest.raises(cr.CheckpointError, match="epochs 4, now 5"):
         cr.train(OBJECTIVE, START, batch_size=6, epochs=5, schedule=schedule, checkpoint=checkpoint)
-
-
-class Planned(Constant):
-    """A schedule of one's own: what it reads is not known."""
 
 
 def test_each_schedule_says_whether_it_reads_the_fraction() -> None:
@@ -303,86 +248,6 @@ def test_a_training_that_diverges_diverges_again(tmp_path: Path) -> None:
     assert told[0][2] > 0
 
 
-def test_whatever_a_rule_remembers_is_kept(tmp_path: Path) -> None:
-    state = cr.TrainingState(START.copy(), {"t": 3, "factor": 0.1 + 0.2, "average": START * 3, "mask": START > 0})
-    path = tmp_path / "run.checkpoint"
-    running = loop._Loop(OBJECTIVE, state, None, None, None, Constant(), None)
-    keeper = Keeper(cr.Checkpoint(path, before=Before(None, 2.5)), running, dict)
-    keeper.write("no change", "words")
-    kept = read(path)
-    assert kept is not None
-    assert kept.state.memory is not None
-    for name, value in state.memory.items():
-        assert type(kept.state.memory[name]) is type(value)
-        np.testing.assert_array_equal(kept.state.memory[name], value, strict=isinstance(value, np.ndarray))
-    assert (kept.reason, kept.message, kept.before.seconds) == ("no change", "words", 2.5)
-
-
-def test_a_file_damaged_anywhere_is_refused_in_one_line(tmp_path: Path) -> None:
-    path = Path(begun(tmp_path).path)
-    content = path.read_bytes()
-    changes: list[Callable[[bytearray], Any]] = [lambda c: c.clear(), lambda c: c.__delitem__(slice(-1, None))]
-    for position in range(0, len(content), 97):
-        changes.append(lambda c, p=position: c.__setitem__(p, c[p] ^ 4))
-        changes.append(lambda c, p=position: c.__delitem__(slice(p, None)))
-    for change in changes:
-        damaged = bytearray(content)
-        change(damaged)
-        path.write_bytes(damaged)
-        with pytest.raises(cr.CheckpointError, match=r"run\.checkpoint: ") as caught:
-            cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=cr.Checkpoint(path))
-        assert "\n" not in str(caught.value)
-        assert path.read_bytes() == damaged
-
-
-@pytest.mark.parametrize("kept", [None, 3, {"record": "Place", "fields": {"map": {"good": 1}}}, {"record": "int"}])
-def test_a_file_with_something_else_in_it_is_refused(tmp_path: Path, kept: Any) -> None:
-    path = tmp_path / "run.checkpoint"
-    signed_file.write(path, FILE, {"facts": {}, "kept": kept}, {})
-    with pytest.raises(cr.CheckpointError, match=r"run\.checkpoint: what it holds is not valid"):
-        read(path)
-
-
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "run.checkpoint"
-    signed_file.write(path, FILE._replace(major=2), {"facts": {}, "kept": None}, {})
-    with pytest.raises(cr.CheckpointError, match=r"it has format 2\.0; this version reads format 1"):
-        read(path)
-
-
-def test_a_model_is_no_checkpoint_and_a_checkpoint_no_model(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    cr.MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]).save(path)
-    with pytest.raises(cr.CheckpointError, match="not a chainrule checkpoint"):
-        read(path)
-    with pytest.raises(cr.ModelFileError, match="not a chainrule model"):
-        cr.load(begun(tmp_path).path)
-
-
-def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint = begun(tmp_path)
-    content = Path(checkpoint.path).read_bytes()
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(cr.CheckpointError, match=r"run\.checkpoint: not written, no space left on device"):
-        cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=checkpoint)
-    assert Path(checkpoint.path).read_bytes() == content
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_folder_that_is_not_there_is_found_before_the_first_step(tmp_path: Path) -> None:
-    with pytest.raises(cr.CheckpointError, match="not written, no such file or directory"):
-        next(cr.training(OBJECTIVE, START, **SETTINGS, checkpoint=cr.Checkpoint(tmp_path / "no" / "run.checkpoint")))
-
-
-def test_what_a_killed_writer_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
-    checkpoint = begun(tmp_path)
-    others = [".run.checkpoint.notes123", ".other.checkpoint.0123abcd", ".run.checkpoint.0123abcd0"]
-    for name in (*others, ".run.checkpoint.0123abcd"):
-        (tmp_path / name).touch()
-    cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=checkpoint)
-    assert sorted(found.name for found in tmp_path.iterdir()) == sorted([*others, "run.checkpoint"])
-
-
 def test_full_batch_methods_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="checkpoint needs a solver that takes steps; LBFGS keeps its memory"):
         cr.train(OBJECTIVE, START, optimizer=LBFGS(), checkpoint=cr.Checkpoint(tmp_path / "run.checkpoint"))
@@ -417,32 +282,3 @@ def test_checkpoints_are_written_when_they_are_due(tmp_path: Path, text: str, st
     with patch.object(module, "write", write):
         cr.train(OBJECTIVE, START, epochs=5, batch_size=5, checkpoint=cr.Checkpoint(tmp_path / "run", text))
     assert written == steps
-
-
-class Pair(NamedTuple):
-    one: float
-    two: float
-
-
-NESTED = {
-    "list": [1, 2.5, None, [True, "text"]],
-    "floats": [0.1, nan, -inf],
-    "wholes": [1, 2**40],
-    "tuple": (1.5, (np.arange(3), [np.zeros((2, 0), "float32")])),
-    "empty": [[], (), {}],
-    "map": {"a": {"b": np.array([True])}, "number": inf},
-    "rule": Adam(0.5),
-}
-
-
-def test_whatever_is_packed_is_unpacked() -> None:
-    tensors: dict[str, Any] = {}
-    text = json.dumps(pack(NESTED, "x", tensors), allow_nan=False)
-    np.testing.assert_equal(unpack(json.loads(text), tensors), NESTED)
-    assert repr(unpack(json.loads(text), tensors)) == repr(NESTED)
-
-
-@pytest.mark.parametrize("value", [Pair(1, 2), [Pair(1, 2)], {"a": object()}, lambda: None, {1, 2}])
-def test_what_it_has_no_words_for_is_refused(value: Any) -> None:
-    with pytest.raises(UnstorableError, match="no words for"):
-        pack(value, "x", {})
