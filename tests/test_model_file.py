@@ -19,7 +19,7 @@ from sklearn.exceptions import NotFittedError
 
 import chainrule as cr
 from chainrule import initializers, schedules
-from chainrule.model_file import UNSIGNED
+from chainrule.signed_file import UNSIGNED
 from chainrule.vocabulary import KINDS, UnstorableError, decode, encode
 
 IRIS_X, IRIS_Y = load_iris(return_X_y=True)

@@ -50,22 +50,27 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "scipy", "array_api_compat"),
     ),
     "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
-    "training": Room(("progress", "training", "range_test"), ("mathematics", "engines"), ("numpy",)),
+    "files": Room(("files", "signed_file"), (), ("numpy", "safetensors")),
+    "training": Room(
+        steps=("progress vocabulary", "fingerprint checks loggers", "checkpoint", "training", "range_test"),
+        enters=("mathematics", "engines", "files"),
+        uses=("numpy", "tensorboardX"),
+    ),
     "tables": Room(
-        steps=("files", "table_files", "cells sources", "columns", "tables"),
-        enters=(),
+        steps=("table_files", "cells sources", "columns", "tables"),
+        enters=("files",),
         uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "estimators": Room(
         steps=(
-            "assembly settings vocabulary inputs",
+            "assembly settings inputs restarts scikit_callbacks",
             "targets description predictor",
             "fitting",
             "estimators",
             "model_file",
         ),
-        enters=("mathematics", "engines", "training", "tables"),
-        uses=("numpy", "polars", "narwhals", "sklearn", "safetensors"),
+        enters=("mathematics", "engines", "files", "training", "tables"),
+        uses=("numpy", "polars", "narwhals", "sklearn"),
     ),
     "package": Room(("__init__",), ("mathematics", "training", "estimators"), ()),
     "faces": Room(
@@ -82,7 +87,12 @@ LATE = {("fitting", "model_file")}
 CORE = "_core"
 """The compiled core: the one module without a Python file. Only the engines' room knows it."""
 
-LAZY = {("engines/native", "joblib"), ("cli/find_lr", "matplotlib")}
+LAZY = {
+    ("engines/native", "joblib"),
+    ("cli/find_lr", "matplotlib"),
+    ("signed_file", "safetensors"),
+    ("loggers", "tensorboardX"),
+}
 """Packages that a file imports inside a function, so that importing the file stays quick."""
 
 NAMES_ENGINES = {("cli/inspect", "engines"), ("cli/train", "engines")}
@@ -237,6 +247,7 @@ HEAVY = (
     "safetensors",
     "click",
     "rich",
+    "tensorboardX",
     "jax",
     "joblib",
     "importlib.metadata",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from inspect import signature
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,11 @@ CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "n_threads": ((None, 1, 4, np.int64(2)), (0, -1, 1.5, "two", True)),
     "verbose": ((True, False, 0, 10), ("yes", None, [1])),
     "warm_start": SWITCH,
+    "checkpoint": ((None, "run.checkpoint", Path("run")), ("", 3, True, b"run")),
+    "checkpoint_every": (
+        ("1 epoch", "10 epochs", "500 steps", "2.5 seconds"),
+        ("1", "0 epochs", "1.5 steps", "2 hours", 3, None),
+    ),
     "callbacks": ((None, [], [print], (print, len)), (print, 3, [print, 3], "print")),
 }
 """For each row: values that it accepts, values that it refuses."""
@@ -114,6 +120,8 @@ TEXTS: dict[str, list[tuple[str, Any]]] = {
     "alpha": [("0", 0.0), ("1e-4", 1e-4)],
     "solver": [("adamw", "adamw")],
     "image_shape": [("none", None), ("28,28", (28, 28)), (" 8 , 9, 3", (8, 9, 3))],
+    "checkpoint": [("none", None), ("run.checkpoint", "run.checkpoint")],
+    "checkpoint_every": [("500 steps", "500 steps")],
 }
 
 every_row = pytest.mark.parametrize("name", list(SETTINGS))

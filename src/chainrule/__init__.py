@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import augmentation, gradient_check, losses, optimizers, penalties, schedules
 from .blocks import Activation, Dense
+from .checkpoint import Checkpoint, CheckpointError
+from .loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "CSVLogger",
+    "Checkpoint",
+    "CheckpointError",
     "Dense",
     "DivergenceError",
+    "JSONLinesLogger",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
@@ -34,6 +40,7 @@ __all__ = [
     "RangeTest",
     "Result",
     "Stopping",
+    "TensorBoardLogger",
     "TrainingState",
     "augmentation",
     "gradient_check",

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from .augmentation import Augmentation, Deformation, Mask, Noise
 from .blocks import Activation, Block, Dense
+from .checkpoint import Before, Checkpoint
+from .fingerprint import describe
 from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
@@ -195,3 +197,13 @@ def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | Non
         patience=inf if patience == inf else ceil(patience),
         keep_best=early,
     )
+
+
+def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | None:
+    """Return where and how often to keep the training; what only the estimator knows about it is noted along."""
+    if settings["checkpoint"] is None:
+        return None
+    about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
+    if settings["n_restarts"] > 1:
+        about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
+    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)

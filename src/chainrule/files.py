@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import IO
 
@@ -39,3 +40,18 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove the unfinished files that a killed process left beside `path`; of other files none is touched.
+
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "note.txt"
+    >>> path.with_name(".note.txt.0123abcd").touch()
+    >>> clear_leftovers(path)
+    >>> list(path.parent.iterdir())
+    []
+    """
+    for found in path.parent.glob(f".{escape(path.name)}.????????"):
+        if set(found.name[-8:]) <= set("0123456789abcdef"):
+            found.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from copy import copy, deepcopy
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -20,7 +20,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from . import assembly, engines, settings
+from . import assembly, checkpoint, engines, settings
+from .checkpoint import Before
 from .inputs import TableInputs
 from .losses import Loss
 from .network import Network
@@ -29,6 +30,8 @@ from .optimizers import Minimizer
 from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
+from .restarts import best_of
+from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .training import training
 
 LARGE = (
@@ -53,7 +56,7 @@ def first_order(estimator: Any) -> bool:
     raise AttributeError(f"partial_fit is only available for first-order solvers, not for {estimator.solver!r}")
 
 
-class MLP(TableInputs):
+class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn ships no types
     """The common part of MLPClassifier and MLPRegressor."""
 
     feature_names_in_: NDArray[Any]
@@ -119,6 +122,7 @@ class MLP(TableInputs):
         """Number of outputs of the network."""
         return int(self.network_.outputs)
 
+    @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Fit to X (n, i) and y, with a weight per row if given.
 
@@ -133,24 +137,27 @@ class MLP(TableInputs):
         settings.check(values, type(self).__name__)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if incremental and self.checkpoint is not None:
+            raise ValueError("partial_fit does not support checkpoint; fit does")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
-        train, held = self._held_out(self._learn(X, y, weight, fresh, incremental), X_val, y_val)
+        kept = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
+        given = (X, y, weight)
+        train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
         rule = assembly.optimizer(values)
-        best: Any = None
-        seconds = 0.0
-        for restart in range(self.n_restarts if fresh else 1):
-            result = self._train(train, held, rule, fresh, incremental, restart, seconds)
-            best = max(best or result, result, key=lambda result: _merit(result, self.early_stopping))
-            seconds += result.history[-1].seconds if result.history else 0.0
-            if result.reason in ("interrupted", "time"):
-                break
+        starts = self.n_restarts if fresh else 1
+        tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
+        start = partial(self._train, train, held, rule, fresh, incremental, tasks)
+        best = best_of(start, starts, kept, self.early_stopping)
         self._adopt(best, fresh)
         if best.reason == "diverged" and not self.early_stopping:
             raise ValueError(f"{LARGE} {best.message}")
+        tasks.finish()
         self._warn(best, rule, incremental)
         return self
 
-    def _learn(self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool) -> Rows:
+    def _learn(
+        self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool, kept: checkpoint.Kept | None = None
+    ) -> Rows:
         """Learn columns, classes, network and seed from data (where `fresh`), and return its rows, validated."""
         X, y = self._inputs(X, y, fresh)
         weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -158,7 +165,7 @@ class MLP(TableInputs):
         self.out_activation_ = self._output_activation()
         if fresh:
             self.network_ = assembly.network(self.get_params(deep=False), X.shape[1], self._outputs)
-            self._seed = _seed(self.random_state)
+            self._seed = _seed(self.random_state) if kept is None else self._seed_of(kept)
         return Rows(X, y, self._weigh(y, weight, X.dtype))
 
     def range_test(self, X: Any, y: Any, sample_weight: Any = None, **test: Any) -> RangeTest:
@@ -229,11 +236,21 @@ class MLP(TableInputs):
         return train, held
 
     def _train(
-        self, rows: Rows, held: Rows | None, rule: Any, fresh: bool, incremental: bool, restart: int, seconds: float
+        self,
+        rows: Rows,
+        held: Rows | None,
+        rule: Any,
+        fresh: bool,
+        incremental: bool,
+        tasks: Tasks,
+        restart: int,
+        before: Before,
+        anew: bool,
     ) -> Result:
-        """Run the training loop once, `seconds` of the time limit being spent; its events are in the history."""
+        """Run the training loop once; the time limit counts the seconds of the starts before."""
         values = self.get_params(deep=False)
         state = self._starting_state(rows.X.dtype, fresh, incremental, restart)
+        tasks.begin()
         events = training(
             self._objective(rows, assembly.penalties(values)),
             state.theta,
@@ -248,21 +265,25 @@ class MLP(TableInputs):
             validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
-            time_limit=None if self.time_limit is None else max(0.0, self.time_limit - seconds),
-            callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ())),
+            time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
+            callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *tasks.readers),
             state=state,
+            checkpoint=assembly.checkpoint(values, before, anew),
         )
-        return self._drain(events, state)
+        result = self._drain(events, state)
+        tasks.end()
+        return result
 
     def _starting_state(self, dtype: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
-            return TrainingState(self.network_.initialize(self._seed, np.dtype(dtype).name, restart))
+            return TrainingState(self.network_.initialize(self._seed, np.dtype(dtype).name, restart), restart=restart)
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process
             state = self._state = deepcopy(state)
         if not incremental:
             state.memory, state.no_change, state.plateaus, state.best, state.best_theta = None, 0, 0, None, None
+            state.restart = 0
         return state
 
     def _objective(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
@@ -286,7 +307,7 @@ class MLP(TableInputs):
         if self.batch_size > rows:
             warnings.warn(
                 f"Got `batch_size` {self.batch_size} larger than sample size {rows}. It is going to be clipped",
-                stacklevel=5,
+                stacklevel=callers_level(),
             )
         return int(min(self.batch_size, rows))
 
@@ -315,17 +336,19 @@ class MLP(TableInputs):
 
     def _drain(self, events: Generator[Progress, None, Result], state: TrainingState) -> Result:
         """Read the events to the end. A divergence ends the fit, the last good (or best) weights kept."""
-        history: list[Progress] = []
+        stopped = False
         while True:
             try:
-                history.append(next(events))
+                events.throw(KeyboardInterrupt) if stopped else next(events)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
             except KeyboardInterrupt:
-                return Result(state.theta, "interrupted", history, state)
+                if stopped:
+                    return Result(state.theta, "interrupted", [], state)
+                stopped = True
             except DivergenceError as error:
                 best = state.best_theta if self.early_stopping else None
-                return Result(error.theta if best is None else best, "diverged", history, state, str(error))
+                return Result(error.theta if best is None else best, "diverged", error.history, state, str(error))
 
     def _adopt(self, result: Result, fresh: bool) -> None:
         """Take over the weights and the curves of a result."""
@@ -354,19 +377,26 @@ class MLP(TableInputs):
         self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=None)
 
     def _warn(self, result: Result, rule: Any, incremental: bool) -> None:
+        level = callers_level()
         if result.reason == "interrupted":
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=level)
         elif result.reason == "diverged":
-            warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=4)
+            warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=level)
         elif result.reason in ("epochs", "gave up") and not incremental:
             name = "lbfgs" if isinstance(rule, Minimizer) else "Stochastic Optimizer"
             why = result.message or f"Maximum iterations ({self.max_iter}) reached"
-            warnings.warn(f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=4)
+            warnings.warn(
+                f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=level
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _seed_of(self, kept: checkpoint.Kept) -> int:
+        """Return the seed of a training to go on with: its own, unless another is given."""
+        return int(kept.facts.get("seed") or 0) if self.random_state is None else _seed(self.random_state)
 
 
 def _seed(random_state: Any) -> int:
@@ -374,16 +404,6 @@ def _seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31))
-
-
-def _merit(result: Result, keeps_best: bool) -> float:
-    """Return how good the weights of a result are: their validation score where there is one, else minus the loss."""
-    scores = [event.validation_score for event in result.history if event.validation_score is not None]
-    if keeps_best:
-        return max((score for score in scores if score == score), default=-np.inf)
-    if result.reason == "diverged" or not result.history:
-        return -np.inf
-    return scores[-1] if scores else -result.history[-1].loss
 
 
 def _print_iteration(event: Progress) -> None:

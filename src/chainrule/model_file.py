@@ -2,30 +2,24 @@
 
 The weights are plain tensors under the names of `network.views` ("0.W", "0.b", ...), so that any safetensors reader
 opens the file. One metadata entry, "chainrule", is a JSON text with the format version, the estimator and its
-settings, the network and the loss in a closed vocabulary, the preprocessing, and a SHA-256 of the whole file in
-which the 64 characters of the checksum itself stand as zeros: a change at any position is found.
+settings, the network and the loss in a closed vocabulary, the preprocessing, and a checksum over every byte.
 
 Source: the safetensors format, https://github.com/huggingface/safetensors.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from . import description, settings
+from . import description, settings, signed_file
 from .description import CURVES
 from .estimators import MLPClassifier, MLPRegressor
-from .files import replacing
 from .fitting import MLP
 from .losses import Loss
 from .network import Network
@@ -34,9 +28,7 @@ from .tables import TableEncoder
 from .targets import Classes, Scale
 from .vocabulary import UnstorableError, decode, encode
 
-MAJOR, MINOR = 1, 0
-LARGEST_HEADER = 64 << 20
-UNSIGNED = "0" * 64
+MODEL = signed_file.Kind("chainrule", "model", 1, 0)
 ESTIMATORS: Mapping[str, type[MLP]] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 LABELS = "biufU"
 """The kinds of NumPy types that class labels may have, beside objects that are text."""
@@ -61,14 +53,9 @@ def save(model: MLP, path: str | Path) -> None:
         settings.check(model.get_params(deep=False), type(model).__name__)
     except ValueError as error:
         raise ModelFileError(f"{path}: not written, {error}") from error
-    document = {"format": f"{MAJOR}.{MINOR}", "sha256": UNSIGNED, **_describe(model)}
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    tensors = {name: np.ascontiguousarray(view) for name, view in model.network_.views(model.theta_).items()}
-    unsigned = safetensors.numpy.save(tensors, metadata={"chainrule": text})
-    digest = hashlib.sha256(unsigned).hexdigest()
+    document = _describe(model)
     try:
-        with replacing(path) as file:
-            file.write(unsigned.replace(UNSIGNED.encode(), digest.encode(), 1))
+        signed_file.write(path, MODEL, document, model.network_.views(model.theta_))
     except (OSError, ValueError) as error:
         cause = str(getattr(error, "strerror", None) or error)
         raise ModelFileError(f"{path}: not written, {cause.lower()}") from error
@@ -86,9 +73,8 @@ def load(path: str | Path) -> MLP:
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from error
     try:
-        document, tensors = _verified(content)
-        return _rebuilt(document, tensors)
-    except ModelFileError as error:
+        return _rebuilt(*signed_file.read(content, MODEL))
+    except (ModelFileError, signed_file.SignedFileError) as error:
         raise ModelFileError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         cause = str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else repr(error)
@@ -99,6 +85,8 @@ def _describe(model: MLP) -> dict[str, Any]:
     """Return everything but the weights, as plain JSON."""
     stored = {}
     for name, value in model.get_params(deep=False).items():
+        if not settings.SETTINGS[name].stored:
+            continue
         try:
             stored[name] = encode(value)
         except UnstorableError:
@@ -141,31 +129,6 @@ def _describe_target(model: MLP) -> dict[str, Any]:
         return {"task": model._classes.task, "labels": labels.tolist(), "dtype": kind}
     scale = model.target_scale_
     return {"flat": model._flat, "scale": None if scale is None else [scale.mean.tolist(), scale.deviation.tolist()]}
-
-
-def _verified(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the description and the tensors of a file whose checksum is right."""
-    size = struct.unpack("<Q", content[:8])[0] if len(content) >= 8 else 0
-    if not 2 <= size <= min(LARGEST_HEADER, len(content) - 8):
-        raise ModelFileError("it is not a model file, or it was cut off")
-    try:
-        header = json.loads(content[8 : 8 + size])
-        document = json.loads(header["__metadata__"]["chainrule"])
-        major = int(document["format"].split(".")[0])
-        signature = document["sha256"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelFileError("it is damaged, or not a chainrule model") from error
-    if major != MAJOR:
-        raise ModelFileError(f"it has format {document['format'][:20]}; this version reads format {MAJOR}")
-    if not isinstance(signature, str) or len(signature) != 64 or not signature.isascii():
-        raise ModelFileError("it is damaged: it holds no checksum")
-    unsigned = content.replace(signature.encode(), UNSIGNED.encode(), 1)
-    if hashlib.sha256(unsigned).hexdigest() != signature:
-        raise ModelFileError("it is damaged: its checksum does not match its content")
-    try:
-        return document, safetensors.numpy.load(content)
-    except safetensors.SafetensorError as error:
-        raise ModelFileError("it is damaged: its tensors cannot be read") from error
 
 
 def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> MLP:

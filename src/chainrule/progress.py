@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -20,7 +21,7 @@ class Progress:
 
     `loss` is the mean over the epoch's batches, each taken before its own update; `gradient_norm` is that of the
     last batch; `learning_rate` that of the last step, None where the optimiser finds its own. `seconds` count from
-    the start of this training.
+    the start of this training. `restart` says which of several starts (n_restarts) it is, from 0.
     """
 
     epoch: int
@@ -32,6 +33,7 @@ class Progress:
     gradient_norm: float
     seconds: float
     theta: NDArray[np.floating] = field(repr=False)
+    restart: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class TrainingState:
     best: float | None = None
     best_epoch: int = 0
     best_theta: NDArray[np.floating] | None = None
+    restart: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,14 @@ class Result:
 
 
 class DivergenceError(ValueError):
-    """The loss is no longer finite. `theta` holds the last good weights, `step` the step, `cause` the likely cause."""
+    """The loss is no longer finite: at `step`, from a likely `cause`.
 
-    def __init__(self, step: int, epoch: int, cause: str, state: TrainingState) -> None:
+    `theta` holds the last good weights, `history` the events until then.
+    """
+
+    def __init__(
+        self, step: int, epoch: int, cause: str, state: TrainingState, history: Sequence[Progress] = ()
+    ) -> None:
         super().__init__(f"training diverged at step {step} (epoch {epoch + 1}): {cause}")
         self.step, self.epoch, self.cause, self.state = step, epoch, cause, state
-        self.theta = state.theta
+        self.theta, self.history = state.theta, list(history)

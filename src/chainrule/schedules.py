@@ -226,3 +226,10 @@ def steady(schedule: Schedule) -> bool:
     """Return whether η cannot change within an epoch: the training loop then asks once for all its steps."""
     known = type(schedule) in SCHEDULES.values()
     return known and (isinstance(schedule, Constant | Adaptive) or getattr(schedule, "unit", "step") != "step")
+
+
+def reads_fraction(schedule: Schedule) -> bool:
+    """Return whether η may depend on the planned length of the training: schedules not listed here are taken to."""
+    if isinstance(schedule, WarmUp):
+        return reads_fraction(schedule.then)
+    return type(schedule) not in (Constant, InverseTime, InverseScaling, Step, Exponential, Adaptive)

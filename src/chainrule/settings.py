@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isnan
 from numbers import Integral, Real
+from os import PathLike
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS, ALIASES
 from .blocks import Activation
+from .checkpoint import Interval
 from .engines import ENGINES
 from .initializers import INITIALIZERS
 from .losses import LOSSES, Loss
@@ -227,12 +229,13 @@ class Anything:
 
 @dataclass(frozen=True)
 class Setting:
-    """One row: its group, what it accepts, what it is for, and whether the command line offers it."""
+    """One row: its group, what it accepts, what it is for; whether the command line and model files have it."""
 
     group: Group
     rule: Rule
     help: str
     on_command_line: bool = True
+    stored: bool = True
 
 
 OBJECTS: Mapping[Any, str] = {int: "a whole number", float: "a number", Callable: "a function"}
@@ -260,6 +263,8 @@ _callbacks = Anything(
     "a sequence of functions that take a Progress event, or None",
     lambda v: v is None or (isinstance(v, Iterable) and all(map(callable, v))),
 )
+_file = Anything("the name of a file, or None", lambda v: v is None or (isinstance(v, str | PathLike) and bool(str(v))))
+_interval = Anything("a text such as '1 epoch', '500 steps' or '30 seconds'", Interval.accepts)
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {
@@ -332,6 +337,12 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "verbose": Setting("running", _verbose, "print each epoch", False),
         "warm_start": Setting("running", Flag(), "go on from the last fit", False),
         "callbacks": Setting("running", _callbacks, "readers", False),
+        "checkpoint": Setting(
+            "running", _file, "keep the training here; go on from it where it is there", stored=False
+        ),
+        "checkpoint_every": Setting(
+            "running", _interval, "how often to keep it: after so many epochs, steps or seconds"
+        ),
     }
 )
 """The table. A setting is a row here and a keyword of an estimator."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from math import fsum, isfinite, nan
 from time import perf_counter
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -14,13 +15,16 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from . import checks
 from .arrays import Array
+from .checkpoint import Checkpoint, Keeper, Place
 from .engines import Engine, build, evaluator, steps_of
+from .fingerprint import fingerprint
 from .objective import Objective
 from .optimizers import Adam, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
-from .schedules import Constant, Moment, Schedule, steady
+from .schedules import Constant, Moment, Schedule, reads_fraction, steady
 
 SLICE = 64
 """Steps handed to the engine at a time: between slices the loop looks at the clock."""
@@ -33,6 +37,8 @@ class _Pass(NamedTuple):
     gradient_norm: float
     learning_rate: float | None
     rows: int
+    cut: bool = False
+    """Whether the clock ended it before its last step."""
 
 
 _Passes: TypeAlias = Generator[_Pass, None, Ending]
@@ -59,6 +65,7 @@ def training(
     callbacks: Iterable[Callback] = (),
     on_steps: StepCallback | None = None,
     state: TrainingState | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Generator[Progress, None, Result]:
     """Train θ on the objective, yielding a Progress event after every epoch; returns a Result.
 
@@ -83,9 +90,12 @@ def training(
         on_steps: called with the learning rates and the losses of the steps just done, some at a time; one that
             returns True stops the training. The losses are the batches' before their updates.
         state: go on from this state instead of from θ; it is updated in place.
+        checkpoint: where to keep the training; where the file is there already, go on from it, bit for bit. Epochs
+            done before are in the history of the Result, and are not yielded again.
 
     Raises:
         ValueError: an argument that is out of range, naming it.
+        CheckpointError: a checkpoint that cannot be written or read, or of other data or settings, naming them.
         DivergenceError: the loss is not finite any more.
 
     >>> import numpy as np, chainrule as cr
@@ -104,17 +114,26 @@ def training(
     schedule = schedule or Constant(_rate(optimizer))
     loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
     loop.on_steps = on_steps
-    _check(objective, loop, epochs, batch_size, order)
+    checks.check(objective, loop, epochs, batch_size, order)
+    if checkpoint is not None and isinstance(optimizer, Minimizer):
+        name = type(optimizer).__name__
+        raise ValueError(f"checkpoint needs a solver that takes steps; {name} keeps its memory elsewhere")
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
     if isinstance(optimizer, UpdateRule):
-        rows = objective.rows
+        size = min(batch_size or objective.rows, objective.rows)
         runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype)
-        passes = _batch_passes(runner, loop, min(batch_size or rows, rows), order, seed, epochs)
+        chosen: dict[str, Any] = {"batch_size": size, "order": order, "optimizer": optimizer, "schedule": schedule}
+        chosen |= {"epochs": epochs} if reads_fraction(schedule) else {}
+        chosen |= {"stopping": stopping, "scored": score is not None, "seed": seed, "engine": runner.name}
+        loop.keeper = Keeper(checkpoint, loop, partial(fingerprint, objective, validation, state, **chosen))
+        if over := loop.resume(epochs):
+            return over
+        passes = _batch_passes(runner, loop, size, order, seed, epochs)
     else:
         passes = _iterations(optimizer, loop, epochs)
     callbacks = tuple(callbacks)
-    history: list[Progress] = []
+    history = loop.history
     reason: Reason = "epochs"
     ending = Ending(False, "")
     try:
@@ -129,14 +148,16 @@ def training(
             history.append(event)
             yield event
             answers = [callback(event) for callback in callbacks]
-            if over := loop.over(any(isinstance(a, bool | np.bool_) and a for a in answers)):
-                reason = over
+            if why := loop.over(any(isinstance(a, bool | np.bool_) and a for a in answers)):
+                reason = why
                 break
+            loop.keeper.after_epoch()
     except KeyboardInterrupt:
         reason = "interrupted"
     finally:
         passes.close()
-    return loop.result(reason, history, ending.message)
+    loop.finished(reason, ending.message)
+    return loop.result(reason, ending.message)
 
 
 def train(objective: Objective, theta: NDArray[np.floating], **settings: Any) -> Result:
@@ -170,6 +191,9 @@ class _Loop:
         self.steady = steady(schedule)
         self.started = perf_counter()
         self.fraction = 0.0
+        self.history: list[Progress] = []
+        self.place: Place | None = None
+        self.keeper = Keeper(None, self, dict)
 
     def moment(self, step: int = 0, fraction: float | None = None) -> Moment:
         """Return the moment `step` steps from now."""
@@ -192,6 +216,10 @@ class _Loop:
             answer = self.on_steps(rates[: len(losses)], losses)
             self.told_to_stop = isinstance(answer, bool | np.bool_) and bool(answer)
 
+    def spent(self, seconds: float) -> None:
+        """Count the seconds of an earlier process."""
+        self.started = perf_counter() - seconds
+
     def out_of_time(self) -> bool:
         """Return whether the time limit is reached."""
         return self.time_limit is not None and self.seconds() >= self.time_limit
@@ -213,6 +241,7 @@ class _Loop:
             gradient_norm=done.gradient_norm,
             seconds=self.seconds(),
             theta=state.theta,
+            restart=state.restart,
         )
         if self.stopping:
             self._note(event, self.stopping)
@@ -246,58 +275,86 @@ class _Loop:
         state = self.state
         state.theta[:] = good
         state.memory = None
-        return DivergenceError(state.step, state.epoch, likely_cause(self.objective, learning_rate), state)
+        cause = checks.likely_cause(self.objective, learning_rate)
+        return DivergenceError(state.step, state.epoch, cause, state, self.history)
 
-    def result(self, reason: Reason, history: list[Progress], message: str) -> Result:
+    def resume(self, epochs: int) -> Result | None:
+        """Go on from the checkpoint, where there is one; return the Result of a training that is over."""
+        kept = self.keeper.resume(epochs)
+        if kept is None:
+            return None
+        done = len(self.history)
+        self.fraction = done / epochs
+        reason = None if kept.reason == "epochs" and epochs > done else kept.reason
+        if done and self.place is None and self.out_of_time():
+            reason = reason or "time"
+        return self.result(reason, kept.message) if reason else None
+
+    def finished(self, reason: Reason, message: str) -> None:
+        """Keep the end; a training stopped by Ctrl-C or the clock is kept as one to go on with."""
+        if reason not in ("interrupted", "time"):
+            self.keeper.write(reason, message)
+        elif reason == "time" and self.place is None:
+            self.keeper.write()
+
+    def result(self, reason: Reason, message: str) -> Result:
         """Return the Result, with the best weights where the stopping rule keeps them."""
         best = self.state.best_theta if self.stopping and self.stopping.keep_best else None
-        return Result((self.state.theta if best is None else best).copy(), reason, history, self.state, message)
+        return Result((self.state.theta if best is None else best).copy(), reason, self.history, self.state, message)
 
 
 def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
     """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
     state.memory = state.memory or _memory(engine.rule, objective, state.theta)
-    for epoch in range(epochs):
+    for epoch in range(len(loop.history), epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
-        good = state.theta.copy()
-        done = _run_epoch(engine, loop, rows, batch_size, epoch / epochs, 1 / epochs)
+        place = loop.place = loop.place or Place(state.theta.copy())
+        done = _run_epoch(engine, loop, place, rows, batch_size, epoch / epochs, 1 / epochs)
         if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
-            raise loop.diverged(good, done.learning_rate)
+            raise loop.diverged(place.good, done.learning_rate)
+        loop.place = place if done.cut else None
         loop.fraction = (epoch + 1) / epochs
         yield done
     return Ending(False, "")
 
 
 def _run_epoch(
-    engine: Engine, loop: _Loop, order: NDArray[np.intp] | None, batch_size: int, before: float, share: float
+    engine: Engine,
+    loop: _Loop,
+    place: Place,
+    order: NDArray[np.intp] | None,
+    batch_size: int,
+    before: float,
+    share: float,
 ) -> _Pass:
     """Hand the steps of one epoch to the engine, a slice at a time, until they are done or the time is up.
 
     `before` is the fraction of the training that is done, `share` what this epoch adds. A loss that is not finite
-    ends the epoch, and is then its loss.
+    ends the epoch, and is then its loss. How the steps are cut into slices changes no bit.
     """
-    state, rows = loop.state, loop.objective.rows
+    state, rows, sums = loop.state, loop.objective.rows, place.losses
     assert state.memory is not None
     steps = steps_of(rows, batch_size)
-    total, seen, norm, rate = 0.0, 0, 0.0, 0.0
-    for start in range(0, steps, SLICE):
-        count = min(SLICE, steps - start)
+    while (start := len(sums)) < steps and not (start and (loop.told_to_stop or loop.out_of_time())):
+        count = int(min(SLICE, steps - start, loop.keeper.room(state.step)))
         rates = loop.rates(range(start, start + count), before, share / steps)
         part = None if order is None else order[start * batch_size : (start + count) * batch_size]
         losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
-        rate = rates[len(losses) - 1]
+        place.gradient_norm, place.learning_rate = norm, rates[len(losses) - 1]
         loop.done(rates, losses)
         if not isfinite(losses[-1]):
             state.step += len(losses) - 1
-            return _Pass(losses[-1], norm, rate, seen)
+            return _Pass(losses[-1], norm, place.learning_rate, start * batch_size)
         state.step += count
-        last = min(batch_size, rows - (start + count - 1) * batch_size)
-        total += batch_size * fsum(losses[:-1]) + last * losses[-1]
-        seen += batch_size * (count - 1) + last
-        if loop.told_to_stop or loop.out_of_time():
-            break
-    return _Pass(total / seen, norm, rate, seen)
+        sums.extend(losses)
+        loop.keeper.after_steps()
+    seen = min(rows, len(sums) * batch_size)
+    last = seen - batch_size * (len(sums) - 1)
+    total = batch_size * fsum(sums[:-1]) + last * sums[-1]
+    if len(sums) < steps:
+        loop.keeper.write()
+    return _Pass(total / seen, place.gradient_norm, place.learning_rate, seen, len(sums) < steps)
 
 
 def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
@@ -333,44 +390,3 @@ def _memory(rule: UpdateRule, objective: Objective, theta: NDArray[np.floating])
 
 def _rate(optimizer: UpdateRule | Minimizer) -> float:
     return float(getattr(optimizer, "learning_rate", nan))
-
-
-def likely_cause(objective: Objective, learning_rate: float | None) -> str:
-    """Return the most likely cause of a loss that is not finite, and its remedy."""
-    data = [("inputs", objective.X)]
-    if objective.loss.targets == "real":
-        data.append(("targets", objective.y))
-    for name, values in data:
-        largest = float(abs(values).max()) if values.size else 0.0
-        if not isfinite(largest):
-            return f"the {name} hold NaN or infinity; remove or fill them"
-        if largest > 100:
-            return f"the {name} reach {largest:.3g}; standardise them (mean 0, deviation 1)"
-    if learning_rate is None:
-        return "the loss overflows; start from smaller weights or standardise the data"
-    return f"the learning rate {learning_rate:.3g} is too high for this network; try {learning_rate / 10:.3g}"
-
-
-def _check(objective: Objective, loop: _Loop, epochs: int, batch_size: int | None, order: str) -> None:
-    """Raise ValueError, naming the argument, for settings that cannot work."""
-    if objective.rows == 0:
-        raise ValueError("the objective holds no rows: nothing to train on")
-    if loop.state.theta.shape != (objective.network.size,):
-        raise ValueError(
-            f"theta has shape {loop.state.theta.shape}; this network has {objective.network.size} parameters"
-        )
-    if not np.issubdtype(loop.state.theta.dtype, np.floating):
-        raise ValueError(f"theta must hold float32 or float64 numbers, got {loop.state.theta.dtype}")
-    if not isinstance(loop.schedule, Schedule):
-        raise ValueError(f"schedule must be a schedule such as schedules.Constant(0.001), got {loop.schedule!r}")
-    if not isinstance(epochs, int | np.integer) or epochs < 1:
-        raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
-    if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
-        raise ValueError(f"batch_size must be a whole number of at least 1 (or None for all rows), got {batch_size!r}")
-    if order not in ("reshuffle", "once", "given"):
-        raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
-    monitor = loop.stopping.monitor if loop.stopping else "loss"
-    if monitor == "validation_loss" and loop.validation is None:
-        raise ValueError("stopping on validation_loss needs `validation`")
-    if monitor == "validation_score" and loop.score is None:
-        raise ValueError("stopping on validation_score needs `score`")

@@ -70,7 +70,7 @@ def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | 
     _check(ctx, given.get("solver", "adam"), rest["low"], rest["high"])
     if plot is not None:
         check_writable("--plot", Path(plot))
-        not_itself(plot, source, test, option="--plot")
+        not_itself("--plot", plot, source, test)
     figure = None if plot is None else _figure(plot)
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)

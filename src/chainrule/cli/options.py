@@ -106,6 +106,14 @@ Fewer than 10,000 training rows: every row trains, over a fixed course of 40 epo
 a tenth of the rows tells when to lower the learning rate and when to stop.
 """
 
+
+class _Given(tuple[Any, ...]):
+    """Values such as these: all but None."""
+
+    def __contains__(self, value: object) -> bool:
+        return value is not None
+
+
 ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
@@ -129,6 +137,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         "max_fun": ("solver", ("lbfgs",)),
         "validation_fraction": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
+        "checkpoint_every": ("checkpoint", _Given(["FILE"])),
     }
 )
 """Settings without an effect unless another one has one of these values."""
@@ -229,6 +238,9 @@ class Scoring(ParamType):
         raise click.UsageError(f"--scoring: {value!r} is no scorer of scikit-learn; try {', '.join(close)}", ctx)
 
 
+SHAPES = {"checkpoint": "FILE", "checkpoint_every": "'N UNITS'"}
+"""Placeholders that say more than the rule's."""
+
 SPECIAL: Mapping[str, tuple[type[ParamType], str]] = {
     "class_weight": (ClassWeight, "balanced|LABEL:W,..."),
     "scoring": (Scoring, "NAME"),
@@ -261,7 +273,8 @@ def _option(name: str) -> click.Option:
     if name in SPECIAL:
         kind, shape = SPECIAL[name]
         return click.Option([option(name)], type=kind(), metavar=shape, help=text)
-    return click.Option([option(name)], type=SettingType(name), metavar=shape_of(row.rule), help=text)
+    shape = SHAPES.get(name) or shape_of(row.rule)
+    return click.Option([option(name)], type=SettingType(name), metavar=shape, help=text)
 
 
 def _choices(rule: Rule) -> str:

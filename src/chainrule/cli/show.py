@@ -126,7 +126,7 @@ class Bar:
     """A live bar over the epochs, a reader of Progress events; nothing where stderr is not a terminal."""
 
     def __init__(self, epochs: int, score: str, shown: bool) -> None:
-        self.score, self.restarts, self.last = score, 0, 0
+        self.score = score
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), _Numbers())
         idle = not (shown and sys.stderr.isatty())
@@ -135,10 +135,8 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if event.epoch < self.last:
-            self.restarts += 1
-            self.progress.update(self.task, description=f"start {self.restarts + 1}")
-        self.last = event.epoch
+        if event.restart:
+            self.progress.update(self.task, description=f"start {event.restart + 1}")
         parts = [f"loss {event.loss:.4g}"]
         if event.validation_score is not None:
             parts.append(f"{self.score} {event.validation_score:.4f}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -12,8 +12,9 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from .. import assembly
+from .. import assembly, checkpoint
 from ..engines import report as engine_report
+from ..loggers import logger_for
 from ..model_file import save
 from ..network import Network
 from ..range_test import RangeTest
@@ -44,6 +45,7 @@ from .scores import scores_of
 @click.argument("source")
 @data_options
 @click.option("--out", metavar="FILE", help="save the model here, such as model.safetensors")
+@click.option("--log", metavar="PATH", help="write each epoch to a .csv or .jsonl file, or for TensorBoard to a folder")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.option("--quiet", is_flag=True, help="print nothing but the test scores, on one line")
 @click.pass_context
@@ -56,16 +58,17 @@ def train(
     digits for a data set that is always there.
     """
     given = given_settings(ctx)
-    if out is not None:
-        check_writable("--out", Path(out))
-        not_itself(out, source, test)
+    logger = None if rest["log"] is None else logger_for(rest["log"])
+    check_files(
+        {"--out": out, "--checkpoint": given.get("checkpoint"), "--log": getattr(logger, "path", None)}, source, test
+    )
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
     training = Training(data, given, test)
     telling = not (rest["as_json"] or rest["quiet"])
     if telling:
         training.announce()
-    training.run(bar=not rest["quiet"])
+    training.run(bar=not rest["quiet"], readers=[] if logger is None else [logger])
     if out is not None:
         save(training.model, out)
     scores = training.scores()
@@ -81,15 +84,28 @@ def train(
     return None
 
 
-def not_itself(out: str, *read: str | None, option: str = "--out") -> None:
+def not_itself(option: str, out: str, *read: str | None) -> None:
     """Raise ValueError where `out` is one of the files that are read."""
     for name in filter(None, read):
         if Path(out).exists() and Path(name).exists() and Path(out).samefile(name):
             raise ValueError(f"{option} {out}: that would overwrite what is read; give another name")
 
 
+def check_files(written: Mapping[str, str | Path | None], *read: str | None) -> None:
+    """Raise ValueError, before any training, for files that could not be written or that are something else as well."""
+    taken: dict[Path, str] = {}
+    for name, path in written.items():
+        if path is None:
+            continue
+        check_writable(name, Path(path))
+        not_itself(name, str(path), *read)
+        other = taken.setdefault(Path(path).resolve(), name)
+        if other != name:
+            raise ValueError(f"{other} and {name} name the same file, {path}")
+
+
 def check_writable(option: str, path: Path) -> None:
-    """Raise ValueError for a file that could not be written, before any training."""
+    """Raise ValueError for a file that could not be written."""
     if path.is_dir():
         raise ValueError(f"{option} {path}: it is a folder; give the name of a file in it")
     if path.exists() and not path.is_file():
@@ -150,8 +166,21 @@ class Training:
         sizes = (self.network.inputs, *assembly.sizes(self.settings), self.network.outputs)
         words = ["-".join(map(str, sizes)), *dict.fromkeys(a.name for a in assembly.activations(self.settings))]
         show.line(f"network: {', '.join(words)}, {show.plural(self.network.size, 'parameter')}")
+        if self.settings["checkpoint"] is not None:
+            show.line(f"checkpoint: {self._kept()}")
         for text in self.remarks:
             show.note(text)
+
+    def _kept(self) -> str:
+        """Say what the checkpoint holds, and how often it is written."""
+        path, often = self.settings["checkpoint"], self.settings["checkpoint_every"]
+        kept = checkpoint.read(path)
+        if kept is None:
+            return f"{path}, written every {often.removeprefix('1 ')}"
+        done = show.plural(len(kept.history), "epoch")
+        where = f" of start {kept.state.restart + 1}" if self.settings["n_restarts"] > 1 else ""
+        over = ", and the training is over" if kept.reason else ""
+        return f"{path} holds {done}{where}, done in {kept.seconds:.1f} s{over}"
 
     def _announce_inputs(self) -> None:
         if self.encoder is not None:
@@ -175,10 +204,10 @@ class Training:
         inputs = X.shape[1] if self.encoder is None else len(self.encoder.feature_names_out_)
         return assembly.network(self.settings, inputs, outputs)
 
-    def run(self, bar: bool) -> None:
-        """Fit the estimator, with a live bar."""
+    def run(self, bar: bool, readers: Sequence[Any] = ()) -> None:
+        """Fit the estimator, with a live bar and further readers of its events."""
         reader = show.Bar(self.settings["max_iter"], self.score, bar)
-        self.model.set_params(callbacks=[reader])
+        self.model.set_params(callbacks=[reader, *readers])
         with show.noted() as notes, reader.progress:
             started = perf_counter()
             self._fit()

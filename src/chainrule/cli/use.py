@@ -31,7 +31,7 @@ def predict(model: str, new: str, out: str | None, as_json: bool) -> None:
     if as_json and out is None:
         raise click.UsageError("--json needs --out: without it stdout holds the predictions themselves")
     if out is not None:
-        not_itself(out, model, new)
+        not_itself("--out", out, model, new)
     fitted = load_model(model)
     source = load(new, getattr(fitted, "target_name_", None), target_required=False)
     X = source.X if source.X_test is None else source.X_test

@@ -1,0 +1,42 @@
+"""Several starts of one training, of which the best is kept (n_restarts); a checkpoint says which one is running."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from .checkpoint import Before, Kept
+from .progress import Result
+
+
+class Start(Protocol):
+    """Runs one start."""
+
+    def __call__(self, restart: int, before: Before, anew: bool) -> Result:
+        """Run start number `restart`; `before` is what the earlier ones came to, `anew` whether this one is new."""
+
+
+def best_of(start: Start, count: int, kept: Kept | None, keeps_best: bool) -> Result:
+    """Run `count` starts, from the one that a checkpoint left running on, and return the best Result."""
+    before = Before() if kept is None else kept.before
+    first = 0 if kept is None else min(kept.state.restart, count - 1)
+    best = before.best
+    for restart in range(first, count):
+        result = start(restart, before, restart > first)
+        best = max(best or result, result, key=lambda result: _merit(result, keeps_best))
+        before = Before(best, before.seconds + (result.history[-1].seconds if result.history else 0.0))
+        if result.reason in ("interrupted", "time"):
+            break
+    assert best is not None
+    return best
+
+
+def _merit(result: Result, keeps_best: bool) -> float:
+    """Return how good the weights of a result are: their validation score where there is one, else minus the loss."""
+    scores = [event.validation_score for event in result.history if event.validation_score is not None]
+    if keeps_best:
+        return max((score for score in scores if score == score), default=-np.inf)
+    if result.reason == "diverged" or not result.history:
+        return -np.inf
+    return scores[-1] if scores else -result.history[-1].loss
