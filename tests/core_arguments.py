@@ -22,7 +22,15 @@ NEGATIVE = (-1, -(2**31), -(2**40), 1 - 2**63, -(2**63), -(2**64))
 ROWS, INPUTS, UNITS, OUTPUTS = 9, 3, 5, 2
 SIZE = INPUTS * UNITS + UNITS + UNITS * OUTPUTS + OUTPUTS
 HIDDEN = Layer(UNITS, 0, 15, activation="tanh")
-RECIPE = {"clip": "none", "limit": 0.0, "max_norm": 0.0, "rates": [1.0] * 4, "share": 0.0, "part": 1}
+RECIPE = {
+    "clip": "none",
+    "limit": 0.0,
+    "max_norm": 0.0,
+    "rates": [1.0] * 4,
+    "share": 0.0,
+    "part": 1,
+    "augmentations": [],
+}
 LAYERS = [HIDDEN._asdict(), Layer(OUTPUTS, 20, 30)._asdict()]
 
 
@@ -59,6 +67,7 @@ def run_arguments(**changes: Any) -> dict[str, Any]:
         "order": np.arange(ROWS),
         "batch": 4,
         "learning_rates": np.full(3, 0.01),
+        "shares": None,
         "t": 0,
         "seed": 0,
         "step": 0,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import Activation, Dense, Network, Objective
+from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.blocks import BatchNorm, Block, DropConnect, Dropout, LayerNorm, PReLU
 from chainrule.engines import NativeEngine, ReferenceEngine, native, steps_of
 from chainrule.losses import CrossEntropy
@@ -37,7 +38,18 @@ RECIPES: dict[str, Recipe] = {
     "average": Recipe(average=0.9),
     "average and max norm": Recipe(max_norm=0.9, average=0.9),
     "parts": Recipe(accumulate=3),
-    "all": Recipe(accumulate=3, clip=("norm", 0.1), max_norm=0.9, average=0.5, rates={"bias": 3.0}),
+    "mixup": Recipe(mixup=0.4),
+    "augmented": Recipe(augmentation=(Mask(0.2), Noise(0.3))),
+    "images": Recipe(augmentation=(Deformation((6, 6), 1, 20, 0.1, 10, 0.8),), mixup=1.0),
+    "all": Recipe(
+        augmentation=(Noise(0.3),),
+        mixup=0.4,
+        accumulate=3,
+        clip=("norm", 0.1),
+        max_norm=0.9,
+        average=0.5,
+        rates={"bias": 3.0},
+    ),
 }
 PENALTIES: dict[str, list[Penalty]] = {
     "none": [],
@@ -73,8 +85,8 @@ def test_recipes(
 ) -> None:
     rows, batch = rows_and_batch
     rng = np.random.default_rng(rows)
-    network = Network(37, chain)
-    X, y, weight = rng.normal(size=(rows, 37)).astype(dtype), rng.integers(0, 5, rows), rng.uniform(0.5, 2, rows)
+    network = Network(36, chain)
+    X, y, weight = rng.normal(size=(rows, 36)).astype(dtype), rng.integers(0, 5, rows), rng.uniform(0.5, 2, rows)
     objective = Objective(network, CrossEntropy(), X, y, weight, penalties)
     theta = network.initialize(0, dtype) + np.asarray(0.01, dtype)  # no bias on the kink of L1
     wanted = run(ReferenceEngine(objective, Nesterov(), 7, recipe), theta, batch)

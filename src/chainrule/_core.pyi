@@ -63,6 +63,7 @@ class Plan:
         order: _Array | None,
         batch: int,
         learning_rates: _Array,
+        shares: _Array | None,
         t: int,
         seed: int,
         step: int,

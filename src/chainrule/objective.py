@@ -141,6 +141,12 @@ class Objective:
         """The total weight of the rows; their number where they have none."""
         return self.rows if self.sample_weight is None else namespace(self.sample_weight).sum(self.sample_weight)
 
+    def replaced(self, X: Array, y: Array) -> Objective:
+        """Return the same objective with other inputs and targets in its rows."""
+        part = object.__new__(Objective)
+        part.__dict__.update(self.__dict__, X=X, y=y)
+        return part
+
     def bare(self) -> Objective:
         """Return the same objective without penalties."""
         part = object.__new__(Objective)

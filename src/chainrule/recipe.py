@@ -2,8 +2,9 @@
 
 Shapes: P parameters; θ and g (P,). A unit's incoming weights are a column of a W (i, o).
 
-One step, in this order: the gradient g of the rows is clipped; the rule moves θ, with a learning rate of each kind's
-own; proximal L1 penalties pull weights to 0; `max_norm` shortens the incoming weights of units.
+One step, in this order: the rows are augmented and mixed; their gradient g is clipped; the rule moves θ, with a
+learning rate of each kind's own; proximal L1 penalties pull weights to 0; `max_norm` shortens the incoming weights of
+units; the average follows θ.
 
 Source: lecture notes; Pascanu et al. 2013 (clipping); Srivastava et al. 2014 (max-norm); Parikh and Boyd 2014
 (proximal step).
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import limits
+from .augmentation import Augmentation, augmented
+from .mixup import mix, mixup_share
 from .network import Network, Slot
 from .objective import Objective
 from .penalties import KINDS
@@ -71,6 +74,7 @@ class Recipe:
     gradient of all their rows; batch normalisation sees one batch at a time. `rates` multiply the learning rate of a
     kind of parameters ("weight", "bias", "scale", "slope"). `max_norm` bounds each unit's incoming weights. With
     `average` d the memory's "average" of θ follows after every step: average ← average + (1 - d) (θ - average).
+    `augmentation` changes the inputs of every step anew, and `mixup` α mixes each row with the next.
 
     Raises ValueError or TypeError for what is out of range, naming it.
 
@@ -83,9 +87,11 @@ class Recipe:
     rates: Mapping[str, float] = field(default_factory=dict)
     max_norm: float | None = None
     average: float | None = None
+    augmentation: tuple[Augmentation, ...] = ()
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        limits.check(self, {"accumulate": limits.COUNT})
+        limits.check(self, {"accumulate": limits.COUNT, "mixup": limits.NOT_NEGATIVE})
         if self.max_norm is not None:
             limits.check(self, {"max_norm": limits.POSITIVE})
         if self.average is not None:
@@ -105,6 +111,16 @@ class Recipe:
             return 1.0
         parts = [np.full(slot.stop - slot.start, self.rate(slot.spec.kind)) for slot in network.slots]
         return np.concatenate(parts).astype(dtype)  # type: ignore[call-overload,no-any-return]  # a dtype
+
+    def changed(self, batch: Objective, seed: int, step: int) -> Objective:
+        """Return the objective of a step's rows, augmented and mixed."""
+        X, y = batch.X, batch.y
+        if self.augmentation:
+            X = augmented(X, self.augmentation, seed, step)
+        if self.mixup:
+            classes = batch.network.outputs if batch.loss.targets == "classes" and y.ndim == 1 else None
+            X, y = mix(X, y, mixup_share(self.mixup, seed, step), classes)
+        return batch.replaced(X, y)
 
     def clipped(self, network: Network, g: Vector) -> Vector:
         """Return the gradient, clipped."""

@@ -106,7 +106,7 @@ def build(
     Raises ValueError for "native" where the core cannot run this, and for other names.
     """
     check(engine)
-    reason = native.obstacle(objective, rule, dtype)
+    reason = native.obstacle(objective, rule, dtype, recipe)
     if engine == "reference" or (engine == "auto" and reason):
         if engine == "auto" and not native.MISSING:
             warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)

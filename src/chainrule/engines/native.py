@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
+from ..augmentation import AUGMENTATIONS
 from ..losses import (
     LOSSES,
     CrossEntropy,
@@ -31,6 +32,7 @@ from ..losses import (
     SigmoidCrossEntropy,
     SquaredError,
 )
+from ..mixup import mixup_share
 from ..network import Network
 from ..objective import Objective
 from ..optimizers import OPTIMIZERS, Memory, UpdateRule
@@ -128,8 +130,10 @@ def _loss_setting(loss: Loss, outputs: int) -> float:
     return float(LOSS_SETTINGS[type(loss)](loss, outputs)) if type(loss) in LOSS_SETTINGS else 0.0
 
 
-def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = None) -> str | None:
-    """Return why the core cannot train this objective with this rule, or None."""
+def obstacle(
+    objective: Objective, rule: UpdateRule | None = None, dtype: Any = None, recipe: Recipe = PLAIN
+) -> str | None:
+    """Return why the core cannot train this objective with this rule and recipe, or None."""
     lowered = MISSING or lower(objective.network)
     if isinstance(lowered, str):
         return lowered
@@ -146,6 +150,8 @@ def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = 
         return f"the update rule {rule!r} is not of the table"
     if any(type(p) not in PARTS or not {*p.kinds} <= {"weight", "bias"} for p in objective.penalties):
         return "a penalty is not of the table, or on other parameters than weights and biases"
+    if any(type(augmentation) not in AUGMENTATIONS.values() for augmentation in recipe.augmentation):
+        return "an augmentation is not of the table"
     return None
 
 
@@ -166,9 +172,11 @@ def _strengths(objective: Objective, kind: str) -> list[float]:
     return totals.reshape(-1).tolist()
 
 
-def _recipe(recipe: Recipe, batch: int) -> dict[str, Any]:
+def _recipe(recipe: Recipe, inputs: int, batch: int) -> dict[str, Any]:
     """Return a recipe as the core takes it, for batches of so many rows."""
     clip, limit = recipe.clip or ("none", 0.0)
+    names = {kind: name for name, kind in AUGMENTATIONS.items()}
+    augmentations = [(names[type(a)], [*a.numbers], a.image or (1, inputs, 1)) for a in recipe.augmentation]  # type: ignore[index]  # `obstacle` has seen that they are of the table
     return {
         "clip": clip,
         "limit": float(limit),
@@ -176,6 +184,7 @@ def _recipe(recipe: Recipe, batch: int) -> dict[str, Any]:
         "rates": [recipe.rate(kind) for kind in KINDS],
         "share": 0.0 if recipe.average is None else 1.0 - recipe.average,
         "part": -(-batch // recipe.accumulate),
+        "augmentations": augmentations,
     }
 
 
@@ -192,7 +201,7 @@ def _plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe: Rec
         (_rule_name(rule) or "", [float(s) for s in settings]),
         _strengths(objective, "weight"),
         _strengths(objective, "bias"),
-        _recipe(recipe, batch),
+        _recipe(recipe, objective.network.inputs, batch),
         instruction_set(),
     )
 
@@ -210,7 +219,7 @@ class NativeEngine:
         n_threads: int | None = None,
         recipe: Recipe = PLAIN,
     ) -> None:
-        if reason := obstacle(objective, rule):
+        if reason := obstacle(objective, rule, recipe=recipe):
             raise ValueError(f"the native engine cannot run this: {reason}")
         self.objective, self.rule, self.seed, self.recipe = objective, rule, seed, recipe
         self.threads = threads(n_threads)
@@ -241,6 +250,9 @@ class NativeEngine:
         batch = self._X.shape[0] if order is None else batch_size
         memory = [value for name, value in state.items() if name not in ("t", "average")]
         average = None if self.recipe.average is None else state["average"]
+        steps = range(first_step, first_step + len(rates))
+        alpha = self.recipe.mixup
+        shares = np.array([mixup_share(alpha, self.seed, step) for step in steps]) if alpha else None
         done, reported, norm, raised = self._plan(batch).run(
             theta,
             memory,
@@ -251,6 +263,7 @@ class NativeEngine:
             order,
             batch,
             rates,
+            shares,
             state["t"],
             self.seed,
             first_step,
@@ -307,7 +320,7 @@ def plan_for(network: Network, theta: Array, X: Array) -> Any:
 def prediction_plan(network: Network, dtype: str) -> _core.Plan:
     """Return the core's plan for predicting with a network."""
     loss, rule = ("squared_error", 1.0), ("gradient", list[float]())  # not used
-    size, penalties, recipe = network.size, (NO_PENALTY, NO_PENALTY), _recipe(PLAIN, 0)
+    size, penalties, recipe = network.size, (NO_PENALTY, NO_PENALTY), _recipe(PLAIN, network.inputs, 0)
     return _core.Plan(
         dtype, network.inputs, *_lowered(network), size, 0, loss, rule, *penalties, recipe, instruction_set()
     )

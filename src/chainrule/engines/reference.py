@@ -55,6 +55,7 @@ class ReferenceEngine:
         for k, learning_rate in enumerate(learning_rates):
             rows = None if order is None else order[k * batch_size : (k + 1) * batch_size]
             batch = self.objective if rows is None else self.objective.batch(rows)
+            batch = recipe.changed(batch, self.seed, first_step + k)
             context = Context(True, self.seed, first_step + k)
             loss, gradient, measured = self._passes(batch, theta, context, -(-batch_size // recipe.accumulate))
             losses.append(float(loss))

@@ -172,12 +172,42 @@ LayerSpec layer_of(const nb::dict& dict) {
             entry<std::uint64_t>(dict, "connect_block")};
 }
 
-RecipeSpec recipe_of(const nb::dict& dict, Index batch) {
+using ShapeArgument = std::tuple<Index, Index, Index>;
+
+constexpr Index LONGEST_SIDE = 1 << 15, LARGEST_IMAGE = 1 << 24;
+
+// Refuses what would not fit; the numbers are those of `numbers` in augmentation.py.
+AugmentationSpec augmentation_of(const std::string& name, const std::vector<double>& numbers, const ShapeArgument& shape) {
+    AugmentationSpec spec{row_of(name, AUGMENTATION_NAMES, "augmentation"), {}, std::get<0>(shape), std::get<1>(shape),
+                          std::get<2>(shape)};
+    if (numbers.size() != static_cast<std::size_t>(AUGMENTATION_NUMBERS[spec.kind]))
+        refuse("the augmentation " + name + " has other numbers");
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        if (!std::isfinite(numbers[i])) refuse("the numbers of an augmentation must be finite");
+        spec.numbers[i] = numbers[i];
+    }
+    Index size = 1;
+    const Index longest = name == "deformation" ? LONGEST_SIDE : LARGEST_IMAGE;
+    for (const Index length : {spec.rows, spec.columns, spec.channels}) {
+        if (length < 1 || length > longest || length > LARGEST_IMAGE / size) refuse("such an image is too large, or empty");
+        size *= length;
+    }
+    if (name == "deformation" && !(numbers[5] >= 1)) refuse("smoothness must be at least 1");
+    return spec;
+}
+
+using AugmentationArgument = std::tuple<std::string, std::vector<double>, ShapeArgument>;
+
+RecipeSpec recipe_of(const nb::dict& dict, Index inputs, Index batch) {
     RecipeSpec recipe{static_cast<Clip>(row_of(entry<std::string>(dict, "clip"), CLIP_NAMES, "clip")), entry<double>(dict, "limit"),
-                      entry<double>(dict, "max_norm"), {}, entry<double>(dict, "share"), entry<Index>(dict, "part")};
+                      entry<double>(dict, "max_norm"), {}, entry<double>(dict, "share"), entry<Index>(dict, "part"), {}};
     const auto rates = entry<std::vector<double>>(dict, "rates");
     if (rates.size() != KINDS) refuse("the recipe needs a rate for each kind of parameters");
     std::copy(rates.begin(), rates.end(), recipe.rates);
+    for (const auto& [name, numbers, shape] : entry<std::vector<AugmentationArgument>>(dict, "augmentations")) {
+        recipe.augmentations.push_back(augmentation_of(name, numbers, shape));
+        if (recipe.augmentations.back().inputs() != inputs) refuse("an augmentation is for other inputs");
+    }
     if (batch && (recipe.part < 1 || recipe.part > batch)) refuse("the parts of a batch are out of range");
     return recipe;
 }
@@ -190,7 +220,7 @@ Spec spec_of(Index inputs, const nb::dict& input, const std::vector<nb::dict>& l
     if (batch < 0 || batch > MOST) refuse("the batch is out of range");
     if (layers.empty()) refuse("a network needs a layer");
     Spec spec{inputs, noise_of(input), {}, parameters, batch, row_of(loss.first, LOSS_NAMES, "loss"), loss.second,
-              row_of(rule.first, RULE_NAMES, "update rule"), rule.second, {}, {}, recipe_of(recipe, batch),
+              row_of(rule.first, RULE_NAMES, "update rule"), rule.second, {}, {}, recipe_of(recipe, inputs, batch),
               set_of(set)};
     if (static_cast<int>(rule.second.size()) != RULE_SETTINGS[spec.rule]) refuse("the update rule has other settings");
     for (const nb::dict& layer : layers) {
@@ -231,7 +261,7 @@ template <class T> struct Checked {
 template <class T>
 std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOut& theta, const std::vector<InOut>& memory, const std::optional<InOut>& average, const In& X,
                                      const In& y, const std::optional<In>& weight, const std::optional<In>& order,
-                                     Index batch, const In& learning_rates, Index t, std::uint64_t seed, std::uint64_t step,
+                                     Index batch, const In& learning_rates, const std::optional<In>& shares, Index t, std::uint64_t seed, std::uint64_t step,
                                      const InOut& losses, int threads) {
     const Spec& spec = trainer.spec();
     const Checked<T> rows(spec, X, y, weight);
@@ -239,6 +269,7 @@ std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOu
     const double* rates = memory_of<double>(learning_rates, "learning_rates", {-1});
     const Index steps = static_cast<Index>(learning_rates.shape(0));
     double* reported = memory_of<double>(losses, "losses", {steps});
+    const double* mixed = shares ? memory_of<double>(*shares, "shares", {steps}) : nullptr;
     if (static_cast<int>(memory.size()) != RULE_MEMORIES[spec.rule]) refuse("the update rule has other arrays of memory");
     T* memories[3] = {};
     for (std::size_t k = 0; k < memory.size(); ++k) memories[k] = memory_of<T>(memory[k], "memory", {spec.parameters});
@@ -263,7 +294,7 @@ std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOu
     Outcome outcome;
     if (steps > 0) {
         const WithoutInterpreter free;
-        outcome = trainer.run(rows.data, at, memories, follower, taken, count, batch, rates, steps, static_cast<double>(t), seed, step,
+        outcome = trainer.run(rows.data, at, memories, follower, taken, count, batch, rates, mixed, steps, static_cast<double>(t), seed, step,
                               reported, threads, &signals);
     }
     // What a signal handler raised goes back as a value, so that the caller can count the steps first.
@@ -331,30 +362,7 @@ template <class T> void evaluate(const InstructionSet& set, const std::string& n
         refuse("the core has no function " + name);
 }
 
-using ShapeArgument = std::tuple<Index, Index, Index>;
 using StreamArgument = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;  // its name
-
-constexpr Index LONGEST_SIDE = 1 << 15, LARGEST_IMAGE = 1 << 24;
-
-// Refuses what would not fit; the numbers are those of `numbers` in augmentation.py.
-AugmentationSpec augmentation_of(const std::string& name, const std::vector<double>& numbers, const ShapeArgument& shape) {
-    AugmentationSpec spec{row_of(name, AUGMENTATION_NAMES, "augmentation"), {}, std::get<0>(shape), std::get<1>(shape),
-                          std::get<2>(shape)};
-    if (numbers.size() != static_cast<std::size_t>(AUGMENTATION_NUMBERS[spec.kind]))
-        refuse("the augmentation " + name + " has other numbers");
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-        if (!std::isfinite(numbers[i])) refuse("the numbers of an augmentation must be finite");
-        spec.numbers[i] = numbers[i];
-    }
-    Index size = 1;
-    const Index longest = name == "deformation" ? LONGEST_SIDE : LARGEST_IMAGE;
-    for (const Index length : {spec.rows, spec.columns, spec.channels}) {
-        if (length < 1 || length > longest || length > LARGEST_IMAGE / size) refuse("such an image is too large, or empty");
-        size *= length;
-    }
-    if (name == "deformation" && !(numbers[5] >= 1)) refuse("smoothness must be at least 1");
-    return spec;
-}
 
 // Rows of x, changed: row r with the random numbers of row first + r of the stream.
 template <class T>
@@ -409,14 +417,14 @@ NB_MODULE(_core, m) {
         .def("run",
              [](Plan& self, const InOut& theta, const std::vector<InOut>& memory, const std::optional<InOut>& average, const In& X, const In& y,
                 const std::optional<In>& weight, const std::optional<In>& order, Index batch, const In& learning_rates,
-                Index t, std::uint64_t seed, std::uint64_t step, const InOut& losses, int threads) {
+                const std::optional<In>& shares, Index t, std::uint64_t seed, std::uint64_t step, const InOut& losses, int threads) {
                  return self.with([&](auto& trainer) {
-                     return run(trainer, theta, memory, average, X, y, weight, order, batch, learning_rates, t, seed, step, losses,
+                     return run(trainer, theta, memory, average, X, y, weight, order, batch, learning_rates, shares, t, seed, step, losses,
                                 threads);
                  });
              },
              nb::arg("theta"), nb::arg("memory"), nb::arg("average").none(), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(),
-             nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("t"), nb::arg("seed"),
+             nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("shares").none(), nb::arg("t"), nb::arg("seed"),
              nb::arg("step"), nb::arg("losses"), nb::arg("threads"))
         .def("value",
              [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {

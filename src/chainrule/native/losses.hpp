@@ -1,8 +1,7 @@
 // The losses, row for row those of losses/: the loss of each row, and its derivative in the scores times the row's share.
 #pragma once
 
-#include "math.hpp"
-#include "plan.hpp"
+#include "inputs.hpp"
 #include "transpose.hpp"
 
 namespace chainrule::CHAINRULE_SET {
@@ -132,6 +131,15 @@ template <int power> struct Violation {
 using MulticlassHinge = Violation<1>;
 using SquaredMulticlassHinge = Violation<2>;
 
+// The target of row r of the wave, mixed with that of the row that its inputs are mixed with; LANES apart.
+template <class T> void mix_targets(const Step<T>& step, Index r, Index source, Index outputs, T* to) {
+    const Index partner = source_of(step, partner_of(step, step.wave + r));
+    const auto target = [&](Index row, Index c) {
+        return step.loss.target ? step.loss.target[row * outputs + c] : static_cast<T>(step.loss.classes[row] == c);
+    };
+    for (Index c = 0; c < outputs; ++c) to[c * LANES<T>] = target(source, c) * step.mix + target(partner, c) * (T(1) - step.mix);
+}
+
 // The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
 template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
     const Layer<T>& output = step.layer[step.layers - 1];
@@ -143,12 +151,13 @@ template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch
         into_lanes(output.y + r * PANEL<T>, step.stride, count, outputs, scratch.scores);
         for (Index i = 0; i < LANES<T>; ++i) share[i] = T(1) / step.total;
         for (Index i = 0; i < count; ++i) {
-            const Index source = step.order ? step.order[step.wave + r + i] : step.start + step.wave + r + i;
+            const Index source = source_of(step, step.wave + r + i);
             if (step.weight) share[i] = step.weight[source] / step.total;
-            if (!step.loss.target) classes[i] = static_cast<typename Rows<T>::I::Lane>(step.loss.classes[source]);
+            if (step.mixes) mix_targets(step, r + i, source, outputs, targets + i);
+            else if (!step.loss.target) classes[i] = static_cast<typename Rows<T>::I::Lane>(step.loss.classes[source]);
             else for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
         }
-        const Rows<T> rows{outputs, scratch.scores, step.loss.target ? targets : nullptr, load<typename Rows<T>::I>(classes),
+        const Rows<T> rows{outputs, scratch.scores, step.loss.target || step.mixes ? targets : nullptr, load<typename Rows<T>::I>(classes),
                            load<Vector<T>>(share), step.loss.a};
         store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
         if (backward)

@@ -107,6 +107,28 @@ template <class T> struct Loss {
     const std::int64_t* classes;
 };
 
+// An augmentation of rows, or of the images in them, and its numbers; see augmentation.py.
+struct AugmentationSpec {
+    int kind;
+    double numbers[8];
+    Index rows, columns, channels;  // 1, the inputs, 1 where there is no image
+
+    [[gnu::always_inline]] Index inputs() const { return rows * columns * channels; }
+
+    // Deformation: the cell of the grid of knots that a pixel lies in, the knots, and the 16-bit numbers of a row.
+    [[gnu::always_inline]] Index cell(Index pixel) const { return static_cast<Index>(static_cast<double>(pixel) / numbers[5]); }
+    [[gnu::always_inline]] Index knots_down() const { return numbers[4] ? cell(rows - 1) + 4 : 0; }
+    [[gnu::always_inline]] Index knots_across() const { return numbers[4] ? cell(columns - 1) + 4 : 0; }
+    [[gnu::always_inline]] Index random() const { return 5 + 2 * knots_down() * knots_across(); }
+
+    // Numbers of workspace for one row: the random ones, the field along knot rows, the image and its border.
+    template <class T> [[gnu::always_inline]] Index workspace() const {
+        constexpr Index lanes = static_cast<Index>(64 / sizeof(T));
+        const Index field = 2 * knots_down() * panels(columns, lanes) * lanes;
+        return panels(random(), 16) * 16 + field + (rows + 3) * (columns + 3) * channels + lanes;
+    }
+};
+
 // Asked between pieces of work by the first thread; others learn from it whether the step was given up.
 class Watch {
   public:
@@ -122,6 +144,8 @@ template <class T> struct Scratch {
     T* block;      // BLOCK x PANEL
     T* scores;     // outputs x LANES: the scores of some rows, side by side
     T* targets;    // the same of their targets
+    T* row[3];     // rows of inputs on their way: this one, the next, their mixture
+    T* workspace;  // of an augmentation
     T* layer[2];   // prediction: BLOCK x the widest layer, input and output
     Watch* watch;  // null: never asked
 };
@@ -166,34 +190,16 @@ template <class T> struct Step {
     T limit;          // of the gradient's entries or norms
     T factor;         // that shortens the whole gradient
     T max_norm;       // of each unit's incoming weights; 0: none
+    const AugmentationSpec* augmentation;
+    int augmentations;
+    bool mixes;
+    T mix;            // the share of a row when it is mixed with the next
     T* average;       // of θ, or null: moves by `share` of the way to θ
     T share;
     Strengths<T> weights, biases;
     double* norm;     // per slot: Σ g²; null where nobody asks
     double* l1;       // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
     double* l2;       // per slot: Σ θ²
-};
-
-// An augmentation of rows, or of the images in them, and its numbers; see augmentation.py.
-struct AugmentationSpec {
-    int kind;
-    double numbers[8];
-    Index rows, columns, channels;  // 1, the inputs, 1 where there is no image
-
-    [[gnu::always_inline]] Index inputs() const { return rows * columns * channels; }
-
-    // Deformation: the cell of the grid of knots that a pixel lies in, the knots, and the 16-bit numbers of a row.
-    [[gnu::always_inline]] Index cell(Index pixel) const { return static_cast<Index>(static_cast<double>(pixel) / numbers[5]); }
-    [[gnu::always_inline]] Index knots_down() const { return numbers[4] ? cell(rows - 1) + 4 : 0; }
-    [[gnu::always_inline]] Index knots_across() const { return numbers[4] ? cell(columns - 1) + 4 : 0; }
-    [[gnu::always_inline]] Index random() const { return 5 + 2 * knots_down() * knots_across(); }
-
-    // Numbers of workspace for one row: the random ones, the field along knot rows, the image and its border.
-    template <class T> [[gnu::always_inline]] Index workspace() const {
-        constexpr Index lanes = static_cast<Index>(64 / sizeof(T));
-        const Index field = 2 * knots_down() * panels(columns, lanes) * lanes;
-        return panels(random(), 16) * 16 + field + (rows + 3) * (columns + 3) * channels + lanes;
-    }
 };
 
 // What each instruction set provides.

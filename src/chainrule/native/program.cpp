@@ -1,27 +1,12 @@
 // One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
-#include "augment.hpp"
+#include "inputs.hpp"
 #include "losses.hpp"
 #include "products.hpp"
-#include "stages.hpp"
 #include "transpose.hpp"
 #include "updates.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 namespace {
-
-// Copy rows of X into panels.
-template <class T> void gather(const T* X, Index inputs, const Index* order, Index start, T* x, Index stride, Index rows) {
-    for (Index r = 0; r < rows; ++r) {
-        const T* row = X + (order ? order[r] : start + r) * inputs;
-        if (order && r + 2 < rows) __builtin_prefetch(X + order[r + 2] * inputs);
-        T* to = x + r * PANEL<T>;
-        for (Index c = 0; c < inputs; c += PANEL<T>, to += stride)
-            for (int v = 0; v < PANEL<T>; v += LANES<T>) {
-                const Index rest = inputs - c - v;
-                if (rest > 0) store(to + v, load<Vector<T>>(row + c + v, static_cast<int>(smaller<Index>(rest, LANES<T>))));
-            }
-    }
-}
 
 // A layer's panels of the workspace, for rows `first` of the wave on.
 template <class T> struct Places {
@@ -77,22 +62,11 @@ void pull(const Layer<T>& layer, const Layer<T>& before, Scratch<T>& scratch, In
     if (before.norm == LAYER_NORM) normalize_rows_back(before, first, stride, rows);
 }
 
-// The inputs of rows `first` to `last` of the wave, with their noise, into the workspace.
-template <class T> void take_inputs(const Step<T>& step, Index first, Index rows) {
-    const Index inputs = step.layer[0].inputs;
-    T* x = step.x + first * PANEL<T>;
-    if (!step.gathered)
-        gather(step.X, inputs, step.order ? step.order + step.wave + first : nullptr, step.start + step.wave + first, x,
-               step.stride, rows);
-    for (Index j = 0; step.training && step.input.any() && j * PANEL<T> < inputs; ++j)
-        disturb(step, step.input, Panel<T>{j, inputs, x + j * step.stride, nullptr, nullptr}, step.wave + first, rows);
-}
-
 template <class T> void block(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
     const Index rows = last - first, offset = first * PANEL<T>;
     int l = phase.from;
     if (!phase.back) {
-        if (l == 0) take_inputs(step, first, rows);
+        if (l == 0) take_inputs(step, scratch, first, rows);
         const T* x = (l ? step.layer[l - 1].y : step.x) + offset;
         for (; l < phase.to; x = step.layer[l++].y + offset)
             forward(step, step.layer[l], x, places_of(step.layer[l], first, backward), step.stride, step.wave + first, rows);

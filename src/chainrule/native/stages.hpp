@@ -11,7 +11,7 @@
 
 namespace chainrule::CHAINRULE_SET {
 
-enum Purpose : std::uint64_t { DROPOUT = 4, NOISE = 5, SLOPE_OF = 6, CONNECTION = 7 };  // the numbers of randomness.py
+enum Purpose : std::uint64_t { DROPOUT = 4, NOISE = 5, SLOPE_OF = 6, CONNECTION = 7, AUGMENTATION = 8 };  // the numbers of randomness.py
 
 // One panel of a layer's outputs (or of the inputs).
 template <class T> struct Panel {

@@ -1,6 +1,7 @@
 #include "trainer.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -178,11 +179,16 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     for (const LayerSpec& s : spec_.layers) widest = std::max(widest, s.outputs);
     const Index side = PANEL<T>, layer = capacity_ ? 0 : BLOCK * round_up(widest, side);
     const Index lanes = capacity_ ? round_up(spec_.layers.back().outputs, side) * side / 2 : 0;
-    const Index unit = capacity_ ? widest_unit_ * side : 0;
+    const Index unit = capacity_ ? widest_unit_ * side : 0, row = capacity_ ? round_up(spec_.inputs, side) : 0;
+    Index work = 0;
+    for (const AugmentationSpec& a : spec_.recipe.augmentations) work = std::max(work, a.workspace<T>());
+    const Index sizes[] = {unit, BLOCK * side, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
     while (static_cast<int>(scratch_.size()) < threads) {
-        T* at = buffers_.emplace_back(static_cast<std::size_t>(unit + BLOCK * side + 2 * (lanes + layer))).get();
-        T *block = at + unit, *scores = block + BLOCK * side, *first = scores + 2 * lanes;
-        scratch_.push_back({at, block, scores, scores + lanes, {first, first + layer}, nullptr});
+        Index total = 0;
+        for (const Index size : sizes) total += size;
+        T *next = buffers_.emplace_back(static_cast<std::size_t>(total)).get(), *at[std::size(sizes)];
+        for (std::size_t k = 0; k < std::size(sizes); next += sizes[k++]) at[k] = next;
+        scratch_.push_back({at[0], at[1], at[2], at[3], {at[4], at[5], at[6]}, at[7], {at[8], at[9]}, nullptr});
     }
 }
 
@@ -267,6 +273,7 @@ template <class T> struct Trainer<T>::Task {
     const Index* order;
     Index order_rows, batch;
     const double* learning_rates;
+    const double* shares;
     Index steps;
     double t;
     double* losses;
@@ -319,6 +326,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
             for (int i = 0; i < 8; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
             step.rate[kind] = static_cast<T>(rate);
         }
+        step.mix = task_.shares ? static_cast<T>(task_.shares[k]) : T(1);
         step.norm = step.defers() || k + 1 == task_.steps ? trainer_.norm_.data() : nullptr;
     }
 
@@ -413,8 +421,8 @@ template <class T> class Trainer<T>::Steps final : public Work {
 
 template <class T>
 Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* average, const Index* order, Index order_rows, Index batch,
-                        const double* learning_rates, Index steps, double t, std::uint64_t seed, std::uint64_t number,
-                        double* losses, int threads, Watch* watch) {
+                        const double* learning_rates, const double* shares, Index steps, double t, std::uint64_t seed,
+                        std::uint64_t number, double* losses, int threads, Watch* watch) {
     const Turn turn(turns_);
     row_loss_.resize(std::max<std::size_t>(row_loss_.size(), batch));
     Lease lease(company_.threads(useful(threads, batch, 3)));
@@ -426,6 +434,9 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* aver
     step.limit = static_cast<T>(spec_.recipe.limit);
     step.factor = 1;
     step.max_norm = static_cast<T>(spec_.recipe.max_norm);
+    step.augmentation = spec_.recipe.augmentations.data();
+    step.augmentations = static_cast<int>(spec_.recipe.augmentations.size());
+    step.mixes = shares;
     step.average = average;
     step.share = static_cast<T>(spec_.recipe.share);
     step.care = step.clip || average || spec_.weights.shrinks() || spec_.biases.shrinks();
@@ -433,7 +444,7 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* aver
     step.number = number;
     for (int k = 0; k < RULE_MEMORIES[spec_.rule]; ++k) step.memory[k] = memory[k];
     if (spec_.weights.any() || spec_.biases.any()) step.l1 = l1_.data(), step.l2 = l2_.data();
-    const Task task{step, order, order_rows, batch, learning_rates, steps, t, losses, watch, true, learning_};
+    const Task task{step, order, order_rows, batch, learning_rates, shares, steps, t, losses, watch, true, learning_};
     Steps work(*this, lease, task);
     lease.run(work);
     const double alone = work_of(batch, 3) / PER_SECOND;  // seconds of a step
@@ -452,7 +463,7 @@ template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta,
     if (spec_.weights.any() || spec_.biases.any()) step.l1 = l1_.data(), step.l2 = l2_.data();
     double loss = std::numeric_limits<double>::quiet_NaN();
     const std::vector<Phase> phases{{false, false, 0, step.layers}};
-    const Task task{step, nullptr, 0, data.rows, nullptr, 1, 0, &loss, watch, false, phases};
+    const Task task{step, nullptr, 0, data.rows, nullptr, nullptr, 1, 0, &loss, watch, false, phases};
     Steps work(*this, lease, task);
     lease.run(work);
     return work.outcome().given_up ? std::numeric_limits<double>::quiet_NaN() : loss;

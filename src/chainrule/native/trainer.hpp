@@ -57,6 +57,7 @@ struct RecipeSpec {
     double rates[KINDS];
     double share;  // of the way to θ that its average goes in each step
     Index part;    // rows that a batch normalisation sees at a time
+    std::vector<AugmentationSpec> augmentations;
 };
 
 struct Spec {
@@ -127,10 +128,11 @@ template <class T> class Trainer {
 
     // One update per learning rate, in place in θ and its memory; order null takes all rows in every step. Stops before
     // the update of a batch whose loss is not finite, and between steps when the watch gives up. The random streams are
-    // those of `seed` and of the steps from `number` on. `average` follows θ, where it is not null.
+    // those of `seed` and of the steps from `number` on. `average` follows θ, where it is not null; `shares`, if not
+    // null, says how rows are mixed in each step.
     Outcome run(const Data<T>& data, T* theta, T* const* memory, T* average, const Index* order, Index order_rows, Index batch,
-                const double* learning_rates, Index steps, double t, std::uint64_t seed, std::uint64_t number,
-                double* losses, int threads, Watch* watch);
+                const double* learning_rates, const double* shares, Index steps, double t, std::uint64_t seed,
+                std::uint64_t number, double* losses, int threads, Watch* watch);
 
     // The objective on all rows: NaN where the watch gives up.
     double value(const Data<T>& data, const T* theta, int threads, Watch* watch);
