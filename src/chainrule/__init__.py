@@ -8,10 +8,12 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from . import gradient_check, losses, optimizers, penalties, schedules
+from .averaging import Averaging, MovingAverage
 from .blocks import Activation, Dense
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
+from .starts import unit_variance
 from .training import train, training
 
 if TYPE_CHECKING:
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "Averaging",
     "Dense",
     "DivergenceError",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
+    "MovingAverage",
     "Network",
     "Objective",
     "Progress",
@@ -42,6 +46,7 @@ __all__ = [
     "schedules",
     "train",
     "training",
+    "unit_variance",
 ]
 
 _LATE = {

@@ -28,6 +28,7 @@ from .objective import Objective
 from .optimizers import Minimizer
 from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
+from .starts import STARTS
 from .training import training
 
 LARGE = (
@@ -122,16 +123,18 @@ class MLP(TableInputs):
         """Fit to X (n, i) and y, with a weight per row if given.
 
         With X_val and y_val the validation figures come from them, and early stopping uses them in place of a
-        share of X. A DataFrame with text or missing values is encoded (see `preprocessing`). Raises ValueError for
-        settings or data that cannot work, naming them.
+        share of X; so does a `monitor` that is named, and the best epoch's weights are then kept. A DataFrame with
+        text or missing values is encoded (see `preprocessing`). Raises ValueError for settings or data that cannot
+        work, naming them.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
 
     def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
         values = self.get_params(deep=False)
         settings.check(values, type(self).__name__)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        for name in ("early_stopping", "averaging") if incremental else ():
+            if getattr(self, name):
+                raise ValueError(f"partial_fit does not support {name}={getattr(self, name)!r}")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
         X, y = self._inputs(X, y, fresh)
         weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -142,16 +145,19 @@ class MLP(TableInputs):
             self._seed = _seed(self.random_state)
         train, held = self._held_out(Rows(X, y, self._weigh(y, weight, X.dtype)), X_val, y_val)
         rule = assembly.optimizer(values)
+        if held is None and not incremental and assembly.monitor(values) != "loss":
+            raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
+        objective = self._objective(train, assembly.penalties(values))
         best: Any = None
         seconds = 0.0
         for restart in range(self.n_restarts if fresh else 1):
-            result = self._train(train, held, rule, fresh, incremental, restart, seconds)
-            best = max(best or result, result, key=lambda result: _merit(result, self.early_stopping))
+            result = self._train(objective, held, rule, fresh, incremental, restart, seconds)
+            best = max(best or result, result, key=lambda result: _merit(result, self._keeps_best))
             seconds += result.history[-1].seconds if result.history else 0.0
             if result.reason in ("interrupted", "time"):
                 break
         self._adopt(best, fresh)
-        if best.reason == "diverged" and not self.early_stopping:
+        if best.reason == "diverged" and not self._keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
         self._warn(best, rule, incremental)
         return self
@@ -205,19 +211,30 @@ class MLP(TableInputs):
             )
         return train, held
 
+    @property
+    def _keeps_best(self) -> bool:
+        return assembly.keeps_best(self.get_params(deep=False))
+
     def _train(
-        self, rows: Rows, held: Rows | None, rule: Any, fresh: bool, incremental: bool, restart: int, seconds: float
+        self,
+        objective: Objective,
+        held: Rows | None,
+        rule: Any,
+        fresh: bool,
+        incremental: bool,
+        restart: int,
+        seconds: float,
     ) -> Result:
         """Run the training loop once, `seconds` of the time limit being spent; its events are in the history."""
         values = self.get_params(deep=False)
-        state = self._starting_state(rows.X.dtype, fresh, incremental, restart)
+        state = self._starting_state(objective.X, fresh, incremental, restart)
         events = training(
-            self._objective(rows, assembly.penalties(values)),
+            objective,
             state.theta,
             optimizer=rule,
             schedule=assembly.schedule(values, rule),
             epochs=1 if incremental else self.max_iter,
-            batch_size=self._batch_size(rows.X.shape[0]),
+            batch_size=self._batch_size(objective.rows),
             order=ORDERS[self.shuffle],
             seed=self._seed,
             engine=self.engine,
@@ -225,21 +242,24 @@ class MLP(TableInputs):
             validation=None if held is None else self._objective(held, []),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
+            averaging=assembly.averaging(values, rule),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ())),
             state=state,
         )
         return self._drain(events, state)
 
-    def _starting_state(self, dtype: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
+    def _starting_state(self, X: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
-            return TrainingState(self.network_.initialize(self._seed, np.dtype(dtype).name, restart))
+            theta = self.network_.initialize(self._seed, X.dtype.name, restart)
+            return TrainingState(STARTS[self.start](self.network_, theta, X))
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process
             state = self._state = deepcopy(state)
         if not incremental:
-            state.memory, state.no_change, state.plateaus, state.best, state.best_theta = None, 0, 0, None, None
+            counts = state.epoch, state.step, state.rows
+            state = self._state = TrainingState(state.theta, None, *counts)
         return state
 
     def _objective(self, rows: Rows, penalties: list[Any]) -> Objective:
@@ -299,7 +319,7 @@ class MLP(TableInputs):
             except KeyboardInterrupt:
                 return Result(state.theta, "interrupted", history, state)
             except DivergenceError as error:
-                best = state.best_theta if self.early_stopping else None
+                best = state.best_theta if self._keeps_best else None
                 return Result(error.theta if best is None else best, "diverged", history, state, str(error))
 
     def _adopt(self, result: Result, fresh: bool) -> None:
@@ -316,7 +336,7 @@ class MLP(TableInputs):
         self.loss_curve_ = before("loss_curve_") + [event.loss for event in history]
         losses = [event.validation_loss for event in history if event.validation_loss is not None]
         scores = [event.validation_score for event in history if event.validation_score is not None]
-        if result.reason == "diverged" and self.early_stopping:
+        if result.reason == "diverged" and self._keeps_best:
             scores.append(float("nan"))
         self.validation_loss_curve_ = before("validation_loss_curve_") + losses or None
         self.validation_scores_ = before("validation_scores_") + scores or None
@@ -352,13 +372,13 @@ def _seed(random_state: Any) -> int:
 
 
 def _merit(result: Result, keeps_best: bool) -> float:
-    """Return how good the weights of a result are: their validation score where there is one, else minus the loss."""
-    scores = [event.validation_score for event in result.history if event.validation_score is not None]
+    """Return how good the weights of a result are: by the best of what was watched, the last score, or the loss."""
     if keeps_best:
-        return max((score for score in scores if score == score), default=-np.inf)
+        return -np.inf if result.state.best is None else result.state.best
     if result.reason == "diverged" or not result.history:
         return -np.inf
-    return scores[-1] if scores else -result.history[-1].loss
+    last = result.history[-1]
+    return -last.loss if last.validation_score is None else last.validation_score
 
 
 def _print_iteration(event: Progress) -> None:

@@ -56,7 +56,10 @@ class Stopping:
 
 @dataclass
 class TrainingState:
-    """Everything a training needs to go on where it stopped; counts run over all calls."""
+    """Everything a training needs to go on where it stopped; counts run over all calls.
+
+    `average` is the mean of θ over the `averaged` epochs that stochastic weight averaging has counted.
+    """
 
     theta: NDArray[np.floating]
     memory: Memory | None = None
@@ -68,6 +71,8 @@ class TrainingState:
     best: float | None = None
     best_epoch: int = 0
     best_theta: NDArray[np.floating] | None = None
+    average: NDArray[np.floating] | None = None
+    averaged: int = 0
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array
+from .averaging import Averaging, MovingAverage
 from .engines import Engine, build, evaluator, steps_of
 from .objective import Objective
 from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
@@ -54,6 +55,7 @@ def training(
     validation: Objective | None = None,
     score: Callable[[Array], float] | None = None,
     stopping: Stopping | None = None,
+    averaging: Averaging | MovingAverage | None = None,
     time_limit: float | None = None,
     callbacks: Iterable[Callback] = (),
     state: TrainingState | None = None,
@@ -76,6 +78,7 @@ def training(
         validation: the objective on validation data, for `validation_loss` (its penalties count: give it none).
         score: θ -> a number, higher is better, for `validation_score`.
         stopping: when to stop early; None never does.
+        averaging: how to average θ: the average is validated, and is the result. Events carry θ itself.
         time_limit: seconds after which to stop.
         callbacks: called with each event; one that returns True stops the training.
         state: go on from this state instead of from θ; it is updated in place.
@@ -98,14 +101,17 @@ def training(
     if not isinstance(optimizer, UpdateRule | Minimizer):
         raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
     schedule = schedule or Constant(_rate(optimizer))
-    loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
+    loop = _Loop(objective, state, validation, score, stopping, averaging, schedule, time_limit)
     _check(objective, loop, epochs, batch_size, order)
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
     if isinstance(optimizer, UpdateRule):
         rows = objective.rows
-        runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype)
+        decay = None if averaging is None else averaging.decay
+        runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype, decay)
         passes = _batch_passes(runner, loop, min(batch_size or rows, rows), order, seed, epochs)
+    elif averaging is not None:
+        raise ValueError(f"averaging is for optimisers that take steps, not for {optimizer!r}")
     else:
         passes = _iterations(optimizer, loop, epochs)
     callbacks = tuple(callbacks)
@@ -154,11 +160,12 @@ class _Loop:
         validation: Objective | None,
         score: Callable[[Array], float] | None,
         stopping: Stopping | None,
+        averaging: Averaging | MovingAverage | None,
         schedule: Schedule,
         time_limit: float | None,
     ) -> None:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
-        self.stopping, self.schedule, self.time_limit = stopping, schedule, time_limit
+        self.stopping, self.averaging, self.schedule, self.time_limit = stopping, averaging, schedule, time_limit
         self.validate: Callable[[NDArray[np.floating]], float] | None = None
         self.steady = steady(schedule)
         self.started = perf_counter()
@@ -188,8 +195,11 @@ class _Loop:
         state = self.state
         state.epoch += 1
         state.rows += done.rows
-        loss = None if self.validate is None else self.validate(state.theta)
-        score = None if self.score is None else float(self.score(state.theta))
+        if self.averaging:
+            self.averaging.note(state, self.fraction)
+        judged = self.judged()
+        loss = None if self.validate is None else self.validate(judged)
+        score = None if self.score is None else float(self.score(judged))
         event = Progress(
             epoch=state.epoch,
             step=state.step,
@@ -215,7 +225,11 @@ class _Loop:
         if gain > best:
             state.best, state.best_epoch = gain, state.epoch
             if stopping.keep_best:
-                state.best_theta = state.theta.copy()
+                state.best_theta = self.judged().copy()
+
+    def judged(self) -> NDArray[np.floating]:
+        """Return the θ that is validated and is the result: the average, where there is one."""
+        return self.averaging.read(self.state) if self.averaging else self.state.theta
 
     def over(self, stopped: bool) -> Reason | None:
         """Return why the training is over, or None."""
@@ -238,13 +252,14 @@ class _Loop:
     def result(self, reason: Reason, history: list[Progress], message: str) -> Result:
         """Return the Result, with the best weights where the stopping rule keeps them."""
         best = self.state.best_theta if self.stopping and self.stopping.keep_best else None
-        return Result((self.state.theta if best is None else best).copy(), reason, history, self.state, message)
+        return Result((self.judged() if best is None else best).copy(), reason, history, self.state, message)
 
 
 def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
     """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
     state.memory = state.memory or _memory(engine.rule, objective, state.theta)
+    (loop.averaging or Averaging()).begin(state)
     for epoch in range(epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
         good = state.theta.copy()
@@ -355,6 +370,8 @@ def _check(objective: Objective, loop: _Loop, epochs: int, batch_size: int | Non
         raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
     if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
         raise ValueError(f"batch_size must be a whole number of at least 1 (or None for all rows), got {batch_size!r}")
+    if loop.averaging is not None and not isinstance(loop.averaging, Averaging | MovingAverage):
+        raise ValueError(f"averaging must be such as Averaging(start=0.75), or None, got {loop.averaging!r}")
     if order not in ("reshuffle", "once", "given"):
         raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
     monitor = loop.stopping.monitor if loop.stopping else "loss"

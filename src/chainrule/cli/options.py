@@ -114,7 +114,11 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
             ("learning_rate_init", "learning_rate", "warm_up", "batch_size", "shuffle"), ("solver", STEPPING)
         ),
         "max_fun": ("solver", ("lbfgs",)),
+        "averaging": ("solver", STEPPING),
+        "averaging_start": ("averaging", ("swa",)),
+        "average_decay": ("averaging", ("ema",)),
         "validation_fraction": ("early_stopping", (True,)),
+        "monitor": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
     }
 )

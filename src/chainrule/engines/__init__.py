@@ -91,19 +91,26 @@ def check(engine: str) -> None:
 
 
 def build(
-    engine: str, objective: Objective, rule: UpdateRule | None, seed: int, n_threads: int | None, dtype: Any = None
+    engine: str,
+    objective: Objective,
+    rule: UpdateRule | None,
+    seed: int,
+    n_threads: int | None,
+    dtype: Any = None,
+    average_decay: float | None = None,
 ) -> Engine:
     """Return the engine for "auto" or a name of ENGINES, ready to run steps on the objective.
 
-    "auto" takes the native engine, and says so with an EngineNotice where the reference engine must run instead.
+    With `average_decay` every step moves the memory's "average" towards θ (see averaging.moved). "auto" takes the
+    native engine, and says so with an EngineNotice where the reference engine must run instead.
     Raises ValueError for "native" where the core cannot run this, and for other names.
     """
     check(engine)
-    reason = native.obstacle(objective, rule, dtype)
+    reason = native.obstacle(objective, rule, dtype, average_decay)
     if engine == "reference" or (engine == "auto" and reason):
         if engine == "auto" and not native.MISSING:
             warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)
-        return ReferenceEngine(objective, rule, seed)
+        return ReferenceEngine(objective, rule, seed, average_decay)
     if reason:
         raise ValueError(f"the native engine cannot run this: {reason}")
     return NativeEngine(objective, rule, seed, n_threads)

@@ -157,7 +157,9 @@ def _loss_setting(loss: Loss, outputs: int) -> float:
     return float(LOSS_SETTINGS[type(loss)](loss, outputs)) if type(loss) in LOSS_SETTINGS else 0.0
 
 
-def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = None) -> str | None:
+def obstacle(
+    objective: Objective, rule: UpdateRule | None = None, dtype: Any = None, average_decay: float | None = None
+) -> str | None:
     """Return why the core cannot train this objective with this rule, or None."""
     layers = MISSING or lower(objective.network)
     if isinstance(layers, str):
@@ -171,6 +173,8 @@ def obstacle(objective: Objective, rule: UpdateRule | None = None, dtype: Any = 
         return f"X holds {X.dtype} numbers and θ {dtype or X.dtype}; both must be float32 or both float64"
     if _loss_name(objective.loss) is None:
         return f"the loss {objective.loss!r} is not of the table"
+    if average_decay is not None:
+        return "the core does not keep the moving average of θ"
     if rule is not None and _rule_name(rule) is None:
         return f"the update rule {rule!r} is not of the table"
     if any(type(p) not in (L1, L2) or not {*p.kinds} <= {"weight", "bias"} for p in objective.penalties):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
+from ..averaging import moved
 from ..blocks import Context
 from ..objective import Objective
 from ..optimizers import Memory, UpdateRule
@@ -30,10 +31,13 @@ class ReferenceEngine:
 
     name = "reference"
 
-    def __init__(self, objective: Objective, rule: UpdateRule | None, seed: int = 0) -> None:
+    def __init__(
+        self, objective: Objective, rule: UpdateRule | None, seed: int = 0, average_decay: float | None = None
+    ) -> None:
         self.objective = objective
         self.rule = rule
         self.seed = seed
+        self.average_decay = average_decay
 
     def run(
         self,
@@ -47,7 +51,8 @@ class ReferenceEngine:
         """Make one update per learning rate, in place in θ and its memory.
 
         `order` (k,) holds the row numbers, `batch_size` of them to a step, the last batch ragged; None takes all
-        rows in every step. Stops before the update of a batch whose loss is not finite, that loss reported last.
+        rows in every step. With `average_decay` the memory's "average" (P,) follows θ after every update. Stops
+        before the update of a batch whose loss is not finite, that loss reported last.
         """
         losses: list[float] = []
         gradient: Array = np.zeros(1)
@@ -61,6 +66,8 @@ class ReferenceEngine:
                 break
             assert self.rule is not None
             apply(self.rule, theta, gradient, state, learning_rate)
+            if self.average_decay is not None:
+                state["average"][:] = moved(state["average"], theta, self.average_decay)
         return Steps(losses, float(np.linalg.norm(gradient)))
 
     def value(self, theta: NDArray[np.floating]) -> float:
@@ -70,7 +77,7 @@ class ReferenceEngine:
 
 def apply(rule: UpdateRule, theta: NDArray[np.floating], gradient: Array, state: Memory, learning_rate: float) -> None:
     """Apply an update rule in place, piece by piece: rules work entry by entry, so the pieces do not matter."""
-    arrays = [name for name, value in state.items() if isinstance(value, np.ndarray)]
+    arrays = [name for name, value in state.items() if isinstance(value, np.ndarray) and name != "average"]
     after = state
     for start in range(0, max(theta.size, 1), PIECE):
         piece = slice(start, start + PIECE)
