@@ -43,6 +43,7 @@ ROOMS: dict[str, Room] = {
             "blocks",
             "network",
             "objective starts",
+            "statistics",
             "optimizers gradient_check",
             "averaging",
         ),

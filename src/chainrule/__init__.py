@@ -14,6 +14,7 @@ from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .starts import unit_variance
+from .statistics import BlockStatistics, block_statistics
 from .training import train, training
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Activation",
     "Averaging",
+    "BlockStatistics",
     "Dense",
     "DivergenceError",
     "MLPClassifier",
@@ -37,6 +39,7 @@ __all__ = [
     "Result",
     "Stopping",
     "TrainingState",
+    "block_statistics",
     "gradient_check",
     "load",
     "losses",

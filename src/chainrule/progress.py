@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .optimizers import Memory
+from .statistics import BlockStatistics, Look
 
 Monitor = Literal["loss", "validation_loss", "validation_score"]
 Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up", "diverged"]
@@ -32,6 +34,18 @@ class Progress:
     gradient_norm: float
     seconds: float
     theta: NDArray[np.floating] = field(repr=False)
+    look: Look | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def statistics(self) -> tuple[BlockStatistics, ...]:
+        """The figures of each block, computed from the live θ when first read: read them before the next epoch.
+
+        Empty for an event that was unpickled before anyone had read them.
+        """
+        return () if self.look is None else self.look.statistics(self.theta)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "look": None}  # which knows the data
 
 
 @dataclass(frozen=True)

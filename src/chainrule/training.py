@@ -22,6 +22,7 @@ from .optimizers import Adam, AdamW, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
 from .schedules import Constant, Moment, Schedule, steady
+from .statistics import Look
 
 SLICE = 64
 """Steps handed to the engine at a time: between slices the loop looks at the clock."""
@@ -166,6 +167,7 @@ class _Loop:
     ) -> None:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
         self.stopping, self.averaging, self.schedule, self.time_limit = stopping, averaging, schedule, time_limit
+        self.look = Look(objective)
         self.validate: Callable[[NDArray[np.floating]], float] | None = None
         self.steady = steady(schedule)
         self.started = perf_counter()
@@ -210,7 +212,9 @@ class _Loop:
             gradient_norm=done.gradient_norm,
             seconds=self.seconds(),
             theta=state.theta,
+            look=self.look,
         )
+        self.look.end(state.theta)
         if self.stopping:
             self._note(event, self.stopping)
         return event
@@ -263,6 +267,7 @@ def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed
     for epoch in range(epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
         good = state.theta.copy()
+        loop.look.begin(good, steps_of(objective.rows, batch_size))
         done = _run_epoch(engine, loop, rows, batch_size, epoch / epochs, 1 / epochs)
         if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
             raise loop.diverged(good, done.learning_rate)
@@ -314,6 +319,7 @@ def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
                 return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
             if not isfinite(loss):
                 raise loop.diverged(state.theta.copy(), None)
+            loop.look.begin(state.theta.copy(), 1)
             state.theta[:] = theta
             state.step += 1
             yield _Pass(loss, norm, None, loop.objective.rows)

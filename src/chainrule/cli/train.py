@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -17,6 +18,7 @@ from ..engines import report as engine_report
 from ..model_file import save
 from ..network import Network
 from ..settings import SETTINGS
+from ..statistics import BlockStatistics
 from ..tables import TableEncoder
 from . import show, version
 from .data import Data, Rows, can_stratify, encoder_of, prepare, split
@@ -56,6 +58,7 @@ from .scores import scores_of
     default="auto",
     help="auto tells from the target  [auto]",
 )
+@click.option("--statistics", is_flag=True, help="show each block's outputs and gradients after the last epoch")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.option("--quiet", is_flag=True, help="print nothing but the test scores, on one line")
 @click.pass_context
@@ -73,7 +76,7 @@ def train(
         not_itself(out, source, test)
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
-    training = Training(data, given, test)
+    training = Training(data, given, test, rest["statistics"])
     telling = not (rest["as_json"] or rest["quiet"])
     if telling:
         training.announce()
@@ -133,7 +136,8 @@ def _tell_file(out: str | None, data: Data) -> None:
 class Training:
     """One training: the settled settings, the estimator, and what is to be said about them."""
 
-    def __init__(self, data: Data, given: Mapping[str, Any], test: str | None) -> None:
+    def __init__(self, data: Data, given: Mapping[str, Any], test: str | None, statistics: bool) -> None:
+        self.statistics = statistics
         rows = len(data.train)
         self.data = data
         self.chosen = settled(data.task, given, Facts(rows, data.standardise, data.source.scale))
@@ -149,6 +153,7 @@ class Training:
         self.network = self._planned()
         self.score: str = self.settings["scoring"] or ("accuracy" if data.task == "classification" else "R²")
         self.seconds = 0.0
+        self.blocks: tuple[BlockStatistics, ...] = ()
 
     def announce(self) -> None:
         """Say what will be trained, on what."""
@@ -199,6 +204,8 @@ class Training:
             self._fit()
             self.seconds = perf_counter() - started
         self.model.set_params(callbacks=None)
+        if self.statistics and reader.event is not None:
+            self.blocks = reader.event.statistics
         self.model.target_name_ = self.data.source.target
         if self.model.stop_reason_ == "diverged" and not self.model.loss_curve_:
             said = next((text for text in notes if "diverged" in text), "training diverged")
@@ -237,6 +244,8 @@ class Training:
         show.line(f"trained: {epochs} in {self.seconds:.1f} s, {ending}; loss {show.number(model.loss_)}")
         if best is not None:
             show.line(f"validation {self.score}: {best:.4f}, the best of all epochs")
+        if self.blocks:
+            show.show_statistics(self.blocks)
         for text in self.notes:
             show.note(text)
 
@@ -261,6 +270,7 @@ class Training:
                 "loss": model.loss_,
                 "best_validation_score": model.best_validation_score_,
             },
+            **({"statistics": [asdict(block) for block in self.blocks]} if self.statistics else {}),
             "test": scores,
             "model": out,
             "notes": [*self.remarks, *self.notes],
