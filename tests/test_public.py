@@ -51,7 +51,7 @@ ROOMS: dict[str, Room] = {
         uses=("numpy", "scipy", "array_api_compat"),
     ),
     "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
-    "training": Room(("progress", "training"), ("mathematics", "engines"), ("numpy",)),
+    "training": Room(("progress", "advice", "training"), ("mathematics", "engines"), ("numpy",)),
     "tables": Room(
         steps=("files", "table_files", "cells sources", "columns", "tables"),
         enters=(),

@@ -8,6 +8,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from . import gradient_check, losses, optimizers, penalties, schedules
+from .advice import Advice, TrainingAdvice, diagnose
 from .averaging import Averaging, MovingAverage
 from .blocks import Activation, Dense
 from .network import Network
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "Advice",
     "Averaging",
     "BlockStatistics",
     "Dense",
@@ -38,8 +40,10 @@ __all__ = [
     "Progress",
     "Result",
     "Stopping",
+    "TrainingAdvice",
     "TrainingState",
     "block_statistics",
+    "diagnose",
     "gradient_check",
     "load",
     "losses",

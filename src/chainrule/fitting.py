@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from . import assembly, engines, settings
+from .advice import TrainingAdvice, advise
 from .inputs import TableInputs
 from .losses import Loss
 from .network import Network
@@ -159,6 +160,9 @@ class MLP(TableInputs):
         self._adopt(best, fresh)
         if best.reason == "diverged" and not self._keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
+        if best.reason not in ("diverged", "interrupted") and not incremental:
+            for advice in advise(objective, self.theta_, best.history, rule):
+                warnings.warn(str(advice), TrainingAdvice, stacklevel=3)
         self._warn(best, rule, incremental)
         return self
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .advice import likely_cause, usual_rate
 from .arrays import Array
 from .averaging import Averaging, MovingAverage
 from .engines import Engine, build, evaluator, steps_of
@@ -102,7 +103,7 @@ def training(
     if not isinstance(optimizer, UpdateRule | Minimizer):
         raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
     schedule = schedule or Constant(_rate(optimizer))
-    loop = _Loop(objective, state, validation, score, stopping, averaging, schedule, time_limit)
+    loop = _Loop(objective, optimizer, state, validation, score, stopping, averaging, schedule, time_limit)
     _check(objective, loop, epochs, batch_size, order)
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
@@ -157,6 +158,7 @@ class _Loop:
     def __init__(
         self,
         objective: Objective,
+        optimizer: UpdateRule | Minimizer,
         state: TrainingState,
         validation: Objective | None,
         score: Callable[[Array], float] | None,
@@ -167,7 +169,7 @@ class _Loop:
     ) -> None:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
         self.stopping, self.averaging, self.schedule, self.time_limit = stopping, averaging, schedule, time_limit
-        self.look = Look(objective)
+        self.look, self.usual_rate = Look(objective), usual_rate(optimizer)
         self.validate: Callable[[NDArray[np.floating]], float] | None = None
         self.steady = steady(schedule)
         self.started = perf_counter()
@@ -251,7 +253,8 @@ class _Loop:
         state = self.state
         state.theta[:] = good
         state.memory = None
-        return DivergenceError(state.step, state.epoch, likely_cause(self.objective, learning_rate), state)
+        cause = likely_cause(self.objective, learning_rate, self.usual_rate)
+        return DivergenceError(state.step, state.epoch, cause, state)
 
     def result(self, reason: Reason, history: list[Progress], message: str) -> Result:
         """Return the Result, with the best weights where the stopping rule keeps them."""
@@ -342,22 +345,6 @@ def _memory(rule: UpdateRule, objective: Objective, theta: NDArray[np.floating])
 
 def _rate(optimizer: UpdateRule | Minimizer) -> float:
     return float(getattr(optimizer, "learning_rate", nan))
-
-
-def likely_cause(objective: Objective, learning_rate: float | None) -> str:
-    """Return the most likely cause of a loss that is not finite, and its remedy."""
-    data = [("inputs", objective.X)]
-    if objective.loss.targets == "real":
-        data.append(("targets", objective.y))
-    for name, values in data:
-        largest = float(abs(values).max()) if values.size else 0.0
-        if not isfinite(largest):
-            return f"the {name} hold NaN or infinity; remove or fill them"
-        if largest > 100:
-            return f"the {name} reach {largest:.3g}; standardise them (mean 0, deviation 1)"
-    if learning_rate is None:
-        return "the loss overflows; start from smaller weights or standardise the data"
-    return f"the learning rate {learning_rate:.3g} is too high for this network; try {learning_rate / 10:.3g}"
 
 
 def _check(objective: Objective, loop: _Loop, epochs: int, batch_size: int | None, order: str) -> None:

@@ -27,6 +27,7 @@ from .options import (
     SIGNATURES,
     Facts,
     TrainCommand,
+    as_options,
     by_label,
     settled,
     training_options,
@@ -201,7 +202,10 @@ class Training:
         self.model.set_params(callbacks=[reader])
         with show.noted() as notes, reader.progress:
             started = perf_counter()
-            self._fit()
+            try:
+                self._fit()
+            except ValueError as error:
+                raise ValueError(as_options(str(error))) from error
             self.seconds = perf_counter() - started
         self.model.set_params(callbacks=None)
         if self.statistics and reader.event is not None:
@@ -209,9 +213,9 @@ class Training:
         self.model.target_name_ = self.data.source.target
         if self.model.stop_reason_ == "diverged" and not self.model.loss_curve_:
             said = next((text for text in notes if "diverged" in text), "training diverged")
-            raise ValueError(said.partition("; the best weights")[0])
+            raise ValueError(as_options(said.partition("; the best weights")[0]))
         told = {"epochs": "converged yet", "interrupted": "interrupted by user"}.get(self.model.stop_reason_)
-        self.notes = [text for text in notes if told is None or told not in text]
+        self.notes = [as_options(text) for text in notes if told is None or told not in text]
         if missing := engine_report()["missing"]:
             self.notes.append(f"the reference engine runs, several times slower: {missing}")
 
