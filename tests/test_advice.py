@@ -77,7 +77,10 @@ BAD: dict[str, tuple[Any, Any, list[str]]] = {
     "dead units": (
         MLPClassifier((20, 10), bias_initializer=-100, random_state=0),
         FLOWERS,
-        ["1 Activation relu: 100 % of its 20 units are dead", 'initializer="he_uniform" .* a lower .* "leaky_relu"'],
+        [
+            "1 Activation relu: 100 % of its 20 units are dead",
+            'initializer="he_uniform" .* a lower .* activation="leaky_relu"',
+        ],
     ),
     "vanishing gradient": (
         deep("sigmoid", "auto"),

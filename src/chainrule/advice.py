@@ -234,7 +234,8 @@ def rate_too_high(case: Case) -> list[Advice]:
 def dead_units(case: Case) -> list[Advice]:
     """Units of an activation with a flat side (ReLU) that are on it for every row."""
     found = [k for k, b in enumerate(case.blocks) if (b.dead or 0) >= DEAD and _has_flat_side(case, k)]
-    remedy = 'try initializer="he_uniform" with bias_initializer="zeros", a lower learning rate or "leaky_relu"'
+    start = 'initializer="he_uniform" with bias_initializer="zeros"'
+    remedy = f'try {start}, a lower learning rate or activation="leaky_relu"'
     figure = "{} of its {} units are dead: 0 slope on every row"
     return [
         Advice(b.name, figure.format(_share(b.dead), case.objective.network.widths[k + 1]), remedy)
