@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import scipy.sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.preprocessing import scale
 
@@ -275,6 +276,14 @@ def test_symptoms() -> None:
     network.views(good.theta)["0.W"][:] = 1.0
     network.views(good.theta)["0.b"][:] = 0.0
     assert symptom(objective, good.theta, good.history)
+
+
+@quiet
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.csr_matrix, scipy.sparse.csc_matrix])
+def test_sparse_rows_have_columns_too(kind: Any) -> None:
+    model = MLPClassifier(solver="sgd", random_state=0)
+    (line,) = told(model, kind(1e5 * IRIS[0]), IRIS[1])
+    assert line == told(model, 1e5 * IRIS[0], IRIS[1])[0]
 
 
 def test_an_advice_and_the_rate_to_try() -> None:
