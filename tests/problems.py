@@ -5,8 +5,8 @@ Each row of PROBLEMS is a `Problem`:
 - `name`: for the test's id;
 - `objective`: has `value(theta)`, `value_and_gradient(theta)`, `hessian_product(theta, v)` and `rows`. The analytic
   ones are `Quadratic` and `Rosenbrock` below, the two data sets are a chainrule `Objective` on all of their rows.
-  `value_and_gradient` takes the engines' second argument too, and the analytic ones return themselves as their own
-  batch, so that an engine and L-BFGS can run every row of the table;
+  The analytic ones have `passes` too, and return themselves as their own batch, so that an engine and L-BFGS can run
+  every row of the table;
 - `start`: where to begin, (P,) float64; copy it before an in-place update;
 - `optimum`: θ* (P,), or None where it is not known or not unique;
 - `wanted`: the value to come down to. For the analytic problems it is J(θ*) = 0, so state a tolerance; for the data
@@ -46,6 +46,8 @@ class Analytic(ABC):
     """A function of θ alone. Subclasses give value, gradient and hessian_product."""
 
     rows = 1
+    network: Any = None
+    proximal = ()
 
     @abstractmethod
     def value(self, theta: Vector) -> float:
@@ -55,8 +57,12 @@ class Analytic(ABC):
     def gradient(self, theta: Vector) -> Vector:
         """Return the gradient at θ."""
 
-    def value_and_gradient(self, theta: Vector, context: Any = None) -> tuple[float, Vector]:
+    def value_and_gradient(self, theta: Vector) -> tuple[float, Vector]:
         return self.value(theta), self.gradient(theta)
+
+    def passes(self, theta: Vector, context: Any) -> tuple[float, Vector, dict[str, Vector]]:
+        """Return value and gradient, and that nothing is measured: what an engine asks."""
+        return *self.value_and_gradient(theta), {}
 
     def batch(self, rows: Any) -> Analytic:
         return self

@@ -297,8 +297,8 @@ def test_a_divergence_names_step_cause_and_remedy_and_keeps_the_last_good_weight
 @pytest.mark.parametrize(
     ("inputs", "targets", "cause"),
     [
-        (X * 1e4, LINE, r"the inputs reach [\d.e+]+; standardise them"),
-        (X, LINE * 1e4, r"the targets reach [\d.e+]+; standardise them"),
+        (X * 1e4, LINE, r"the inputs reach [\d.e+]+ \(column \d, deviation [\d.e+]+\); standardise them"),
+        (X, LINE * 1e4, r"the targets reach [\d.e+]+ \(column \d, deviation [\d.e+]+\); standardise them"),
     ],
 )
 def test_large_data_are_the_likely_cause_of_a_divergence(inputs: np.ndarray, targets: np.ndarray, cause: str) -> None:

@@ -262,7 +262,10 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "loss": ({"loss": "cross_entropy"}, {"loss": losses.CrossEntropy()}),
     "initializer": ({"initializer": "he_normal"}, {"initializer": INITIALIZERS["he_normal"]}),
     "number": ({"bias_initializer": Constant(0.3)}, {"bias_initializer": 0.3}),
-    "function": ({"initializer": 0.0}, {"initializer": lambda stream, shape: np.zeros(shape)}),
+    "function": (
+        {"initializer": "normal"},
+        {"initializer": lambda stream, shape: INITIALIZERS["normal"](stream, shape)},
+    ),
     "sizes": ({"hidden_layer_sizes": 8}, {"hidden_layer_sizes": [8]}),
     "threads": ({"n_threads": None}, {"n_threads": 3}),
 }

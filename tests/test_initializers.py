@@ -11,7 +11,7 @@ import scipy.stats
 
 from chainrule import Activation, Dense, Network, Objective
 from chainrule.activations import ACTIVATIONS
-from chainrule.initializers import INITIALIZERS, Constant, Initializer, Normal, Scaled, resolve
+from chainrule.initializers import INITIALIZERS, Constant, Initializer, Normal, Orthogonal, Scaled, resolve
 from chainrule.losses import SquaredError
 from chainrule.randomness import Stream
 
@@ -30,8 +30,9 @@ ROWS: dict[str, tuple[str, float]] = {
     "he_normal": ("normal", sqrt(2 / 200)),
     "lecun_uniform": ("uniform", sqrt(3 / 200)),
     "lecun_normal": ("normal", sqrt(1 / 200)),
+    "orthogonal": ("orthogonal", 1.0),
 }
-"""The law of each row for weights (200, 300): the constant, the bound, or the standard deviation."""
+"""The law of each row for weights (200, 300): the constant, the bound, the standard deviation, or the gain."""
 
 NORMAL_ROWS = [name for name, (law, _) in ROWS.items() if law == "normal"]
 UNIFORM_ROWS = [name for name, (law, _) in ROWS.items() if law == "uniform"]
@@ -72,10 +73,28 @@ def test_uniform_laws(name: str) -> None:
     assert scipy.stats.kstest(w, "uniform", (-bound, 2 * bound)).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("name", [*NORMAL_ROWS, *UNIFORM_ROWS])
+@pytest.mark.parametrize("name", [*NORMAL_ROWS, *UNIFORM_ROWS, "orthogonal"])
 def test_the_stream_decides_everything(name: str) -> None:
     np.testing.assert_array_equal(drawn(name, 1), drawn(name, 1))
     assert not np.any(drawn(name, 1) == drawn(name, 2))
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (4, 4), (1, 5), (5, 1), (1, 1), (6,)])
+def test_orthogonal_rows_or_columns(shape: tuple[int, ...]) -> None:
+    w = Orthogonal(gain=3.0)(Stream(2, "weights"), shape)
+    assert w.shape == shape
+    matrix = w.reshape(-1, shape[-1]) / 3
+    gram = matrix @ matrix.T if matrix.shape[0] < matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-14)
+
+
+def test_orthogonal_is_uniform_over_all_rotations() -> None:
+    n = 4000
+    draws = np.array([INITIALIZERS["orthogonal"](Stream(s, "weights"), (3, 3)) for s in range(n)])
+    assert np.abs(draws.mean(0)).max() <= SIGMAS * sqrt(1 / 3 / n)  # every entry: mean 0, variance 1/3
+    for axis in range(3):  # a coordinate of a uniform direction in space is uniform on (-1, 1), Archimedes says
+        assert scipy.stats.kstest(draws[:, axis, axis], "uniform", (-1, 2)).pvalue > 1e-3
+    assert abs((np.linalg.det(draws) > 0).mean() - 0.5) <= SIGMAS * 0.5 / sqrt(n)
 
 
 def test_settings_of_the_laws() -> None:

@@ -8,6 +8,8 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from . import augmentation, gradient_check, losses, optimizers, penalties, schedules
+from .advice import Advice, TrainingAdvice, diagnose
+from .averaging import Averaging, MovingAverage
 from .blocks import Activation, Dense
 from .checkpoint import Checkpoint, CheckpointError
 from .loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
@@ -15,6 +17,8 @@ from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .range_test import RangeTest, range_test
+from .starts import unit_variance
+from .statistics import BlockStatistics, block_statistics
 from .training import train, training
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "Advice",
+    "Averaging",
+    "BlockStatistics",
     "CSVLogger",
     "Checkpoint",
     "CheckpointError",
@@ -34,6 +41,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
+    "MovingAverage",
     "Network",
     "Objective",
     "Progress",
@@ -41,8 +49,11 @@ __all__ = [
     "Result",
     "Stopping",
     "TensorBoardLogger",
+    "TrainingAdvice",
     "TrainingState",
     "augmentation",
+    "block_statistics",
+    "diagnose",
     "gradient_check",
     "load",
     "losses",
@@ -53,6 +64,7 @@ __all__ = [
     "schedules",
     "train",
     "training",
+    "unit_variance",
 ]
 
 _LATE = {

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
+from numpy.typing import NDArray
 
 Array: TypeAlias = Any
 """Any array that follows the Python array API standard."""
@@ -31,6 +32,15 @@ def check_array(name: str, x: Any, sparse: bool = False) -> None:
     if not is_array_api_obj(x) and not (known and known.issparse(x)):
         kind = f"{type(x).__module__.split('.')[0]}.{type(x).__name__}".removeprefix("builtins.")
         raise TypeError(f"{name} must be an array, such as numpy.asarray gives, got a {kind}")
+
+
+def spaced(rows: int, most: int) -> NDArray[np.intp]:
+    """Return the numbers of at most `most` rows, evenly spaced: data are often sorted.
+
+    >>> spaced(10, 4)
+    array([0, 3, 6, 9])
+    """
+    return np.linspace(0, rows - 1, min(rows, most)).astype(np.intp)
 
 
 def special(x: Array) -> Any:

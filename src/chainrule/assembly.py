@@ -6,11 +6,12 @@ Pure translation, each part from a table: nothing here looks at the values of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import ceil, inf, isqrt, prod
 from typing import Any, Literal
 
 from .augmentation import Augmentation, Deformation, Mask, Noise
+from .averaging import AVERAGES, Averaging, MovingAverage
 from .blocks import Activation, Block, Dense
 from .checkpoint import Before, Checkpoint
 from .fingerprint import describe
@@ -18,7 +19,7 @@ from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
 from .penalties import L1, L2, Penalty
-from .progress import Stopping
+from .progress import Monitor, Stopping
 from .schedules import SCHEDULES, InverseScaling, Schedule, Step, WarmUp
 
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
@@ -182,20 +183,30 @@ def schedule(settings: Settings, rule: UpdateRule | Minimizer) -> Schedule:
     return WarmUp(chosen, int(settings["warm_up"])) if settings["warm_up"] else chosen
 
 
+def monitor(settings: Settings) -> Monitor:
+    """Return what must improve: for "auto" the validation score with early stopping, else the loss."""
+    auto: Monitor = "validation_score" if settings["early_stopping"] else "loss"
+    return auto if settings["monitor"] == "auto" else settings["monitor"]
+
+
+def keeps_best(settings: Settings) -> bool:
+    """Return whether the weights of the best epoch are kept: with early stopping, or a validation figure to watch."""
+    return bool(settings["early_stopping"]) or monitor(settings) != "loss"
+
+
 def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | None:
-    """Return the stopping rule: on the validation score (keeping the best), or on the training loss.
+    """Return the stopping rule on the monitored figure; early stopping and a validation figure keep the best weights.
 
     A full-batch minimiser has its own stopping rule on the loss.
     """
-    early = bool(settings["early_stopping"])
-    if isinstance(rule, Minimizer) and not early:
+    watched, best, patience = monitor(settings), keeps_best(settings), settings["n_iter_no_change"]
+    if isinstance(rule, Minimizer) and not best:
         return None
-    patience = settings["n_iter_no_change"]
     return Stopping(
-        monitor="validation_score" if early else "loss",
+        monitor=watched,
         min_change=float(settings["tol"]),
         patience=inf if patience == inf else ceil(patience),
-        keep_best=early,
+        keep_best=best,
     )
 
 
@@ -207,3 +218,14 @@ def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | N
     if settings["n_restarts"] > 1:
         about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
     return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)
+
+
+AVERAGE_FACTORS = {"start": "averaging_start", "decay": "average_decay"}
+
+
+def averaging(settings: Settings, rule: UpdateRule | Minimizer) -> Averaging | MovingAverage | None:
+    """Return how θ is averaged; a full-batch minimiser takes no steps to average over."""
+    if settings["averaging"] is None or isinstance(rule, Minimizer):
+        return None
+    kind = AVERAGES[settings["averaging"]]
+    return kind(**{field.name: float(settings[AVERAGE_FACTORS[field.name]]) for field in fields(kind)})

@@ -263,7 +263,7 @@ def pack(value: Any, name: str, tensors: dict[str, NDArray[Any]]) -> Any:
         tensors[name] = value if isinstance(value, np.ndarray) else np.array(value, COLUMNS[kinds.pop()])
         return {"tensor" if isinstance(value, np.ndarray) else "column": name}
     if kinds == {Progress}:
-        names = [each.name for each in fields(Progress) if each.name != "theta"]
+        names = [each.name for each in fields(Progress) if each.repr]  # not θ, nor what knows the data
         columns = {each: [getattr(event, each) for event in value] for each in names}
         return {"events": pack(columns, name, tensors)}
     if type(value).__name__ in RECORDS and type(value) is RECORDS[type(value).__name__]:

@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from . import assembly, checkpoint, engines, settings
+from .advice import TrainingAdvice, advise
 from .checkpoint import Before
 from .inputs import TableInputs
 from .losses import Loss
@@ -32,6 +33,7 @@ from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
 from .restarts import best_of
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
+from .starts import STARTS
 from .training import training
 
 LARGE = (
@@ -127,16 +129,18 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         """Fit to X (n, i) and y, with a weight per row if given.
 
         With X_val and y_val the validation figures come from them, and early stopping uses them in place of a
-        share of X. A DataFrame with text or missing values is encoded (see `preprocessing`). Raises ValueError for
-        settings or data that cannot work, naming them.
+        share of X; so does a `monitor` that is named, and the best epoch's weights are then kept. A DataFrame with
+        text or missing values is encoded (see `preprocessing`). Raises ValueError for settings or data that cannot
+        work, naming them.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
 
     def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
         values = self.get_params(deep=False)
         settings.check(values, type(self).__name__)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        for name in ("early_stopping", "averaging") if incremental else ():
+            if getattr(self, name):
+                raise ValueError(f"partial_fit does not support {name}={getattr(self, name)!r}")
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit does not support checkpoint; fit does")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
@@ -144,14 +148,20 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         given = (X, y, weight)
         train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
         rule = assembly.optimizer(values)
+        if held is None and not incremental and assembly.monitor(values) != "loss":
+            raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
+        objective = self._objective(train, assembly.penalties(values))
         starts = self.n_restarts if fresh else 1
         tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
-        start = partial(self._train, train, held, rule, fresh, incremental, tasks)
-        best = best_of(start, starts, kept, self.early_stopping)
+        start = partial(self._train, objective, held, rule, fresh, incremental, tasks)
+        best = best_of(start, starts, kept, self._keeps_best)
         self._adopt(best, fresh)
-        if best.reason == "diverged" and not self.early_stopping:
+        if best.reason == "diverged" and not self._keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
         tasks.finish()
+        if best.reason not in ("diverged", "interrupted") and not incremental:
+            for advice in advise(objective, self.theta_, best.history, rule):
+                warnings.warn(str(advice), TrainingAdvice, stacklevel=callers_level())
         self._warn(best, rule, incremental)
         return self
 
@@ -179,7 +189,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
         return range_test(
             trial._objective(rows, assembly.penalties(values)),
-            trial._starting_state(rows.X.dtype, fresh=True, incremental=False, restart=0).theta,
+            trial._starting_state(rows.X, fresh=True, incremental=False, restart=0).theta,
             optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
             batch_size=self._batch_size(rows.X.shape[0]),
             seed=trial._seed,
@@ -235,9 +245,13 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             )
         return train, held
 
+    @property
+    def _keeps_best(self) -> bool:
+        return assembly.keeps_best(self.get_params(deep=False))
+
     def _train(
         self,
-        rows: Rows,
+        objective: Objective,
         held: Rows | None,
         rule: Any,
         fresh: bool,
@@ -249,15 +263,15 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
     ) -> Result:
         """Run the training loop once; the time limit counts the seconds of the starts before."""
         values = self.get_params(deep=False)
-        state = self._starting_state(rows.X.dtype, fresh, incremental, restart)
+        state = self._starting_state(objective.X, fresh, incremental, restart)
         tasks.begin()
         events = training(
-            self._objective(rows, assembly.penalties(values)),
+            objective,
             state.theta,
             optimizer=rule,
             schedule=assembly.schedule(values, rule),
             epochs=1 if incremental else self.max_iter,
-            batch_size=self._batch_size(rows.X.shape[0]),
+            batch_size=self._batch_size(objective.rows),
             order=ORDERS[self.shuffle],
             seed=self._seed,
             engine=self.engine,
@@ -265,6 +279,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
+            averaging=assembly.averaging(values, rule),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *tasks.readers),
             state=state,
@@ -274,16 +289,17 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         tasks.end()
         return result
 
-    def _starting_state(self, dtype: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
+    def _starting_state(self, X: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
-            return TrainingState(self.network_.initialize(self._seed, np.dtype(dtype).name, restart), restart=restart)
+            theta = self.network_.initialize(self._seed, X.dtype.name, restart)
+            return TrainingState(STARTS[self.start](self.network_, theta, X), restart=restart)
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process
             state = self._state = deepcopy(state)
         if not incremental:
-            state.memory, state.no_change, state.plateaus, state.best, state.best_theta = None, 0, 0, None, None
-            state.restart = 0
+            counts = state.epoch, state.step, state.rows
+            state = self._state = TrainingState(state.theta, None, *counts)
         return state
 
     def _objective(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
@@ -347,7 +363,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
                     return Result(state.theta, "interrupted", [], state)
                 stopped = True
             except DivergenceError as error:
-                best = state.best_theta if self.early_stopping else None
+                best = state.best_theta if self._keeps_best else None
                 return Result(error.theta if best is None else best, "diverged", error.history, state, str(error))
 
     def _adopt(self, result: Result, fresh: bool) -> None:
@@ -364,7 +380,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         self.loss_curve_ = before("loss_curve_") + [event.loss for event in history]
         losses = [event.validation_loss for event in history if event.validation_loss is not None]
         scores = [event.validation_score for event in history if event.validation_score is not None]
-        if result.reason == "diverged" and self.early_stopping:
+        if result.reason == "diverged" and self._keeps_best:
             scores.append(float("nan"))
         self.validation_loss_curve_ = before("validation_loss_curve_") + losses or None
         self.validation_scores_ = before("validation_scores_") + scores or None

@@ -31,7 +31,7 @@ FIRST = (-1, -1)
 
 def values(event: Progress) -> dict[str, Any]:
     """Return the numbers of an event by name: nested ones as "outer.inner", the weights left out."""
-    named = {each.name: getattr(event, each.name) for each in fields(event) if each.name != "theta"}
+    named = {each.name: getattr(event, each.name) for each in fields(event) if each.repr}
     return dict(_flat(named))
 
 

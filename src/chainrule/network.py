@@ -143,7 +143,7 @@ class Network:
 
     def settle(self, theta: NDArray[np.floating], measured: Mapping[str, Array]) -> None:
         """Put what was measured into θ, in place."""
-        views = self.views(theta) if measured else {}
+        views = self.views(theta)
         for name, value in measured.items():
             views[name][:] = value
 
@@ -197,6 +197,11 @@ class Network:
                 dy = block.pull_input(*at, dy)
         return tangents
 
+    @property
+    def names(self) -> list[str]:
+        """The blocks' names: number, kind, and what the block says of itself, such as "1 Activation relu"."""
+        return [f"{k} {type(b).__name__} {getattr(b, 'name', '')}".rstrip() for k, b in enumerate(self.blocks)]
+
     def summary(self) -> str:
         """Return a table of the blocks with output widths and parameter counts.
 
@@ -211,9 +216,7 @@ class Network:
         counts = [0] * len(self.blocks)
         for slot in self.slots:
             counts[slot.block] += slot.stop - slot.start
-        labels = [
-            f"{k} {type(block).__name__} {getattr(block, 'name', '')}".rstrip() for k, block in enumerate(self.blocks)
-        ]
+        labels = self.names
         wide = max(map(len, [*labels, "block", "total"]))
         lines = [f"{'block':{wide}}  {'output':>6}  {'parameters':>10}"]
         for label, width, count in zip(labels, self.widths[1:], counts, strict=True):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .optimizers import Memory
+from .statistics import BlockStatistics, Look
 
 Monitor = Literal["loss", "validation_loss", "validation_score"]
 Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up", "diverged"]
@@ -34,6 +36,18 @@ class Progress:
     seconds: float
     theta: NDArray[np.floating] = field(repr=False)
     restart: int = 0
+    look: Look | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def statistics(self) -> tuple[BlockStatistics, ...]:
+        """The figures of each block, computed from the live θ when first read: read them before the next epoch.
+
+        Empty for an event that was unpickled before anyone had read them.
+        """
+        return () if self.look is None else self.look.statistics(self.theta)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "look": None}  # which knows the data
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,10 @@ class Stopping:
 
 @dataclass
 class TrainingState:
-    """Everything a training needs to go on where it stopped; counts run over all calls."""
+    """Everything a training needs to go on where it stopped; counts run over all calls.
+
+    `average` is the mean of θ over the `averaged` epochs that stochastic weight averaging has counted.
+    """
 
     theta: NDArray[np.floating]
     memory: Memory | None = None
@@ -71,6 +88,8 @@ class TrainingState:
     best_epoch: int = 0
     best_theta: NDArray[np.floating] | None = None
     restart: int = 0
+    average: NDArray[np.floating] | None = None
+    averaged: int = 0
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,8 @@ class Recipe:
 
     def changed(self, batch: Objective, seed: int, step: int) -> Objective:
         """Return the objective of a step's rows, augmented and mixed."""
+        if not (self.augmentation or self.mixup):
+            return batch
         X, y = batch.X, batch.y
         if self.augmentation:
             X = augmented(X, self.augmentation, seed, step)
@@ -136,7 +138,13 @@ class Recipe:
 
 
 def follow(average: Vector, theta: Vector, decay: float) -> None:
-    """Move the average (P,), in place, towards θ: the exponential moving average of the θ of all steps."""
+    """Move the average (P,), in place, to θ̄ + (1 - d) (θ - θ̄): the exponential moving average of the θ of all steps.
+
+    >>> average = np.array([1.0])
+    >>> follow(average, np.array([3.0]), decay=0.75)
+    >>> average
+    array([1.5])
+    """
     average += average.dtype.type(1 - decay) * (theta - average)
 
 

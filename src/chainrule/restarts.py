@@ -33,10 +33,10 @@ def best_of(start: Start, count: int, kept: Kept | None, keeps_best: bool) -> Re
 
 
 def _merit(result: Result, keeps_best: bool) -> float:
-    """Return how good the weights of a result are: their validation score where there is one, else minus the loss."""
-    scores = [event.validation_score for event in result.history if event.validation_score is not None]
+    """Return how good the weights of a result are: by the best of what was watched, the last score, or the loss."""
     if keeps_best:
-        return max((score for score in scores if score == score), default=-np.inf)
+        return -np.inf if result.state.best is None else result.state.best
     if result.reason == "diverged" or not result.history:
         return -np.inf
-    return scores[-1] if scores else -result.history[-1].loss
+    last = result.history[-1]
+    return -last.loss if last.validation_score is None else last.validation_score

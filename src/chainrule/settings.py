@@ -13,18 +13,21 @@ from math import inf, isnan
 from numbers import Integral, Real
 from os import PathLike
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from .activations import ACTIVATIONS, ALIASES
+from .averaging import AVERAGES
 from .blocks import Activation
 from .checkpoint import Interval
 from .engines import ENGINES
 from .initializers import INITIALIZERS
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Minimizer, UpdateRule
+from .progress import Monitor
 from .schedules import SCHEDULES, Schedule
+from .starts import STARTS
 
 Group = Literal["network", "loss", "optimiser", "training", "stopping", "data", "augmentation", "running"]
 
@@ -276,6 +279,11 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         ),
         "initializer": Setting("network", _initializers, "starting weights; auto suits the activation"),
         "bias_initializer": Setting("network", Choice(_initializers.names[1:], _initializers.kinds), "starting biases"),
+        "start": Setting(
+            "network",
+            Choice(tuple(STARTS)),
+            "unit_variance scales the starting weights to the data",
+        ),
         "loss": Setting("loss", Choice(("log_loss", *LOSSES), (Loss,)), "what is minimised"),
         "delta": Setting("loss", Number(0, low_open=True), "where the Huber loss turns from squared to absolute"),
         "quantile": Setting("loss", Number(0, 1, True, True), "the quantile of the quantile loss"),
@@ -304,12 +312,24 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "max_iter": Setting("training", Whole(), "largest number of epochs (iterations of lbfgs)"),
         "shuffle": Setting("training", Flag(("once",)), "new batches each epoch"),
         "n_restarts": Setting("training", Whole(), "independent starts, of which the best is kept"),
+        "averaging": Setting(
+            "training",
+            Optional(Choice(tuple(AVERAGES))),
+            "average the weights: swa, over epochs; ema, over steps",
+        ),
+        "averaging_start": Setting("training", Number(0, 1), "fraction of the epochs before swa begins"),
+        "average_decay": Setting("training", _fraction, "what ema keeps of the average in each step"),
         "class_weight": Setting("training", _class_weight, "weights of the classes"),
         "random_state": Setting("training", _seed, "seed: the same seed gives the same bits"),
         "tol": Setting("stopping", Number(0), "smallest change that counts as an improvement"),
         "n_iter_no_change": Setting("stopping", Whole(1, (inf,)), "epochs without improvement before stopping"),
         "early_stopping": Setting("stopping", Flag(), "stop on the validation score, keep the best weights"),
         "validation_fraction": Setting("stopping", _fraction, "share of the rows kept for validation"),
+        "monitor": Setting(
+            "stopping",
+            Choice(("auto", *get_args(Monitor))),
+            "what must improve; auto: the score with early stopping, else the loss",
+        ),
         "scoring": Setting("stopping", _scorer, "validation score"),
         "time_limit": Setting("stopping", Optional(Number(0, low_open=True)), "seconds after which to stop"),
         "preprocessing": Setting(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from math import fsum, isfinite, nan
 from time import perf_counter
@@ -16,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
+from .advice import likely_cause, usual_rate
 from .arrays import Array
+from .averaging import Averaging, MovingAverage
 from .checkpoint import Checkpoint, Keeper, Place
 from .engines import Engine, build, evaluator, steps_of
 from .fingerprint import fingerprint
@@ -24,7 +27,9 @@ from .objective import Objective
 from .optimizers import Adam, Ending, Memory, Minimizer, UpdateRule
 from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
+from .recipe import PLAIN, Recipe
 from .schedules import Constant, Moment, Schedule, reads_fraction, steady
+from .statistics import Look
 
 SLICE = 64
 """Steps handed to the engine at a time: between slices the loop looks at the clock."""
@@ -61,6 +66,8 @@ def training(
     validation: Objective | None = None,
     score: Callable[[Array], float] | None = None,
     stopping: Stopping | None = None,
+    averaging: Averaging | MovingAverage | None = None,
+    recipe: Recipe = PLAIN,
     time_limit: float | None = None,
     callbacks: Iterable[Callback] = (),
     on_steps: StepCallback | None = None,
@@ -85,6 +92,8 @@ def training(
         validation: the objective on validation data, for `validation_loss` (its penalties count: give it none).
         score: θ -> a number, higher is better, for `validation_score`.
         stopping: when to stop early; None never does.
+        averaging: how to average θ: the average is validated, and is the result. Events carry θ itself.
+        recipe: what a step does beside the rule: augmentation, clipping, accumulation, constraints.
         time_limit: seconds after which to stop.
         callbacks: called with each event; one that returns True stops the training.
         on_steps: called with the learning rates and the losses of the steps just done, some at a time; one that
@@ -112,7 +121,7 @@ def training(
     if not isinstance(optimizer, UpdateRule | Minimizer):
         raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
     schedule = schedule or Constant(_rate(optimizer))
-    loop = _Loop(objective, state, validation, score, stopping, schedule, time_limit)
+    loop = _Loop(objective, optimizer, state, validation, score, stopping, averaging, schedule, time_limit)
     loop.on_steps = on_steps
     checks.check(objective, loop, epochs, batch_size, order)
     if checkpoint is not None and isinstance(optimizer, Minimizer):
@@ -121,15 +130,19 @@ def training(
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
     if isinstance(optimizer, UpdateRule):
-        size = min(batch_size or objective.rows, objective.rows)
-        runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype)
+        size = min((batch_size or objective.rows) * recipe.accumulate, objective.rows)
+        recipe = replace(recipe, average=None if averaging is None else averaging.decay)
+        runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype, recipe)
         chosen: dict[str, Any] = {"batch_size": size, "order": order, "optimizer": optimizer, "schedule": schedule}
         chosen |= {"epochs": epochs} if reads_fraction(schedule) else {}
         chosen |= {"stopping": stopping, "scored": score is not None, "seed": seed, "engine": runner.name}
+        chosen |= {"recipe": recipe, "averaging": averaging}
         loop.keeper = Keeper(checkpoint, loop, partial(fingerprint, objective, validation, state, **chosen))
         if over := loop.resume(epochs):
             return over
         passes = _batch_passes(runner, loop, size, order, seed, epochs)
+    elif averaging is not None:
+        raise ValueError(f"averaging is for optimisers that take steps, not for {optimizer!r}")
     else:
         passes = _iterations(optimizer, loop, epochs)
     callbacks = tuple(callbacks)
@@ -176,15 +189,18 @@ class _Loop:
     def __init__(
         self,
         objective: Objective,
+        optimizer: UpdateRule | Minimizer,
         state: TrainingState,
         validation: Objective | None,
         score: Callable[[Array], float] | None,
         stopping: Stopping | None,
+        averaging: Averaging | MovingAverage | None,
         schedule: Schedule,
         time_limit: float | None,
     ) -> None:
         self.objective, self.state, self.validation, self.score = objective, state, validation, score
-        self.stopping, self.schedule, self.time_limit = stopping, schedule, time_limit
+        self.stopping, self.averaging, self.schedule, self.time_limit = stopping, averaging, schedule, time_limit
+        self.look, self.usual_rate = Look(objective), usual_rate(optimizer)
         self.validate: Callable[[NDArray[np.floating]], float] | None = None
         self.on_steps: StepCallback | None = None
         self.told_to_stop = False
@@ -229,8 +245,11 @@ class _Loop:
         state = self.state
         state.epoch += 1
         state.rows += done.rows
-        loss = None if self.validate is None else self.validate(state.theta)
-        score = None if self.score is None else float(self.score(state.theta))
+        if self.averaging:
+            self.averaging.note(state, self.fraction)
+        judged = self.judged()
+        loss = None if self.validate is None else self.validate(judged)
+        score = None if self.score is None else float(self.score(judged))
         event = Progress(
             epoch=state.epoch,
             step=state.step,
@@ -242,7 +261,9 @@ class _Loop:
             seconds=self.seconds(),
             theta=state.theta,
             restart=state.restart,
+            look=self.look,
         )
+        self.look.end(state.theta)
         if self.stopping:
             self._note(event, self.stopping)
         return event
@@ -257,7 +278,11 @@ class _Loop:
         if gain > best:
             state.best, state.best_epoch = gain, state.epoch
             if stopping.keep_best:
-                state.best_theta = state.theta.copy()
+                state.best_theta = self.judged().copy()
+
+    def judged(self) -> NDArray[np.floating]:
+        """Return the θ that is validated and is the result: the average, where there is one."""
+        return self.averaging.read(self.state) if self.averaging else self.state.theta
 
     def over(self, stopped: bool) -> Reason | None:
         """Return why the training is over, or None."""
@@ -275,7 +300,7 @@ class _Loop:
         state = self.state
         state.theta[:] = good
         state.memory = None
-        cause = checks.likely_cause(self.objective, learning_rate)
+        cause = likely_cause(self.objective, learning_rate, self.usual_rate)
         return DivergenceError(state.step, state.epoch, cause, state, self.history)
 
     def resume(self, epochs: int) -> Result | None:
@@ -300,16 +325,18 @@ class _Loop:
     def result(self, reason: Reason, message: str) -> Result:
         """Return the Result, with the best weights where the stopping rule keeps them."""
         best = self.state.best_theta if self.stopping and self.stopping.keep_best else None
-        return Result((self.state.theta if best is None else best).copy(), reason, self.history, self.state, message)
+        return Result((self.judged() if best is None else best).copy(), reason, self.history, self.state, message)
 
 
 def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
     """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
     state.memory = state.memory or _memory(engine.rule, objective, state.theta)
+    (loop.averaging or Averaging()).begin(state)
     for epoch in range(len(loop.history), epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
         place = loop.place = loop.place or Place(state.theta.copy())
+        loop.look.begin(place.good, steps_of(objective.rows, batch_size))
         done = _run_epoch(engine, loop, place, rows, batch_size, epoch / epochs, 1 / epochs)
         if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
             raise loop.diverged(place.good, done.learning_rate)
@@ -370,6 +397,7 @@ def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
                 return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
             if not isfinite(loss):
                 raise loop.diverged(state.theta.copy(), None)
+            loop.look.begin(state.theta.copy(), 1)
             state.theta[:] = theta
             state.step += 1
             yield _Pass(loss, norm, None, loop.objective.rows)

@@ -36,7 +36,7 @@ KINDS: Mapping[str, type] = MappingProxyType(
         **{f"schedules.{kind.__name__}": kind for kind in (*SCHEDULES.values(), schedules.WarmUp)},
         **{
             f"initializers.{kind.__name__}": kind
-            for kind in (initializers.Constant, initializers.Normal, initializers.Scaled)
+            for kind in (initializers.Constant, initializers.Normal, initializers.Scaled, initializers.Orthogonal)
         },
     }
 )

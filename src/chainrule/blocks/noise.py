@@ -47,7 +47,7 @@ class Dropout(Elementwise):
     >>> Dropout(0.5).forward({}, np.array([[1.0, 2.0]]))[0]
     array([[1., 2.]])
     >>> Dropout(0.5).forward({}, np.ones((1, 6)), Context(training=True, seed=0))[0]
-    array([[2., 0., 2., 2., 2., 2.]])
+    array([[2., 2., 0., 0., 0., 2.]])
     """
 
     rate: float = 0.5

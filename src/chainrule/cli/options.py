@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
@@ -135,7 +136,11 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         **dict.fromkeys(FIELD_OF_DEFORMATION, ("solver", STEPPING)),
         **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
+        "averaging": ("solver", STEPPING),
+        "averaging_start": ("averaging", ("swa",)),
+        "average_decay": ("averaging", ("ema",)),
         "validation_fraction": ("early_stopping", (True,)),
+        "monitor": ("early_stopping", (True,)),
         "scoring": ("early_stopping", (True,)),
         "checkpoint_every": ("checkpoint", _Given(["FILE"])),
     }
@@ -149,6 +154,20 @@ NEEDS_ONE_OF: Mapping[str, tuple[str, ...]] = {"image_shape": tuple(FIELD_OF_DEF
 def option(name: str) -> str:
     """Return the option of a setting: "max_iter" is --max-iter."""
     return f"--{name.replace('_', '-')}"
+
+
+def as_options(text: str) -> str:
+    """Return a text about settings in the command line's words.
+
+    >>> as_options('try start="unit_variance", scale_target=True or learning_rate_init=0.1')
+    'try --start unit_variance, --scale-target or --learning-rate-init 0.1'
+    """
+
+    def words(found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        return found[0] if name not in SETTINGS else option(name) + (f" {value}" if value != "True" else "")
+
+    return re.sub(r'\b([a-z_0-9]+)=["\']?([\w.]*\w)["\']?', words, text)
 
 
 def words_for_text(rule: Rule) -> str:

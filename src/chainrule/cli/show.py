@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..progress import Progress as Event
+from ..statistics import BlockStatistics
 
 MOST_LINES = 12
 """Of longer lists the beginning is shown."""
@@ -127,6 +128,7 @@ class Bar:
 
     def __init__(self, epochs: int, score: str, shown: bool) -> None:
         self.score = score
+        self.event: Event | None = None
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), _Numbers())
         idle = not (shown and sys.stderr.isatty())
@@ -137,12 +139,40 @@ class Bar:
         """Show one event."""
         if event.restart:
             self.progress.update(self.task, description=f"start {event.restart + 1}")
+        self.event = event
         parts = [f"loss {event.loss:.4g}"]
         if event.validation_score is not None:
             parts.append(f"{self.score} {event.validation_score:.4f}")
         if event.learning_rate is not None:
             parts.append(f"rate {event.learning_rate:.2g}")
         self.progress.update(self.task, completed=event.epoch, numbers="  ".join([*parts, f"{event.seconds:.0f} s"]))
+
+
+# -------------------------------------------------------------------------------------------------- statistics
+
+
+def show_statistics(blocks: Sequence[BlockStatistics]) -> None:
+    """Print the figures of each block; names of any length stay on one line."""
+    made = table("block", "mean y", "dev y", "dead", "flat", "‖dL/dy‖", "‖θ‖", "‖dL/dθ‖", "‖Δθ‖/‖θ‖")
+    for b in blocks:
+        sizes = (b.output_gradient, b.parameter_norm, b.gradient_norm, b.update_ratio)
+        shares = ("-" if share is None else f"{100 * share:.0f} %" for share in (b.dead, b.saturated))
+        made.add_row(b.name, short(b.mean), short(b.deviation), *shares, *map(short, sizes))
+    print_table(made, least=len(max((b.name for b in blocks), key=len)) + 70)
+
+
+def short(value: float | None) -> str:
+    """Return a number with a digit or two, as short as can be.
+
+    >>> short(0.012345), short(-6.2e-11), short(1234.5), short(None)
+    ('0.012', '-6e-11', '1e3', '-')
+    """
+    if value is None or not isfinite(value):
+        return "-" if value is None else str(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e3:
+        return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    digits, exponent = f"{value:.0e}".split("e")
+    return f"{digits}e{int(exponent)}"
 
 
 # ------------------------------------------------------------------------------------------------------ scores
@@ -156,9 +186,10 @@ def table(*columns: str | Text) -> Table:
     return made
 
 
-def print_table(made: Table) -> None:
-    """Print a table without spaces at the ends of its lines."""
+def print_table(made: Table, least: int = 0) -> None:
+    """Print a table without spaces at the ends of its lines, on lines of `least` columns where the width is less."""
     console = Console(highlight=False)
+    console.width = max(console.width, least)
     with console.capture() as captured:
         console.print(made)
     lines = [text.rstrip() for text in captured.get().splitlines() if text.strip()]

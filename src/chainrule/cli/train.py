@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -19,6 +20,7 @@ from ..model_file import save
 from ..network import Network
 from ..range_test import RangeTest
 from ..settings import SETTINGS
+from ..statistics import BlockStatistics
 from ..tables import TableEncoder
 from . import show, version
 from .data import Data, Rows, can_stratify, data_options, encoder_of, prepare, split
@@ -27,6 +29,7 @@ from .options import (
     SIGNATURES,
     Facts,
     TrainCommand,
+    as_options,
     by_label,
     given_settings,
     settled,
@@ -46,6 +49,7 @@ from .scores import scores_of
 @data_options
 @click.option("--out", metavar="FILE", help="save the model here, such as model.safetensors")
 @click.option("--log", metavar="PATH", help="write each epoch to a .csv or .jsonl file, or for TensorBoard to a folder")
+@click.option("--statistics", is_flag=True, help="show each block's outputs and gradients after the last epoch")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.option("--quiet", is_flag=True, help="print nothing but the test scores, on one line")
 @click.pass_context
@@ -64,7 +68,7 @@ def train(
     )
     seed = given.get("random_state", 0) or 0
     data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
-    training = Training(data, given, test)
+    training = Training(data, given, test, rest["statistics"])
     telling = not (rest["as_json"] or rest["quiet"])
     if telling:
         training.announce()
@@ -133,7 +137,8 @@ def _tell_file(out: str | None, data: Data) -> None:
 class Training:
     """One training: the settled settings, the estimator, and what is to be said about them."""
 
-    def __init__(self, data: Data, given: Mapping[str, Any], test: str | None) -> None:
+    def __init__(self, data: Data, given: Mapping[str, Any], test: str | None, statistics: bool = False) -> None:
+        self.statistics = statistics
         rows = len(data.train)
         self.data = data
         facts = Facts(rows, data.standardise, data.source.scale, image_shape=data.source.image_shape)
@@ -150,6 +155,7 @@ class Training:
         self.network = self._planned()
         self.score: str = self.settings["scoring"] or ("accuracy" if data.task == "classification" else "R²")
         self.seconds = 0.0
+        self.blocks: tuple[BlockStatistics, ...] = ()
 
     def announce(self) -> None:
         """Say what will be trained, on what."""
@@ -210,15 +216,20 @@ class Training:
         self.model.set_params(callbacks=[reader, *readers])
         with show.noted() as notes, reader.progress:
             started = perf_counter()
-            self._fit()
+            try:
+                self._fit()
+            except ValueError as error:
+                raise ValueError(as_options(str(error))) from error
             self.seconds = perf_counter() - started
         self.model.set_params(callbacks=None)
+        if self.statistics and reader.event is not None:
+            self.blocks = reader.event.statistics
         self.model.target_name_ = self.data.source.target
         if self.model.stop_reason_ == "diverged" and not self.model.loss_curve_:
             said = next((text for text in notes if "diverged" in text), "training diverged")
-            raise ValueError(said.partition("; the best weights")[0])
+            raise ValueError(as_options(said.partition("; the best weights")[0]))
         told = {"epochs": "converged yet", "interrupted": "interrupted by user"}.get(self.model.stop_reason_)
-        self.notes = [text for text in notes if told is None or told not in text]
+        self.notes = [as_options(text) for text in notes if told is None or told not in text]
         if missing := engine_report()["missing"]:
             self.notes.append(f"the reference engine runs, several times slower: {missing}")
 
@@ -257,6 +268,8 @@ class Training:
         show.line(f"trained: {epochs} in {self.seconds:.1f} s, {ending}; loss {show.number(model.loss_)}")
         if best is not None:
             show.line(f"validation {self.score}: {best:.4f}, the best of all epochs")
+        if self.blocks:
+            show.show_statistics(self.blocks)
         for text in self.notes:
             show.note(text)
 
@@ -281,6 +294,7 @@ class Training:
                 "loss": model.loss_,
                 "best_validation_score": model.best_validation_score_,
             },
+            **({"statistics": [asdict(block) for block in self.blocks]} if self.statistics else {}),
             "test": scores,
             "model": out,
             "notes": [*self.remarks, *self.notes],

@@ -63,7 +63,8 @@ class ReferenceEngine:
                 break
             apply(self.rule, theta, recipe.clipped(network, gradient), state, learning_rate, factors)
             recipe.constrain(batch, theta, learning_rate)
-            network.settle(theta, measured)
+            if measured:
+                network.settle(theta, measured)
             if recipe.average is not None:
                 follow(state["average"], theta, recipe.average)
         return Steps(losses, float(np.linalg.norm(gradient)))

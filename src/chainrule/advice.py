@@ -1,0 +1,350 @@
+"""What is wrong with a training that does not learn: the block, the figure that shows it, and what to do.
+
+`advise` looks at a finished training for symptoms that cost next to nothing to see; only where there is one does
+`diagnose` measure. Causes stand in a table, the most basic first, for each explains those below it: inputs of a wrong
+size blow up weights, weights that are blown up kill units, dead units pass no gradient.
+
+Source: LeCun et al. 1998, "Efficient BackProp"; Glorot and Bengio 2010; Pascanu et al. 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Array, spaced
+from .blocks import Dense
+from .objective import Objective
+from .progress import Progress
+from .statistics import BlockStatistics, block_statistics
+
+MOST = 2
+"""Advice that is given at a time."""
+
+LARGE, WIDE = 100.0, 10.0
+"""Numbers that reach 100, in a column whose root mean square is above 10, are not standardised."""
+
+SWEPT = 0.3
+"""In a sound training a step moves the weights by 0.1 to 1 % of their size; from 30 % on they are swept away."""
+
+DEAD, FLAT = 0.7, 0.5
+"""Shares of dead units, and of saturated entries, that no sound training was seen to have."""
+
+FADED = 100.0
+"""The factor by which the gradient may grow or shrink on its way through the network."""
+
+SHORT = 10
+"""So few steps tell nothing."""
+
+ROWS = 256
+"""Rows on which the best constant prediction is judged."""
+
+CLEARLY = 0.9
+"""A loss of less than this share of the best constant prediction's has learned something."""
+
+
+class TrainingAdvice(UserWarning):
+    """A training that did not learn, with a measured cause and a remedy."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One cause: the block where it shows, the figure that shows it, and the remedy.
+
+    >>> print(Advice("1 Activation relu", "its 100 units are dead", "try a lower learning rate"))
+    1 Activation relu: its 100 units are dead; try a lower learning rate
+    """
+
+    block: str
+    figure: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.block}: {self.figure}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training to be judged; `rate` is its highest learning rate, `usual` the optimiser's own."""
+
+    objective: Objective
+    theta: NDArray[np.floating]
+    history: Sequence[Progress] = ()
+    rate: float | None = None
+    usual: float | None = None
+
+    @cached_property
+    def blocks(self) -> tuple[BlockStatistics, ...]:
+        """The figures of each block at θ."""
+        look = self.history[-1].look if self.history else None
+        return look.statistics(self.theta) if look else block_statistics(self.objective, self.theta)
+
+    @cached_property
+    def dense(self) -> list[int]:
+        """The numbers of the Dense blocks."""
+        return [k for k, block in enumerate(self.objective.network.blocks) if isinstance(block, Dense)]
+
+    def slower(self) -> str:
+        """Return a learning rate to try: the optimiser's own, or a tenth where the rate was not far above it."""
+        assert self.rate is not None
+        return f"{self.usual if self.usual and self.rate >= 10 * self.usual else self.rate / 10:.3g}"
+
+
+# -------------------------------------------------------------------------------------------------------- symptoms
+
+
+def _logit(y: Array) -> Array:
+    p = np.clip(y, 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def _log(p: Array) -> Array:
+    return np.log(np.maximum(p, 1e-6))
+
+
+CONSTANTS: Mapping[str, tuple[Callable[[Array, Array], Array], ...]] = MappingProxyType(
+    {
+        "real": (lambda y, mean: mean, lambda y, mean: np.median(y, axis=0)),
+        "counts": (lambda y, mean: _log(mean),),
+        "binary": (lambda y, mean: _logit(mean),),
+        "signs": (lambda y, mean: _logit((1 + mean) / 2), lambda y, mean: np.sign(mean), lambda y, mean: mean),
+        "classes": (lambda y, mean: _log(mean), lambda y, mean: mean == mean.max(), lambda y, mean: 0 * mean),
+    }
+)
+"""Scores worth trying for every row alike, by a loss's targets (n, o) and their mean. The first is the best where the
+loss is the negative logarithm of a probability."""
+
+
+def constant_loss(objective: Objective) -> float:
+    """Return the loss of the best constant prediction, on a sample of rows.
+
+    >>> import chainrule as cr
+    >>> network, X = cr.Network(1, [cr.Dense(1)]), np.zeros((4, 1))
+    >>> constant_loss(cr.Objective(network, cr.losses.SquaredError(), X, np.array([1.0, 1.0, 5.0, 5.0])))
+    2.0
+    """
+    loss, outputs, rows = objective.loss, objective.network.outputs, slice(None, None, -(-objective.rows // ROWS))
+    y = objective.y[rows]
+    weight = None if objective.sample_weight is None else objective.sample_weight[rows]
+    known = np.eye(outputs)[y] if loss.targets == "classes" and y.ndim == 1 else loss.shaped(y, outputs)
+    mean = known.mean(axis=0) if weight is None else weight @ known / max(float(weight.sum()), 1e-300)
+    scores = np.empty(known.shape, objective.X.dtype)
+    found = []
+    for constant in CONSTANTS[loss.targets][: 1 if loss.probabilistic else None]:
+        scores[:] = constant(known, mean)
+        found.append(float(loss.value(scores, y, weight)))
+    return min(found)
+
+
+def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence[Progress]) -> bool:
+    """Return whether a training may have gone wrong: cheap to ask, and often true of a training that is sound.
+
+    It has one where the last loss is not clearly below that of the best constant prediction, where the loss jumps by
+    half of that in the second half of the epochs, and where all units of a hidden layer are equal. A training of a
+    few steps has none.
+    """
+    if not history or history[-1].step < SHORT:
+        return False
+    losses = [event.loss for event in history]
+    constant = constant_loss(objective)
+    jump = max((after - before for before, after in pairwise(losses[len(losses) // 2 :])), default=0.0)
+    learned = losses[-1] < CLEARLY * constant and jump < constant / 2
+    return not learned or bool(equal_layers(objective, theta))
+
+
+def equal_layers(objective: Objective, theta: NDArray[np.floating]) -> list[int]:
+    """Return the numbers of the hidden Dense blocks with several units, all of them equal."""
+    network, found = objective.network, []
+    for k, (block, params) in enumerate(zip(network.blocks[:-1], network.unpack(theta), strict=False)):
+        if isinstance(block, Dense) and block.units > 1 and _equal(params["W"]) and _equal(params["b"][None]):
+            found.append(k)
+    return found
+
+
+def _equal(W: Array) -> bool:
+    """Return whether all columns are equal; the first two tell as a rule."""
+    return bool((W[:, 0] == W[:, 1]).all() and (W[:, :1] == W).all())
+
+
+# ---------------------------------------------------------------------------------------------------------- causes
+
+
+def _columns(X: Array) -> tuple[Array, Array, Array]:
+    """Return the largest |x|, the root mean square and the deviation of each column, on a sample of rows."""
+    part = X[spaced(X.shape[0], 4096)]
+    largest = abs(part).max(axis=0)
+    largest = largest.toarray().ravel() if hasattr(largest, "toarray") else np.asarray(largest)
+    squares = part.multiply(part) if hasattr(part, "multiply") else np.square(part, dtype=np.float64)
+    mean, square = (np.asarray(a.mean(axis=0), np.float64).ravel() for a in (part, squares))
+    return largest, np.sqrt(square), np.sqrt(np.maximum(square - mean * mean, 0))
+
+
+def unscaled(name: str, values: Array, remedy: str, block: str) -> list[Advice]:
+    """Return advice on columns of numbers that are far from standardised."""
+    if not values.shape[0]:
+        return []
+    largest, size, deviation = _columns(values)
+    k = int(np.argmax(size))
+    if not (largest[k] > LARGE and size[k] > WIDE):
+        return []
+    figure = f"the {name} reach {largest[k]:.3g} (column {k}, deviation {deviation[k]:.3g})"
+    return [Advice(block, figure, f"standardise them (mean 0, deviation 1): {remedy}")]
+
+
+def wrong_scale(case: Case) -> list[Advice]:
+    """Inputs, or targets of a regression, of a wrong size."""
+    objective, names = case.objective, case.objective.network.names
+    found = unscaled("inputs", objective.X, 'preprocessing="always" or StandardScaler', names[0])
+    if objective.loss.targets == "real":
+        found += unscaled("targets", objective.y, "scale_target=True", names[-1])
+    return found
+
+
+def equal_units(case: Case) -> list[Advice]:
+    """Layers whose units are all alike: they get the same gradient, and count as one unit for ever."""
+    network = case.objective.network
+    return [
+        Advice(
+            network.names[k],
+            f"its {network.widths[k + 1]} units are all equal, and will stay so",
+            'start from random weights: initializer="auto"',
+        )
+        for k in equal_layers(case.objective, case.theta)[:1]
+    ]
+
+
+def rate_too_high(case: Case) -> list[Advice]:
+    """A learning rate that sweeps the weights away."""
+    first = case.history[0].look.first if case.history and case.history[0].look else None
+    if case.rate is None or first is None or first < SWEPT:
+        return []
+    worst = max(case.blocks, key=lambda block: block.parameter_norm or 0.0)
+    pace = f"the learning rate {case.rate:.3g} moved the weights by {first:.3g} times their size per step"
+    return [Advice(worst.name, f"{pace} of the first epoch", f"try {case.slower()}")]
+
+
+def dead_units(case: Case) -> list[Advice]:
+    """Units of an activation with a flat side (ReLU) that are on it for every row."""
+    found = [k for k, b in enumerate(case.blocks) if (b.dead or 0) >= DEAD and _has_flat_side(case, k)]
+    start = 'initializer="he_uniform" with bias_initializer="zeros"'
+    remedy = f'try {start}, a lower learning rate or activation="leaky_relu"'
+    figure = "{} of its {} units are dead: 0 slope on every row"
+    return [
+        Advice(b.name, figure.format(_share(b.dead), case.objective.network.widths[k + 1]), remedy)
+        for k, b in ((k, case.blocks[k]) for k in found[:1])
+    ]
+
+
+def _has_flat_side(case: Case, k: int) -> bool:
+    """Return whether a block's slope is exactly 0 at -3 or 3, not only where a curve runs out of digits."""
+    block, units = case.objective.network.blocks[k], case.objective.network.widths[k + 1]
+    params = case.objective.network.unpack(case.theta)[k]
+    x = np.repeat(np.array([[-3.0], [3.0]], case.theta.dtype), units, axis=1)
+    y, cache = block.forward(params, x)
+    return bool((block.pull_input(params, cache, np.ones_like(y)) == 0).any())
+
+
+def saturated(case: Case) -> list[Advice]:
+    """Sigmoids and their like at their flat ends, where no gradient passes."""
+    found = [b for k, b in enumerate(case.blocks) if (b.saturated or 0) >= FLAT and not _has_flat_side(case, k)]
+    remedy = 'try start="unit_variance", initializer="xavier_uniform" or activation="relu"'
+    figure = "{} of its outputs are saturated: less than 1 % of the steepest slope"
+    return [Advice(b.name, figure.format(_share(b.saturated)), remedy) for b in found[:1]]
+
+
+def _share(share: float | None) -> str:
+    return f"{100 * (share or 0):.3g} %"
+
+
+def fading(case: Case) -> list[Advice]:
+    """Gradients that vanish or explode on the way back from the last Dense block to the first."""
+    if len(case.dense) < 2:
+        return []
+    first, last = case.blocks[case.dense[0]], case.blocks[case.dense[-1]]
+    ratio = first.output_gradient / last.output_gradient if last.output_gradient > 0 else 1.0
+    figure = f"the gradient at its output is {first.output_gradient:.3g}, {last.output_gradient:.3g} at {last.name}"
+    if ratio < 1 / FADED:
+        return [Advice(first.name, f"{figure}: it vanishes", 'try activation="relu" or start="unit_variance"')]
+    if ratio > FADED:
+        return [Advice(first.name, f"{figure}: it explodes", 'try initializer="auto" or start="unit_variance"')]
+    return []
+
+
+CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
+    wrong_scale,
+    equal_units,
+    rate_too_high,
+    dead_units,
+    saturated,
+    fading,
+)
+"""The table, the most basic first: what one finds, those below it would only repeat."""
+
+
+def diagnose(
+    objective: Objective,
+    theta: NDArray[np.floating],
+    history: Sequence[Progress] = (),
+    learning_rate: float | None = None,
+    usual: float | None = None,
+) -> list[Advice]:
+    """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
+
+    `history` are the events of the training (a rate that is too high shows in them only), `learning_rate` its highest
+    rate, `usual` the rate to recommend.
+
+    >>> import chainrule as cr
+    >>> network = cr.Network(2, [cr.Dense(4, bias_initializer=-9.0), cr.Activation("relu"), cr.Dense(1)])
+    >>> objective = cr.Objective(network, cr.losses.SquaredError(), np.ones((5, 2)), np.ones(5))
+    >>> [advice.figure for advice in diagnose(objective, network.initialize(0))]
+    ['100 % of its 4 units are dead: 0 slope on every row']
+    """
+    case = Case(objective, theta, history, learning_rate, usual)
+    with np.errstate(all="ignore"):
+        return next((found for cause in CAUSES if (found := cause(case))), [])[:MOST]
+
+
+def advise(
+    objective: Objective, theta: NDArray[np.floating], history: Sequence[Progress], optimizer: Any
+) -> list[Advice]:
+    """Return what `diagnose` says of a finished training that has a symptom, else nothing."""
+    with np.errstate(all="ignore"):
+        if not symptom(objective, theta, history):
+            return []
+    rates = [event.learning_rate for event in history if event.learning_rate is not None]
+    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer))
+
+
+def usual_rate(optimizer: Any) -> float | None:
+    """Return the learning rate that an optimiser's class has by itself, None where it has none.
+
+    >>> from chainrule.optimizers import SGD
+    >>> usual_rate(SGD(30.0))
+    0.001
+    """
+    own = getattr(type(optimizer), "learning_rate", None)
+    return float(own) if isinstance(own, float | int) else None
+
+
+def likely_cause(objective: Objective, learning_rate: float | None, usual: float | None) -> str:
+    """Return the most likely cause of a loss that is not finite, and its remedy."""
+    data = [("inputs", objective.X)]
+    if objective.loss.targets == "real":
+        data.append(("targets", objective.y))
+    for name, values in data:
+        if values.size and not isfinite(float(abs(values).max())):
+            return f"the {name} hold NaN or infinity; remove or fill them"
+    case = Case(objective, np.empty(0), (), learning_rate, usual)
+    for advice in wrong_scale(case)[:1]:
+        return f"{advice.figure}; {advice.remedy}"
+    if learning_rate is None:
+        return "the loss overflows; start from smaller weights or standardise the data"
+    return f"the learning rate {learning_rate:.3g} is too high for this network; try {case.slower()}"

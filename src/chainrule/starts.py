@@ -1,0 +1,64 @@
+"""Starts that look at the data: weights scaled until every layer's signal has the same size.
+
+Shapes: n rows, i inputs, o outputs, P parameters. θ (P,), X (n, i).
+
+Source: Mishkin and Matas 2016, "All you need is a good init" (layer-sequential unit variance); its zero mean by the
+bias as in Salimans and Kingma 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Array, spaced
+from .blocks import Dense
+from .network import Network
+
+ROWS = 1024
+"""Rows that are looked at, evenly spaced over the data."""
+
+
+def unit_variance(network: Network, theta: NDArray[np.floating], X: Array, rows: int = ROWS) -> NDArray[np.floating]:
+    """Return θ with the outputs of each Dense block scaled to variance 1 and moved to mean 0, on a sample of rows.
+
+    From the first block to the last, with a = x W of the rows that reach it:
+
+        W ← W / σ,  b ← -mean(a) / σ,  σ² = the mean over the units of the variance of a
+
+    W keeps its directions. A block whose outputs do not vary (zero weights) stays as it is. `theta` is not changed.
+    Raises ValueError when θ or X does not fit the network, or X has no rows.
+
+    >>> from chainrule import Activation
+    >>> network = Network(3, [Dense(50), Activation("relu"), Dense(50)])
+    >>> X = 1000 * np.random.default_rng(0).normal(size=(200, 3))
+    >>> float(network.forward(unit_variance(network, network.initialize(0), X), X).std().round(6))
+    1.0
+    """
+    if X.ndim != 2 or X.shape[1] != network.inputs or not X.shape[0]:
+        raise ValueError(f"X has shape {X.shape}; a start looks at (rows, {network.inputs}), at least one row")
+    theta = theta.copy()
+    x = X[spaced(X.shape[0], rows)]
+    for block, params in zip(network.blocks, network.unpack(theta), strict=True):
+        if isinstance(block, Dense):
+            a = block.forward(params, x)[0] - params["b"]
+            deviation = np.sqrt(a.var(axis=0).mean())
+            if deviation > 0:
+                params["W"] /= deviation
+                params["b"][:] = -a.mean(axis=0) / deviation
+        x, _ = block.forward(params, x)
+    return theta
+
+
+def as_drawn(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:
+    """Return θ as the initialisers drew it."""
+    return theta
+
+
+STARTS: Mapping[str, Callable[[Network, NDArray[np.floating], Array], NDArray[np.floating]]] = MappingProxyType(
+    {"random": as_drawn, "unit_variance": unit_variance}
+)
+"""The names that the estimators accept."""
