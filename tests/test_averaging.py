@@ -207,6 +207,6 @@ def test_events_carry_theta_itself() -> None:
     objective, start = classification(30)
     events = training(objective, start, averaging=MovingAverage(0.99), epochs=2, **BATCHES)
     first = next(events).theta
-    plain = next(training(objective, start, epochs=2, engine="reference", **BATCHES)).theta
+    plain = next(training(objective, start, epochs=2, **BATCHES)).theta
     np.testing.assert_array_equal(first, plain)
     events.close()

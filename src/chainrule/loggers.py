@@ -17,6 +17,7 @@ from dataclasses import asdict, fields, is_dataclass
 from math import isfinite
 from numbers import Real
 from pathlib import Path
+from time import time_ns
 from types import MappingProxyType
 from typing import Any
 
@@ -180,7 +181,7 @@ class TensorBoardLogger:
         if self._last is None or key <= self._last or restart > self._last[0]:
             self.close()
             folder = self.folder / f"restart_{restart}" if restart else self.folder
-            name = f".{os.getpid()}.{os.urandom(4).hex()}"
+            name = f".{time_ns():020}.{os.getpid()}"  # readers take files of one second in the order of their names
             self._writer = _summary_writer()(str(folder), purge_step=epoch, filename_suffix=name)
         for name, value in row.items():
             if isinstance(value, Real) and name not in ("epoch", "restart"):
