@@ -20,7 +20,8 @@ from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.schedules import SCHEDULES
-from chainrule.settings import SETTINGS, Choice, Flag, Number, Several, Whole, check
+from chainrule.settings import SETTINGS, check
+from chainrule.value_rules import Choice, Flag, Number, Several, Whole
 
 ESTIMATORS = (MLPClassifier, MLPRegressor)
 

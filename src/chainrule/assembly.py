@@ -5,14 +5,23 @@ Pure translation, each part from a table: nothing here looks at the values of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from math import ceil, inf, isqrt, prod
 from typing import Any, Literal
 
 from .augmentation import Augmentation, Deformation, Mask, Noise
 from .averaging import AVERAGES, Averaging, MovingAverage
-from .blocks import Activation, Block, Dense
+from .blocks import (
+    ACTIVATION_BLOCKS,
+    NORMALIZATIONS,
+    Activation,
+    Block,
+    Dense,
+    DropConnect,
+    Dropout,
+    GaussianNoise,
+)
 from .checkpoint import Before, Checkpoint
 from .fingerprint import describe
 from .losses import LOSSES, Loss
@@ -20,6 +29,7 @@ from .network import Network
 from .optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
 from .penalties import L1, L2, Penalty
 from .progress import Monitor, Stopping
+from .recipe import CLIPS, Recipe
 from .schedules import SCHEDULES, InverseScaling, Schedule, Step, WarmUp
 
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
@@ -66,25 +76,46 @@ def sizes(settings: Settings) -> list[int]:
     return [int(size) for size in (given if hasattr(given, "__iter__") else [given])]
 
 
-def activations(settings: Settings) -> list[Activation]:
-    """Return the activation of each hidden layer.
+def each(settings: Settings, name: str) -> list[Any]:
+    """Return a setting for each hidden layer: the one value for all, or a value for each.
 
     Raises ValueError when a sequence of them does not match the hidden layers.
     """
-    given, hidden = settings["activation"], sizes(settings)
-    each: Sequence[Any] = [given] * len(hidden) if isinstance(given, str | Activation) else list(given)
-    if len(each) != len(hidden):
-        raise ValueError(f"activation names {len(each)} layers, hidden_layer_sizes {len(hidden)}")
-    return [a if isinstance(a, Activation) else Activation(a) for a in each]
+    given, hidden = settings[name], sizes(settings)
+    alone = isinstance(given, str | Block) or not hasattr(given, "__iter__")
+    values: list[Any] = [given] * len(hidden) if alone else list(given)
+    if len(values) != len(hidden):
+        raise ValueError(f"{name} names {len(values)} layers, hidden_layer_sizes {len(hidden)}")
+    return values
+
+
+def activation(given: Any) -> Block:
+    """Return an activation's block, by its name or itself."""
+    if not isinstance(given, str):
+        return given  # type: ignore[no-any-return]  # settings.check has seen that it is a block
+    return ACTIVATION_BLOCKS[given]() if given in ACTIVATION_BLOCKS else Activation(given)
+
+
+def noise(dropout: float, deviation: float) -> list[Block]:
+    """Return the blocks for the strengths above 0."""
+    return [Dropout(dropout)] * (dropout > 0) + [GaussianNoise(deviation)] * (deviation > 0)
 
 
 def network(settings: Settings, inputs: int, outputs: int) -> Network:
-    """Return the network: Dense and Activation for each hidden layer, then Dense to raw scores."""
+    """Return the network: for each hidden layer an affine map, normalisation, activation and noise, then raw scores.
+
+    An affine map before a batch normalisation has no biases: they would be taken away again.
+    """
     initializer = None if settings["initializer"] == "auto" else settings["initializer"]
-    biases = settings["bias_initializer"]
-    blocks: list[Block] = []
-    for size, activation in zip(sizes(settings), activations(settings), strict=True):
-        blocks += [Dense(size, initializer, biases), activation]
+    biases, norm = settings["bias_initializer"], settings["normalization"]
+    starts = {"initializer": initializer, "bias_initializer": biases}
+    blocks = noise(settings["input_dropout"], settings["input_noise"])
+    layers = [each(settings, name) for name in ("drop_connect", "activation", "dropout", "noise")]
+    for size, rate, chosen, dropout, deviation in zip(sizes(settings), *layers, strict=True):
+        own = {**starts, "bias": norm != "batch"}
+        blocks.append(DropConnect(size, rate, **own) if rate > 0 else Dense(size, **own))
+        blocks += [NORMALIZATIONS[norm]()] if norm else []
+        blocks += [activation(chosen), *noise(dropout, deviation)]
     return Network(inputs, [*blocks, Dense(outputs, initializer, biases)])
 
 
@@ -111,7 +142,7 @@ def penalties(settings: Settings) -> list[Penalty]:
     """Return the penalties with a strength above 0."""
     given: tuple[Penalty, ...] = (
         L2(float(settings["alpha"]), per_sample=True),
-        L1(float(settings["l1"]), per_sample=True),
+        L1(float(settings["l1"]), per_sample=True, proximal=bool(settings["l1_proximal"])),
     )
     return [penalty for penalty in given if penalty.strength > 0]
 
@@ -147,6 +178,24 @@ def image_shape(settings: Settings, inputs: int) -> tuple[int, ...]:
     if prod(shape) != inputs:
         raise ValueError(f"image_shape {given!r} has {prod(shape)} numbers, there are {inputs} inputs")
     return shape
+
+
+def recipe(settings: Settings, inputs: int) -> Recipe:
+    """Return what a step does beside the rule.
+
+    Raises ValueError for more than one way of clipping, and as `augmentations` does.
+    """
+    clips = [(name, settings[f"clip_{name}"]) for name in CLIPS if settings[f"clip_{name}"] is not None]
+    if len(clips) > 1:
+        raise ValueError(f"give one of clip_{', clip_'.join(CLIPS)}, not {' and '.join(f'clip_{n}' for n, _ in clips)}")
+    return Recipe(
+        clip=clips[0] if clips else None,
+        accumulate=int(settings["accumulate"]),
+        rates=settings["rates"] or {},
+        max_norm=settings["max_norm"],
+        augmentation=augmentations(settings, inputs),
+        mixup=float(settings["mixup"]),
+    )
 
 
 def optimizer(settings: Settings) -> UpdateRule | Minimizer:

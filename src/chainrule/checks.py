@@ -7,8 +7,20 @@ from typing import Any
 import numpy as np
 
 from .averaging import Averaging, MovingAverage
+from .blocks import needs_steps
 from .objective import Objective
+from .optimizers import Minimizer
 from .schedules import Schedule
+
+
+def check_minimizer(objective: Objective, minimizer: Minimizer) -> None:
+    """Raise ValueError for what only training step by step can do."""
+    for block in filter(needs_steps, objective.network.blocks):
+        raise ValueError(f"{block!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
+    if objective.proximal:
+        raise ValueError(
+            f"a proximal penalty needs an optimiser that takes steps; {type(minimizer).__name__} takes none"
+        )
 
 
 def check(objective: Objective, loop: Any, epochs: int, batch_size: int | None, order: str) -> None:

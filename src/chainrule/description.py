@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from .progress import Reason
-from .settings import Anything, Choice, Flag, Optional, Rule, Whole
+from .value_rules import Anything, Choice, Flag, Optional, Rule, Whole
 from .vocabulary import decode
 
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")

@@ -31,6 +31,7 @@ from .optimizers import Minimizer
 from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
+from .recipe import PLAIN
 from .restarts import best_of
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .starts import STARTS
@@ -105,8 +106,11 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
 
     @property
     def intercepts_(self) -> list[NDArray[Any]]:
-        """The bias vectors (fan_out,), one per layer: views of theta_."""
-        return [b for name, b in self.network_.views(self.theta_).items() if name.endswith(".b")]
+        """The bias vectors (fan_out,), one per layer: views of theta_; zeros where a layer has none."""
+        views = self.network_.views(self.theta_)
+        return [
+            views.get(f"{name[:-2]}.b", np.zeros(w.shape[1], w.dtype)) for name, w in views.items() if name[-2:] == ".W"
+        ]
 
     @property
     def n_layers_(self) -> int:
@@ -280,6 +284,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
             averaging=assembly.averaging(values, rule),
+            recipe=PLAIN if isinstance(rule, Minimizer) else assembly.recipe(values, self.network_.inputs),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *tasks.readers),
             state=state,

@@ -10,6 +10,7 @@ Source: the safetensors format, https://github.com/huggingface/safetensors.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def _plain(block: Any) -> Any:
     try:
         encode(block)
     except UnstorableError:
-        return type(block)(block.units)
+        return replace(block, initializer=None, bias_initializer="zeros")
     return block
 
 

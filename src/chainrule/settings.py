@@ -9,225 +9,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf
 from numbers import Integral, Real
 from os import PathLike
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from .activations import ACTIVATIONS, ALIASES
 from .averaging import AVERAGES
-from .blocks import Activation
+from .blocks import ACTIVATION_BLOCKS, NORMALIZATIONS, Activation
 from .checkpoint import Interval
 from .engines import ENGINES
 from .initializers import INITIALIZERS
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Minimizer, UpdateRule
+from .penalties import KINDS
 from .progress import Monitor
 from .schedules import SCHEDULES, Schedule
 from .starts import STARTS
+from .value_rules import Anything, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 
 Group = Literal["network", "loss", "optimiser", "training", "stopping", "data", "augmentation", "running"]
-
-
-class Rule(Protocol):
-    """What a setting accepts."""
-
-    @property
-    def words(self) -> str:
-        """Say what is accepted, for errors and help."""
-
-    def accepts(self, value: Any) -> bool:
-        """Return whether the value is accepted."""
-
-    def parse(self, text: str) -> Any:
-        """Return the value a text stands for; ValueError when it stands for none."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A real number between low and high; open ends are excluded."""
-
-    low: float = -inf
-    high: float = inf
-    low_open: bool = False
-    high_open: bool = False
-
-    @property
-    def words(self) -> str:
-        """The interval in words."""
-        low = f"above {self.low:g}" if self.low_open else f"at least {self.low:g}"
-        high = f"below {self.high:g}" if self.high_open else f"at most {self.high:g}"
-        return "a number " + " and ".join([low] + [high] * (self.high < inf))
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value is a number in the interval."""
-        if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or isnan(value):
-            return False
-        number = float(value)
-        above = number > self.low if self.low_open else number >= self.low
-        below = number < self.high if self.high_open else number <= self.high
-        return above and below
-
-    def parse(self, text: str) -> float:
-        """The number."""
-        return float(text)
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A whole number from `low` to `high`; `also` lists other accepted words or numbers."""
-
-    low: int = 1
-    also: tuple[Any, ...] = ()
-    high: float = inf
-
-    @property
-    def words(self) -> str:
-        """The ends in words."""
-        high = f" and at most {self.high}" if self.high < inf else ""
-        return f"a whole number of at least {self.low}{high}" + "".join(f", or {a!r}" for a in self.also)
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value is a whole number from low to high, or one of the others."""
-        whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-        if whole and self.low <= int(value) <= self.high:
-            return True
-        return any(value is a or (isinstance(value, type(a)) and value == a) for a in self.also)
-
-    def parse(self, text: str) -> Any:
-        """The whole number, or the other value of that text."""
-        return next((a for a in self.also if str(a) == text), None) or int(text)
-
-
-def _called(kind: Any) -> str:
-    """Return what a type is called in errors and help."""
-    article = "an" if kind.__name__[0] in "AEIOU" else "a"
-    return OBJECTS.get(kind, f"{article} {kind.__name__} object")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some names, or an object of `kinds`."""
-
-    names: tuple[str, ...]
-    kinds: tuple[type, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """The names."""
-        return ", or ".join(["one of " + ", ".join(self.names), *map(_called, self.kinds)])
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value is one of the names, or such an object."""
-        if isinstance(value, str):
-            return value in self.names
-        return isinstance(value, self.kinds) and not isinstance(value, type)
-
-    def parse(self, text: str) -> str:
-        """The name."""
-        return text
-
-
-@dataclass(frozen=True)
-class Flag:
-    """True or False; `also` lists other accepted words."""
-
-    also: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """True, False and the other words."""
-        return "True or False" + "".join(f", or {a!r}" for a in self.also)
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value is a boolean, or one of the other words."""
-        return isinstance(value, bool | np.bool_) or (isinstance(value, str) and value in self.also)
-
-    def parse(self, text: str) -> bool | str:
-        """True for "true", False for "false", or the other word."""
-        known: dict[str, bool | str] = {"true": True, "false": False, **{word: word for word in self.also}}
-        if text.lower() not in known:
-            raise ValueError(f"{text!r} is not {self.words}")
-        return known[text.lower()]
-
-
-@dataclass(frozen=True)
-class Several:
-    """One value of a rule, or a sequence of them (a comma-separated list as text)."""
-
-    rule: Rule
-    empty: bool = False
-
-    @property
-    def words(self) -> str:
-        """The single value, or a list."""
-        return f"{self.rule.words}; or a sequence of such, one per hidden layer"
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value, or each of its items, is accepted."""
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            return self.rule.accepts(value)
-        items = list(value)
-        return (self.empty or bool(items)) and all(map(self.rule.accepts, items))
-
-    def parse(self, text: str) -> Any:
-        """The value, or a tuple of the comma-separated values."""
-        items = tuple(self.rule.parse(part.strip()) for part in text.split(",") if part.strip() not in ("", "none"))
-        return items[0] if len(items) == 1 else items
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The shape of an image: rows, columns and, where there are several, channels."""
-
-    words = "two or three whole numbers of at least 1, such as 28,28"
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value is a sequence of two or three such numbers."""
-        return hasattr(value, "__iter__") and len(value) in (2, 3) and Several(Whole()).accepts(value)
-
-    def parse(self, text: str) -> tuple[int, ...]:
-        """The comma-separated numbers."""
-        return tuple(int(part) for part in text.split(","))
-
-
-@dataclass(frozen=True)
-class Optional:
-    """None, or what the rule accepts."""
-
-    rule: Rule
-
-    @property
-    def words(self) -> str:
-        """The rule's words, or None."""
-        return f"{self.rule.words}, or None"
-
-    def accepts(self, value: Any) -> bool:
-        """Whether value is None or accepted."""
-        return value is None or self.rule.accepts(value)
-
-    def parse(self, text: str) -> Any:
-        """None for "none", else the rule's value."""
-        return None if text.lower() == "none" else self.rule.parse(text)
-
-
-@dataclass(frozen=True)
-class Anything:
-    """Values that the estimator checks itself, because they depend on the data or on scikit-learn."""
-
-    words: str
-    test: Callable[[Any], bool] = lambda value: True
-
-    def accepts(self, value: Any) -> bool:
-        """Whether the test holds."""
-        return self.test(value)
-
-    def parse(self, text: str) -> Any:
-        """The text itself; None for "none"."""
-        return None if text.lower() == "none" else text
 
 
 @dataclass(frozen=True)
@@ -241,10 +45,7 @@ class Setting:
     stored: bool = True
 
 
-OBJECTS: Mapping[Any, str] = {int: "a whole number", float: "a number", Callable: "a function"}
-"""Kinds of objects that have a better name than their type's."""
-
-_names = tuple(sorted({*ACTIVATIONS, *ALIASES}))
+_names = tuple(sorted({*ACTIVATIONS, *ALIASES, *ACTIVATION_BLOCKS}))
 _initializers = Choice(("auto", *INITIALIZERS), (int, float, Callable))  # type: ignore[arg-type]  # isinstance takes it
 _fraction = Number(0, 1, high_open=True)
 _seed = Optional(Whole(0, high=2**64 - 1))
@@ -255,6 +56,11 @@ _class_weight = Anything(
 )
 _scorer = Anything("a scikit-learn scorer, its name or None", lambda v: v is None or isinstance(v, str) or callable(v))
 _strength = Number(0, high_open=True)
+_positive = Number(0, low_open=True, high_open=True)
+_rates = Anything(
+    "a dict such as {'bias': 2.0}, or None",
+    lambda v: v is None or (isinstance(v, Mapping) and {*v} <= {*KINDS} and all(map(_positive.accepts, v.values()))),
+)
 _augmentations = Anything(
     "a sequence of augmentations, or None",
     lambda v: (
@@ -275,7 +81,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             "network", Several(Whole(), empty=True), "units in each hidden layer; none for a linear model"
         ),
         "activation": Setting(
-            "network", Several(Choice(_names, (Activation,))), "activation, for all hidden layers or one each"
+            "network",
+            Several(Choice(_names, (Activation, *ACTIVATION_BLOCKS.values()))),
+            "activation, for all hidden layers or one each",
         ),
         "initializer": Setting("network", _initializers, "starting weights; auto suits the activation"),
         "bias_initializer": Setting("network", Choice(_initializers.names[1:], _initializers.kinds), "starting biases"),
@@ -284,12 +92,24 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             Choice(tuple(STARTS)),
             "unit_variance scales the starting weights to the data",
         ),
+        "normalization": Setting(
+            "network", Optional(Choice(tuple(NORMALIZATIONS))), "what stands before the activations of hidden layers"
+        ),
+        "dropout": Setting("network", Several(_fraction), "share of each hidden layer's outputs left out in a step"),
+        "input_dropout": Setting("network", _fraction, "share of the inputs left out in a step, the rest enlarged"),
+        "noise": Setting("network", Several(_strength), "deviation of normal noise on each hidden layer's outputs"),
+        "input_noise": Setting("network", _strength, "deviation of normal noise on the inputs"),
+        "drop_connect": Setting(
+            "network", Several(_fraction), "share of each hidden layer's weights left out in a step"
+        ),
         "loss": Setting("loss", Choice(("log_loss", *LOSSES), (Loss,)), "what is minimised"),
         "delta": Setting("loss", Number(0, low_open=True), "where the Huber loss turns from squared to absolute"),
         "quantile": Setting("loss", Number(0, 1, True, True), "the quantile of the quantile loss"),
         "label_smoothing": Setting("loss", _fraction, "share of the target that goes to all classes alike"),
         "alpha": Setting("loss", Number(0), "L2 penalty on the weights, divided by the rows of the batch"),
         "l1": Setting("loss", Number(0), "L1 penalty on the weights, divided by the rows of the batch"),
+        "l1_proximal": Setting("loss", Flag(), "take l1 as a proximal step, which makes weights exactly 0"),
+        "max_norm": Setting("loss", Optional(_positive), "longest the incoming weights of a unit may be"),
         "solver": Setting("optimiser", Choice(tuple(OPTIMIZERS), (UpdateRule, Minimizer)), "update rule or minimiser"),
         "learning_rate_init": Setting(
             "optimiser",
@@ -307,8 +127,13 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "beta_2": Setting("optimiser", _fraction, "decay of the second moment of the Adam family"),
         "epsilon": Setting("optimiser", Number(0, low_open=True), "ε of the Adam family"),
         "weight_decay": Setting("optimiser", Number(0), "decoupled decay of the weights of AdamW and Lion"),
+        "rates": Setting("optimiser", _rates, f"factors of the learning rate by kind: {', '.join(KINDS)}"),
+        "clip_value": Setting("optimiser", Optional(_positive), "largest entry of the gradient"),
+        "clip_norm": Setting("optimiser", Optional(_positive), "largest norm of the gradient"),
+        "clip_unit": Setting("optimiser", Optional(_positive), "largest norm of the gradient of a unit's weights"),
         "max_fun": Setting("optimiser", Whole(), "largest number of evaluations of lbfgs"),
         "batch_size": Setting("training", Whole(1, ("auto",)), "rows to a step; auto is min(200, rows)"),
+        "accumulate": Setting("training", Whole(), "batches whose gradients make one step"),
         "max_iter": Setting("training", Whole(), "largest number of epochs (iterations of lbfgs)"),
         "shuffle": Setting("training", Flag(("once",)), "new batches each epoch"),
         "n_restarts": Setting("training", Whole(), "independent starts, of which the best is kept"),

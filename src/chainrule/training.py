@@ -144,6 +144,7 @@ def training(
     elif averaging is not None:
         raise ValueError(f"averaging is for optimisers that take steps, not for {optimizer!r}")
     else:
+        checks.check_minimizer(objective, optimizer)
         passes = _iterations(optimizer, loop, epochs)
     callbacks = tuple(callbacks)
     history = loop.history

@@ -16,7 +16,18 @@ import numpy as np
 
 from . import initializers, schedules
 from .augmentation import AUGMENTATIONS
-from .blocks import Activation, Dense
+from .blocks import (
+    Activation,
+    BatchNorm,
+    Dense,
+    DropConnect,
+    Dropout,
+    GaussianNoise,
+    LayerNorm,
+    NoisyReLU,
+    PReLU,
+    RReLU,
+)
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES
@@ -28,8 +39,21 @@ class UnstorableError(TypeError):
 
 KINDS: Mapping[str, type] = MappingProxyType(
     {
-        "Dense": Dense,
-        "Activation": Activation,
+        **{
+            kind.__name__: kind
+            for kind in (
+                Activation,
+                BatchNorm,
+                Dense,
+                DropConnect,
+                Dropout,
+                GaussianNoise,
+                LayerNorm,
+                NoisyReLU,
+                PReLU,
+                RReLU,
+            )
+        },
         **{f"augmentation.{kind.__name__}": kind for kind in AUGMENTATIONS.values()},
         **{f"losses.{kind.__name__}": kind for kind in LOSSES.values()},
         **{f"optimizers.{kind.__name__}": kind for kind in OPTIMIZERS.values()},

@@ -1,12 +1,27 @@
 """Blocks: functions y = f(x, θ) that know their own derivatives; `base` states their contract."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from .activation import Activation, NoisyReLU, PReLU, RReLU
-from .base import PREDICTING, Block, Cache, Context, Elementwise, ParameterSpec, Params, Plain
+from .base import PREDICTING, Block, Cache, Context, Elementwise, ParameterSpec, Params, Plain, needs_steps
 from .dense import Dense, DropConnect
 from .noise import Dropout, GaussianNoise, threshold
 from .normalization import BatchNorm, LayerNorm
 
+ACTIVATION_BLOCKS: Mapping[str, type[PReLU] | type[RReLU] | type[NoisyReLU]] = MappingProxyType(
+    {"prelu": PReLU, "rrelu": RReLU, "noisy_relu": NoisyReLU}
+)
+"""Activations that learn or draw, by the names that estimators accept beside those of the table."""
+
+NORMALIZATIONS: Mapping[str, type[BatchNorm] | type[LayerNorm]] = MappingProxyType(
+    {"batch": BatchNorm, "layer": LayerNorm}
+)
+"""The names that estimators accept."""
+
 __all__ = [
+    "ACTIVATION_BLOCKS",
+    "NORMALIZATIONS",
     "PREDICTING",
     "Activation",
     "BatchNorm",
@@ -25,5 +40,6 @@ __all__ = [
     "Params",
     "Plain",
     "RReLU",
+    "needs_steps",
     "threshold",
 ]

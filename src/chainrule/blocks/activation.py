@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from .. import limits
 from ..activations import ACTIVATIONS, ActivationFunction, resolve, sigmoid
@@ -175,6 +175,7 @@ class RReLU(Elementwise):
     array([[-0.2,  2. ]])
     """
 
+    steps_only: ClassVar[bool] = True
     lower: float = 1 / 8
     upper: float = 1 / 3
 
@@ -221,6 +222,8 @@ class NoisyReLU(Elementwise):
     >>> NoisyReLU().forward({}, np.array([[-1.0, 2.0]]))[0]
     array([[0., 2.]])
     """
+
+    steps_only: ClassVar[bool] = True
 
     @property
     def suits(self) -> str:

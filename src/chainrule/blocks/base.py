@@ -105,6 +105,11 @@ class Block(Protocol):
         """Return what the parameters that are measured become after this pass, by name."""
 
 
+def needs_steps(block: Block) -> bool:
+    """Return whether a block draws or measures in every step: a minimiser of all rows at once cannot train it."""
+    return bool(getattr(block, "steps_only", False))
+
+
 class Plain:
     """A block that keeps the number of columns and has no parameters: what such blocks share."""
 

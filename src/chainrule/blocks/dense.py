@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -124,6 +124,7 @@ class DropConnect:
     array([[6.]])
     """
 
+    steps_only: ClassVar[bool] = True
     units: int
     rate: float = 0.5
     initializer: str | float | Initializer | None = None

@@ -8,7 +8,7 @@ Source: lecture notes; Srivastava et al. 2014; Bishop 1995 (noise as regularisat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from .. import limits
 from ..arrays import Array, namespace
@@ -50,6 +50,7 @@ class Dropout(Elementwise):
     array([[2., 2., 0., 0., 0., 2.]])
     """
 
+    steps_only: ClassVar[bool] = True
     rate: float = 0.5
 
     def __post_init__(self) -> None:
@@ -75,6 +76,7 @@ class GaussianNoise(Elementwise):
     array([[1., 2.]])
     """
 
+    steps_only: ClassVar[bool] = True
     deviation: float = 0.1
 
     def __post_init__(self) -> None:

@@ -141,6 +141,7 @@ class BatchNorm(_Normalization):
     (array([-1.,  1.]), {'mean': array([0.2]), 'variance': array([1.1])})
     """
 
+    steps_only: ClassVar[bool] = True
     momentum: float = 0.1
     epsilon: float = 1e-5
     axis = 0

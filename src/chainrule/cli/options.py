@@ -20,7 +20,10 @@ import click
 from ..assembly import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
-from ..settings import SETTINGS, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
+from ..penalties import KINDS
+from ..recipe import CLIPS
+from ..settings import SETTINGS
+from ..value_rules import Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -115,6 +118,9 @@ class _Given(tuple[Any, ...]):
         return value is not None
 
 
+STEP_BY_STEP = ("rates", *(f"clip_{name}" for name in CLIPS), "accumulate", "max_norm")
+"""Settings of a training step."""
+
 ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
@@ -133,7 +139,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
             ("learning_rate_init", "batch_size", "shuffle", "augment_noise", "augment_mask", "image_shape", "mixup"),
             ("solver", STEPPING),
         ),
-        **dict.fromkeys(FIELD_OF_DEFORMATION, ("solver", STEPPING)),
+        **dict.fromkeys((*FIELD_OF_DEFORMATION, *STEP_BY_STEP), ("solver", STEPPING)),
         **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
         "averaging": ("solver", STEPPING),
@@ -147,7 +153,10 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
 )
 """Settings without an effect unless another one has one of these values."""
 
-NEEDS_ONE_OF: Mapping[str, tuple[str, ...]] = {"image_shape": tuple(FIELD_OF_DEFORMATION)}
+NEEDS_ONE_OF: Mapping[str, tuple[str, ...]] = {
+    "image_shape": tuple(FIELD_OF_DEFORMATION),
+    "l1_proximal": ("l1",),
+}
 """Settings without an effect unless one of some others is given."""
 
 
@@ -218,6 +227,17 @@ class SettingType(ParamType):
         return isinstance(self.rule, Choice) and float in self.rule.kinds
 
 
+def pairs(text: str) -> dict[str, float]:
+    """Return the numbers of NAME:NUMBER,NAME:NUMBER; ValueError where that is no such text."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, number = part.rpartition(":")
+        if not name.strip():
+            raise ValueError(f"{part!r} has no name")
+        found[name.strip()] = float(number)
+    return found
+
+
 class ClassWeight(ParamType):
     """ "balanced", or LABEL:WEIGHT,LABEL:WEIGHT; the labels stay text until the classes are known."""
 
@@ -227,18 +247,37 @@ class ClassWeight(ParamType):
         """Return "balanced", None or a mapping from label to weight."""
         if value in ("balanced", "none"):
             return None if value == "none" else value
-        weights: dict[str, float] = {}
-        for part in value.split(","):
-            label, _, weight = part.rpartition(":")
-            try:
-                weights[label.strip()] = float(weight)
-            except ValueError:
-                weights[label.strip()] = -1.0
-        if "" in weights or not all(0 <= weight < inf for weight in weights.values()):
+        try:
+            weights = pairs(value)
+        except ValueError:
+            weights = {"": -1.0}
+        if not all(0 <= weight < inf for weight in weights.values()):
             raise click.UsageError(
                 f"--class-weight must be balanced, none, or LABEL:WEIGHT,LABEL:WEIGHT; got {value!r}", ctx
             )
         return weights
+
+
+class Rates(ParamType):
+    """KIND:FACTOR,KIND:FACTOR with the kinds of parameters."""
+
+    name = "rates"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return None or a mapping from kind to factor."""
+        if value == "none":
+            return None
+        try:
+            factors = pairs(value)
+        except ValueError:
+            factors = {"": 0.0}
+        if not SETTINGS["rates"].rule.accepts(factors):
+            raise click.UsageError(
+                f"--rates must be KIND:FACTOR,KIND:FACTOR with positive factors of {', '.join(KINDS)}, or none;"
+                f" got {value!r}",
+                ctx,
+            )
+        return factors
 
 
 class Scoring(ParamType):
@@ -262,6 +301,7 @@ SHAPES = {"checkpoint": "FILE", "checkpoint_every": "'N UNITS'"}
 
 SPECIAL: Mapping[str, tuple[type[ParamType], str]] = {
     "class_weight": (ClassWeight, "balanced|LABEL:W,..."),
+    "rates": (Rates, "KIND:FACTOR,..."),
     "scoring": (Scoring, "NAME"),
 }
 

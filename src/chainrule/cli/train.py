@@ -14,6 +14,7 @@ import click
 import numpy as np
 
 from .. import assembly, checkpoint
+from ..blocks import Activation, Block
 from ..engines import report as engine_report
 from ..loggers import logger_for
 from ..model_file import save
@@ -134,6 +135,10 @@ def _tell_file(out: str | None, data: Data) -> None:
     show.line(f"saved: {out}; to predict with it: chainrule predict {out} {new} --out predictions.csv")
 
 
+def _block_name(block: Block) -> str:
+    return block.name if isinstance(block, Activation) else type(block).__name__
+
+
 class Training:
     """One training: the settled settings, the estimator, and what is to be said about them."""
 
@@ -170,7 +175,8 @@ class Training:
         if data.test is not None:
             show.line(f"test: {show.plural(len(data.test), 'row')}, {data.tested_on}")
         sizes = (self.network.inputs, *assembly.sizes(self.settings), self.network.outputs)
-        words = ["-".join(map(str, sizes)), *dict.fromkeys(a.name for a in assembly.activations(self.settings))]
+        words = ["-".join(map(str, sizes)), *dict.fromkeys(map(_block_name, self.network.blocks))]
+        words.remove("Dense")
         show.line(f"network: {', '.join(words)}, {show.plural(self.network.size, 'parameter')}")
         if self.settings["checkpoint"] is not None:
             show.line(f"checkpoint: {self._kept()}")
