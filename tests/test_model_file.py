@@ -19,6 +19,7 @@ from sklearn.exceptions import NotFittedError
 
 import chainrule as cr
 from chainrule import initializers, schedules
+from chainrule.blocks import DropConnect
 from chainrule.signed_file import UNSIGNED
 from chainrule.vocabulary import KINDS, UnstorableError, decode, encode
 
@@ -319,7 +320,8 @@ def test_saving_needs_a_fitted_model(tmp_path) -> None:
 
 
 def test_every_kind_is_written_and_read_back() -> None:
-    made = {"Dense": cr.Dense(3), "Activation": cr.Activation("elu", alpha=0.5)}
+    made = {"Dense": cr.Dense(3, bias=False), "Activation": cr.Activation("elu", alpha=0.5)}
+    made["DropConnect"] = DropConnect(2, 0.3)
     made["augmentation.Deformation"] = cr.augmentation.Deformation((4, 5), shift=1.0)
     for name, kind in KINDS.items():
         value = made.get(name) or kind()

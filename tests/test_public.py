@@ -65,6 +65,7 @@ ROOMS: dict[str, Room] = {
     ),
     "estimators": Room(
         steps=(
+            "value_rules",
             "assembly settings inputs restarts scikit_callbacks",
             "targets description predictor",
             "fitting",

@@ -17,6 +17,7 @@ from sklearn.metrics import get_scorer
 from chainrule import Activation, MLPClassifier, MLPRegressor, losses, optimizers, schedules
 from chainrule.activations import ACTIVATIONS
 from chainrule.augmentation import Deformation, Mask, Noise
+from chainrule.blocks import ACTIVATION_BLOCKS, PReLU
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.schedules import SCHEDULES
@@ -37,12 +38,25 @@ CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         (0, -1, (3, 0), 2.5, (3, 2.5), "3", None, True, [[3]]),
     ),
     "activation": (
-        (*ACTIVATIONS, "logistic", Activation("elu", alpha=0.5), ("relu", Activation("tanh"))),
+        (*ACTIVATIONS, *ACTIVATION_BLOCKS, "logistic", Activation("elu", alpha=0.5), ("relu", PReLU(shared=True))),
         ("Relu", ("relu", "no"), (), None, 3, Activation),
     ),
     "initializer": (("auto", "he_normal", 0, 0.1, np.zeros), ("he", None, [0.1], float)),
     "bias_initializer": (("zeros", 0, 0.1, np.zeros), ("auto", None, [0.1], float)),
     "start": (("random", "unit_variance"), ("zeros", None, True)),
+    "normalization": ((None, "batch", "layer"), ("group", True, "Batch")),
+    "dropout": ((0, 0.5, (0.2, 0.5), [0.1], np.array([0.1])), (1, -0.1, nan, (), (0.5, 1), "0.5", None, True)),
+    "input_dropout": FRACTION,
+    "noise": ((0, 0.5, (0.2, 3)), (-0.1, nan, inf, (), "0.5", None, True)),
+    "input_noise": NOT_NEGATIVE,
+    "drop_connect": ((0, 0.5, (0.2, 0.5)), (1, -0.1, nan, (), None, True)),
+    "l1_proximal": SWITCH,
+    "max_norm": ((None, 0.1, 3), (0, -1, nan, inf, "1", True)),
+    "rates": ((None, {}, {"bias": 2.0}, {"weight": 1, "slope": 0.5}), ({"bias": 0}, {"biases": 1.0}, 2.0, "bias:2")),
+    "clip_value": ((None, 0.1, 3), (0, -1, nan, inf, "1", True)),
+    "clip_norm": ((None, 0.1, 3), (0, -1, nan, inf, "1", True)),
+    "clip_unit": ((None, 0.1, 3), (0, -1, nan, inf, "1", True)),
+    "accumulate": COUNT,
     "loss": (("log_loss", *LOSSES, losses.Huber(2.0)), ("mse", None, losses.Huber)),
     "delta": POSITIVE,
     "quantile": ((0.01, 0.5), (0, 1, nan, "0.5", None)),

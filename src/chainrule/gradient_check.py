@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import Slot
+from .network import Network, Slot
 from .objective import Objective
 from .randomness import Stream
 
@@ -57,6 +57,8 @@ def check_gradients(
 ) -> list[ArrayCheck]:
     """Compare gradient and Hessian products of an objective at θ with central differences; one row per array.
 
+    What a batch normalisation measures is no parameter to learn, and is left alone.
+
     Of each parameter array, `entries` entries (all, where it has no more) are moved one by one, and all of them
     together along `directions` random directions; the Hessian is multiplied with as many directions of the whole θ.
 
@@ -78,7 +80,7 @@ def check_gradients(
     return [
         ArrayCheck(_name(slot), _size(slot), min(entries, _size(slot)), *errors)
         for slot, *errors in (
-            (slot, gradient_errors[_name(slot)], hessian_errors[_name(slot)]) for slot in objective.network.slots
+            (slot, gradient_errors[_name(slot)], hessian_errors[_name(slot)]) for slot in _learnt(objective.network)
         )
     ]
 
@@ -91,6 +93,10 @@ def _in_double(objective: Objective) -> Objective:
         if values is not None and values.dtype.kind == "f":
             setattr(double, name, values.astype(np.float64))
     return double
+
+
+def _learnt(network: Network) -> list[Slot]:
+    return [slot for slot in network.slots if slot.spec.kind != "statistic"]
 
 
 def _name(slot: Slot) -> str:
@@ -107,7 +113,7 @@ def _gradient_errors(
     """Yield the worst error of gradientᵀ d for the directions d within each array."""
     value, gradient = objective.value_and_gradient(theta)
     floor = _floor(gradient, FLOOR * float(value))
-    for slot in objective.network.slots:
+    for slot in _learnt(objective.network):
         errors = [0.0]
         for d in _directions(slot, theta.size, entries, directions, draw):
             errors.append(_least_error(_along(objective.value, theta, d), float(gradient @ d), floor))
@@ -128,15 +134,15 @@ def _directions(slot: Slot, P: int, entries: int, directions: int, draw: Stream)
 
 def _hessian_errors(objective: Objective, theta: Vector, directions: int, draw: Stream) -> dict[str, float]:
     """Return the worst error of H v within each array, over some random directions v of the whole θ."""
-    worst = {_name(slot): 0.0 for slot in objective.network.slots}
+    worst = {_name(slot): 0.0 for slot in _learnt(objective.network)}
     for _ in range(directions):
-        v = draw.normal(theta.size)
+        v = draw.normal(theta.size) * ~objective.network.mask("statistic")
         v /= np.linalg.norm(v)
         product = objective.hessian_product(theta, v)
         floor = _floor(product, FLOOR * float(np.abs(objective.gradient(theta)).max()))
         gradients = _along(objective.gradient, theta, v)
         estimates = [_slope(gradients, h) for h in STEPS]
-        for slot in objective.network.slots:
+        for slot in _learnt(objective.network):
             part = slice(slot.start, slot.stop)
             errors = [_error(estimate[part], product[part], floor) for estimate in estimates]
             worst[_name(slot)] = float(np.max([worst[_name(slot)], np.min(errors)]))

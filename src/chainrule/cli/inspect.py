@@ -150,7 +150,7 @@ def check_gradients(ctx: click.Context, /, model: str | None, layers: str | None
     if model is not None:
         fitted = load_model(model)
         network, loss = fitted.network_, fitted.loss_function_
-        theta = _near(fitted.theta_, rest["seed"])
+        theta = _near(fitted.theta_, rest["seed"], network.mask("statistic"))
         penalties = assembly.penalties(fitted.get_params(deep=False))
     else:
         network, loss = _fresh(ctx, str(layers), rest["activation"], rest["loss"])
@@ -173,17 +173,17 @@ def _fresh(ctx: click.Context, layers: str, activation: Any, loss: str | None) -
     sizes = [int(part) if part.strip().isdecimal() else 0 for part in layers.split("-")]
     if len(sizes) < 2 or min(sizes) < 1:
         raise click.UsageError(f"--layers must be at least two whole numbers such as 4-8-3, got {layers!r}", ctx)
-    settings = {"hidden_layer_sizes": sizes[1:-1], "initializer": "auto", "bias_initializer": "normal"}
-    network = assembly.network({**settings, "activation": activation}, sizes[0], sizes[-1])
+    chosen_here = {"hidden_layer_sizes": sizes[1:-1], "activation": activation, "bias_initializer": "normal"}
+    network = assembly.network({**SIGNATURES["classification"], **chosen_here}, sizes[0], sizes[-1])
     chosen = LOSSES[loss or ("cross_entropy" if sizes[-1] > 1 else "squared_error")]()
     if chosen.targets == "classes" and sizes[-1] < 2:
         raise click.UsageError(f"--loss {loss} needs at least 2 outputs, --layers {layers} has 1", ctx)
     return network, chosen
 
 
-def _near(theta: NDArray[np.floating], seed: int) -> NDArray[np.float64]:
-    """Return θ, each entry moved by about 0.01."""
-    return theta.astype(np.float64) + 0.01 * Stream(seed, "noise", step=3).normal(theta.size)
+def _near(theta: NDArray[np.floating], seed: int, still: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return θ, each entry moved by about 0.01, but those that stand still."""
+    return theta.astype(np.float64) + 0.01 * Stream(seed, "noise", step=3).normal(theta.size) * ~still
 
 
 def _on_random_data(network: Network, loss: Loss, penalties: list[Penalty], rows: int, seed: int) -> Objective:
