@@ -1,0 +1,149 @@
+"""Dropout, noise, normalisation, live activations and the recipe of a step, through the estimators and model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
+
+import chainrule as cr
+from chainrule import MLPClassifier, MLPRegressor, assembly
+from chainrule.augmentation import Deformation, Mask, Noise
+from chainrule.blocks import ACTIVATION_BLOCKS, BatchNorm, DropConnect, Dropout, GaussianNoise, LayerNorm, PReLU, RReLU
+from chainrule.engines import native
+
+IRIS = load_iris(return_X_y=True)
+CANCER = scale(load_breast_cancer().data), load_breast_cancer().target
+SHORT: dict[str, Any] = {"max_iter": 3, "tol": 0.0, "random_state": 0}
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "dropout": {"dropout": 0.3, "input_dropout": 0.1},
+    "dropout by layer": {"hidden_layer_sizes": (9, 8), "dropout": (0.2, 0.5)},
+    "noise": {"noise": 0.3, "input_noise": 0.1},
+    "drop_connect": {"drop_connect": 0.4},
+    "batch norm": {"normalization": "batch"},
+    "layer norm": {"normalization": "layer", "dropout": 0.2},
+    **{name: {"activation": name} for name in ACTIVATION_BLOCKS},
+    "objects": {"hidden_layer_sizes": (9, 8), "activation": [PReLU(0.1, shared=True), RReLU(0.1, 0.2)]},
+    "proximal": {"l1": 0.5, "l1_proximal": True},
+    "max_norm": {"max_norm": 0.5},
+    "rates": {"rates": {"bias": 2.0}},
+    **{f"clip_{name}": {f"clip_{name}": 0.1} for name in ("value", "norm", "unit")},
+    "accumulate": {"batch_size": 10, "accumulate": 3},
+    "augmentation": {"augment_noise": 0.1, "augment_mask": 0.1, "mixup": 0.2},
+    "images": {"augment_shift": 1.0, "image_shape": (2, 2), "augmentation": [Noise(0.1)]},
+    "averaging": {"averaging": "ema", "normalization": "batch"},
+}
+
+every_setting = pytest.mark.parametrize("given", SETTINGS.values(), ids=list(SETTINGS))
+
+
+def fitted(kind: Any = MLPClassifier, **given: Any) -> Any:
+    """Return a model of three epochs, which warns that they are few, and of nothing else."""
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        return kind(**{**SHORT, **given}).fit(*IRIS)
+
+
+@every_setting
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_every_setting_trains_and_is_kept_in_a_file(kind: Any, given: dict[str, Any], tmp_path: Path) -> None:
+    model = fitted(kind, **given)
+    again = fitted(kind, **given)
+    np.testing.assert_array_equal(model.theta_, again.theta_)
+    assert not np.array_equal(model.theta_, fitted(kind).theta_)
+    model.save(tmp_path / "model.safetensors")
+    loaded = cr.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict(IRIS[0]), model.predict(IRIS[0]))
+    assert repr(loaded.network_.blocks) == repr(model.network_.blocks)
+    assert len(model.coefs_) == len(model.intercepts_) == model.n_layers_ - 1
+    assert [b.shape for b in model.intercepts_] == [w.shape[1:] for w in model.coefs_]
+    clone(model)
+
+
+@every_setting
+def test_both_engines_agree(given: dict[str, Any]) -> None:
+    if native.MISSING:
+        pytest.skip(native.MISSING)
+    a, b = (fitted(engine=engine, **given) for engine in ("native", "reference"))
+    np.testing.assert_allclose(a.theta_, b.theta_, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(a.predict_proba(IRIS[0]), b.predict_proba(IRIS[0]), rtol=1e-7, atol=1e-9)
+
+
+def test_predictions_draw_nothing() -> None:
+    model = fitted(dropout=0.5, input_noise=0.3, activation="rrelu", drop_connect=0.3)
+    first = model.predict_proba(IRIS[0])
+    np.testing.assert_array_equal(first, model.predict_proba(IRIS[0]))
+    np.testing.assert_allclose(model.compile()(IRIS[0][:1]), first[:1], rtol=1e-12)
+
+
+def test_the_network_is_in_the_order_of_the_notes() -> None:
+    model = MLPClassifier(
+        (9, 8),
+        activation=("prelu", "tanh"),
+        normalization="batch",
+        dropout=(0.2, 0.0),
+        noise=0.1,
+        drop_connect=(0, 0.5),
+    )
+    given = {**model.get_params(), "input_dropout": 0.1, "input_noise": 0.2}
+    blocks = assembly.network(given, 4, 3).blocks
+    kinds = [type(block).__name__ for block in blocks]
+    assert kinds == [
+        *("Dropout", "GaussianNoise"),
+        *("Dense", "BatchNorm", "PReLU", "Dropout", "GaussianNoise"),
+        *("DropConnect", "BatchNorm", "Activation", "GaussianNoise"),
+        "Dense",
+    ]
+    assert (blocks[0], blocks[1]) == (Dropout(0.1), GaussianNoise(0.2))
+    assert [block.bias for block in blocks if isinstance(block, cr.Dense | DropConnect)] == [False, False, True]
+    assert LayerNorm() in assembly.network({**given, "normalization": "layer"}, 4, 3).blocks
+    assert BatchNorm() in blocks
+
+
+def test_augmentations_are_those_of_the_settings() -> None:
+    given = MLPClassifier(augment_noise=0.1, augment_mask=0.2, augment_rotate=5, augmentation=[Noise(0.3)]).get_params()
+    recipe = assembly.recipe(given, 9)
+    assert recipe.augmentation == (Deformation((3, 3), rotate=5), Mask(0.2), Noise(0.1), Noise(0.3))
+
+
+def test_one_way_of_clipping_at_a_time() -> None:
+    with pytest.raises(ValueError, match="give one of clip_value, clip_norm, clip_unit, not clip_value and clip_norm"):
+        MLPClassifier(clip_value=1, clip_norm=1).fit(*IRIS)
+
+
+@pytest.mark.parametrize("name", ["dropout", "noise", "drop_connect"])
+def test_a_value_for_each_hidden_layer(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} names 2 layers, hidden_layer_sizes 1"):
+        MLPClassifier((5,), **{name: (0.1, 0.2)}).fit(*IRIS)
+
+
+@pytest.mark.parametrize("given", [{"dropout": 0.5}, {"normalization": "batch"}, {"l1": 1.0, "l1_proximal": True}])
+def test_lbfgs_refuses_what_needs_steps(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="needs an optimiser that takes steps; LBFGS takes none"):
+        MLPClassifier(solver="lbfgs", **given).fit(*IRIS)
+
+
+def test_validation_sees_no_noise() -> None:
+    """An early-stopping score comes from the network as it predicts: with the same weights it is always the same."""
+    given = {"dropout": 0.5, "augment_noise": 1.0, "early_stopping": True, "validation_fraction": 0.3}
+    model = MLPClassifier((20,), max_iter=30, n_iter_no_change=np.inf, random_state=0, **given)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(*CANCER)
+    assert model.best_validation_score_ > 0.9
+    assert model.score(*CANCER) > 0.9
+
+
+@pytest.mark.parametrize("given", [{"dropout": 0.3}, {"normalization": "batch"}, {"mixup": 0.2, "averaging": "ema"}])
+def test_refined_models_predict_well(given: dict[str, Any]) -> None:
+    X, y = CANCER
+    settings = {"hidden_layer_sizes": (30,), "random_state": 0, "learning_rate_init": 0.01, "max_iter": 60}
+    settings["n_iter_no_change"] = np.inf
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        model = MLPClassifier(**settings, **given).fit(X[::2], y[::2])
+    assert model.score(X[1::2], y[1::2]) > 0.94
