@@ -145,5 +145,6 @@ def test_refined_models_predict_well(given: dict[str, Any]) -> None:
     settings = {"hidden_layer_sizes": (30,), "random_state": 0, "learning_rate_init": 0.01, "max_iter": 60}
     settings["n_iter_no_change"] = np.inf
     with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
-        model = MLPClassifier(**settings, **given).fit(X[::2], y[::2])
-    assert model.score(X[1::2], y[1::2]) > 0.94
+        models = [MLPClassifier(**settings, **extra).fit(X[::2], y[::2]) for extra in ({}, given)]
+    plain, refined = (model.score(X[1::2], y[1::2]) for model in models)
+    assert refined > plain - 0.02
