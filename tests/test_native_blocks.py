@@ -146,6 +146,19 @@ def test_fused_sets_give_the_same_bits(chain: list[Block], dtype: str, monkeypat
         np.testing.assert_array_equal(a, b)
 
 
+@every_chain
+def test_predictions_and_values_stay_the_same(chain: list[Block]) -> None:
+    """Whatever was computed before, with these weights or others."""
+    objective, theta = problem(chain, "float64", 101)
+    engine = NativeEngine(objective, None, 7, 1)
+    other = np.abs(theta) + 0.1
+    for weights in (theta, other, theta, theta):
+        wanted = objective.network.forward(weights, objective.X)
+        got = engines.predict("native", objective.network, weights, objective.X)
+        assert relative_error(got, wanted) <= ONCE["float64"]
+        assert relative_error(engine.value(weights), float(objective.value(weights))) <= ONCE["float64"]
+
+
 RATES = st.sampled_from([0.0, 0.1, 0.5, 0.93])
 UNITS = st.one_of(st.integers(1, 70), st.sampled_from([16, 17, 31, 32, 33, 64, 65]))
 

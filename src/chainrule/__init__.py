@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING, Any
 from . import augmentation, gradient_check, losses, optimizers, penalties, schedules
 from .advice import Advice, TrainingAdvice, diagnose
 from .averaging import Averaging, MovingAverage
-from .blocks import Activation, Dense
+from .blocks import (
+    Activation,
+    BatchNorm,
+    Dense,
+    DropConnect,
+    Dropout,
+    GaussianNoise,
+    LayerNorm,
+    NoisyReLU,
+    PReLU,
+    RReLU,
+)
 from .checkpoint import Checkpoint, CheckpointError
 from .loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
 from .network import Network
 from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .range_test import RangeTest, range_test
+from .recipe import Recipe
 from .starts import unit_variance
 from .statistics import BlockStatistics, block_statistics
 from .training import train, training
@@ -31,21 +43,30 @@ __all__ = [
     "Activation",
     "Advice",
     "Averaging",
+    "BatchNorm",
     "BlockStatistics",
     "CSVLogger",
     "Checkpoint",
     "CheckpointError",
     "Dense",
     "DivergenceError",
+    "DropConnect",
+    "Dropout",
+    "GaussianNoise",
     "JSONLinesLogger",
+    "LayerNorm",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
     "MovingAverage",
     "Network",
+    "NoisyReLU",
     "Objective",
+    "PReLU",
     "Progress",
+    "RReLU",
     "RangeTest",
+    "Recipe",
     "Result",
     "Stopping",
     "TensorBoardLogger",

@@ -1,6 +1,6 @@
 """Averages of θ over a training: often a better model than the last θ, whose last steps are noise.
 
-    swa:  θ̄ = mean of θ at the end of the last epochs        ema:  θ̄ ← θ̄ + (1 - d)(θ - θ̄) after every step
+    swa:  θ̄ = mean of θ at the end of the last epochs        ema:  θ̄ ← θ̄ + max(1 - d, 1/t)(θ - θ̄) after step t
 
 An `Averaging` says which; the training loop keeps θ̄ in its state, validates with it, and returns it. θ itself is
 trained as if nobody averaged.
@@ -75,7 +75,7 @@ class Averaging:
 
 @dataclass(frozen=True)
 class MovingAverage:
-    """Exponential moving average: θ̄ begins at the first θ, and follows it after every step.
+    """Exponential moving average: θ̄ follows θ after every step, in the first ones as their mean.
 
     With decay d, θ̄ looks back over about 1 / (1 - d) steps. The engine moves it (see `recipe.follow`); it lives in
     the update rule's memory, as "average".

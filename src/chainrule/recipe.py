@@ -73,7 +73,7 @@ class Recipe:
     `clip` is a row of CLIPS and its limit, such as ("norm", 1.0). `accumulate` batches make one update, from the
     gradient of all their rows; batch normalisation sees one batch at a time. `rates` multiply the learning rate of a
     kind of parameters ("weight", "bias", "scale", "slope"). `max_norm` bounds each unit's incoming weights. With
-    `average` d the memory's "average" of θ follows after every step: average ← average + (1 - d) (θ - average).
+    `average` d the memory's "average" of θ follows after every step, as `follow` says.
     `augmentation` changes the inputs of every step anew, and `mixup` α mixes each row with the next.
 
     Raises ValueError or TypeError for what is out of range, naming it.
@@ -137,15 +137,21 @@ class Recipe:
             shorten_units(objective.network, theta, self.max_norm)
 
 
-def follow(average: Vector, theta: Vector, decay: float) -> None:
-    """Move the average (P,), in place, to θ̄ + (1 - d) (θ - θ̄): the exponential moving average of the θ of all steps.
+def follow(average: Vector, theta: Vector, decay: float, t: int) -> None:
+    """Move the average (P,), in place, after update t (from 1): θ̄ ← θ̄ + max(1 - d, 1/t) (θ - θ̄).
+
+    It begins as the mean of all θ so far, without the starting weights, and becomes the exponential moving average
+    once that looks back less far.
 
     >>> average = np.array([1.0])
-    >>> follow(average, np.array([3.0]), decay=0.75)
-    >>> average
-    array([1.5])
+    >>> for t, theta in enumerate((3.0, 5.0, 8.0), start=1):
+    ...     follow(average, np.array([theta]), 0.5, t)
+    ...     print(average)
+    [3.]
+    [4.]
+    [6.]
     """
-    average += average.dtype.type(1 - decay) * (theta - average)
+    average += average.dtype.type(max(1 - decay, 1 / t)) * (theta - average)
 
 
 def shrink(theta: Vector, slot: Slot, threshold: float) -> None:

@@ -66,7 +66,7 @@ class ReferenceEngine:
             if measured:
                 network.settle(theta, measured)
             if recipe.average is not None:
-                follow(state["average"], theta, recipe.average)
+                follow(state["average"], theta, recipe.average, state["t"])
         return Steps(losses, float(np.linalg.norm(gradient)))
 
     def _passes(

@@ -157,7 +157,8 @@ template <class T> void fold(const Step<T>& step, const Layer<T>& layer, Index j
         const auto at = [&](Index begin) { return load<V>(step.theta + begin + column + v, count); };
         const V steep = at(layer.units[SCALE].at) / square_root(at(layer.variance) + layer.epsilon);
         for (Index r = 0; r < rows; ++r) multiply_by(packed + r * PANEL<T> + v, steep);
-        if (first) store(bias + v, at(layer.units[SHIFT].at) + (load<V>(bias + v) - at(layer.mean)) * steep);
+        const V b = layer.units[BIAS].at < 0 ? zero<V>() : load<V>(bias + v);  // not what was folded before
+        if (first) store(bias + v, at(layer.units[SHIFT].at) + (b - at(layer.mean)) * steep);
     }
 }
 

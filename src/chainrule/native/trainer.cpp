@@ -326,6 +326,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
             for (int i = 0; i < 8; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
             step.rate[kind] = static_cast<T>(rate);
         }
+        step.share = static_cast<T>(std::max(recipe.share, 1 / (task_.t + 1 + static_cast<double>(k))));
         step.mix = task_.shares ? static_cast<T>(task_.shares[k]) : T(1);
         step.norm = step.defers() || k + 1 == task_.steps ? trainer_.norm_.data() : nullptr;
     }
@@ -438,7 +439,6 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* aver
     step.augmentations = static_cast<int>(spec_.recipe.augmentations.size());
     step.mixes = shares;
     step.average = average;
-    step.share = static_cast<T>(spec_.recipe.share);
     step.care = step.clip || average || spec_.weights.shrinks() || spec_.biases.shrinks();
     step.seed = seed;
     step.number = number;

@@ -55,7 +55,7 @@ struct RecipeSpec {
     Clip clip;
     double limit, max_norm;
     double rates[KINDS];
-    double share;  // of the way to θ that its average goes in each step
+    double share;  // of the way to θ that its average goes in each step, at least
     Index part;    // rows that a batch normalisation sees at a time
     std::vector<AugmentationSpec> augmentations;
 };
