@@ -27,7 +27,7 @@ loop = import_module("chainrule.training")
 def test_whatever_a_rule_remembers_is_kept(tmp_path: Path) -> None:
     state = cr.TrainingState(START.copy(), {"t": 3, "factor": 0.1 + 0.2, "average": START * 3, "mask": START > 0})
     path = tmp_path / "run.checkpoint"
-    running = loop._Loop(OBJECTIVE, state, None, None, None, Constant(), None)
+    running = loop._Loop(OBJECTIVE, cr.optimizers.Adam(), state, None, None, None, None, Constant(), None)
     keeper = Keeper(cr.Checkpoint(path, before=Before(None, 2.5)), running, dict)
     keeper.write("no change", "words")
     kept = read(path)

@@ -72,9 +72,9 @@ def test_float32_stays_float32() -> None:
     seen = set()
 
     class Watched(Rosenbrock):
-        def value_and_gradient(self, theta: Any, context: Any = None) -> Any:
+        def value_and_gradient(self, theta: Any) -> Any:
             seen.add(theta.dtype.name)
-            return super().value_and_gradient(theta, context)
+            return super().value_and_gradient(theta)
 
     iterates, _ = run(LBFGS(), Watched(), np.array([-1.2, 1.0], np.float32), 10)
     assert seen == {iterate.theta.dtype.name for iterate in iterates} == {"float32"}
@@ -161,11 +161,11 @@ class Failing(Rosenbrock):
     def __init__(self, error: BaseException, evaluation: int) -> None:
         self.error, self.left = error, evaluation
 
-    def value_and_gradient(self, theta: Any, context: Any = None) -> Any:
+    def value_and_gradient(self, theta: Any) -> Any:
         self.left -= 1
         if self.left == 0:
             raise self.error
-        return super().value_and_gradient(theta, context)
+        return super().value_and_gradient(theta)
 
 
 @pytest.mark.parametrize("evaluation", [1, 2, 12])

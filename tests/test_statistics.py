@@ -13,7 +13,7 @@ import scipy.sparse
 import chainrule.statistics as room
 from chainrule import Activation, Dense, MLPRegressor, Network, Objective, block_statistics, losses, train, training
 from chainrule.activations import ACTIVATIONS
-from chainrule.blocks import PREDICTING
+from chainrule.blocks import PREDICTING, Plain
 from chainrule.optimizers import LBFGS, SGD
 from chainrule.penalties import L2
 from chainrule.statistics import update_ratio
@@ -114,14 +114,8 @@ def test_every_activation_has_its_shares(name: str) -> None:
     assert (b.dead, name == "identity") == (flat.get(name, (0.0, 0.0))[0], b.saturated is None)
 
 
-class Centre:
+class Centre(Plain):
     """A block that works across the units of a row, y = x - mean(x), and has no parameters."""
-
-    def outputs(self, inputs: int) -> int:
-        return inputs
-
-    def parameters(self, inputs: int) -> dict[str, Any]:
-        return {}
 
     def forward(self, params: Any, x: Any, context: Any = PREDICTING) -> Any:
         return x - x.mean(axis=1, keepdims=True), None
@@ -129,10 +123,7 @@ class Centre:
     def pull_input(self, params: Any, cache: Any, dy: Any) -> Any:
         return dy - dy.mean(axis=1, keepdims=True)
 
-    def pull_params(self, params: Any, cache: Any, dy: Any) -> dict[str, Any]:
-        return {}
-
-    push = pull_input_tangent = pull_params_tangent = forward
+    push = pull_input_tangent = forward
 
 
 def test_a_block_across_units_has_no_slopes_of_its_own() -> None:
