@@ -93,7 +93,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             "unit_variance scales the starting weights to the data",
         ),
         "normalization": Setting(
-            "network", Optional(Choice(tuple(NORMALIZATIONS))), "what stands before the activations of hidden layers"
+            "network",
+            Optional(Choice(tuple(NORMALIZATIONS))),
+            "what stands before the activations of hidden layers: over the batch, or over the layer",
         ),
         "dropout": Setting("network", Several(_fraction), "share of each hidden layer's outputs left out in a step"),
         "input_dropout": Setting("network", _fraction, "share of the inputs left out in a step, the rest enlarged"),

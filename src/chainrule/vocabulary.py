@@ -16,18 +16,7 @@ import numpy as np
 
 from . import initializers, schedules
 from .augmentation import AUGMENTATIONS
-from .blocks import (
-    Activation,
-    BatchNorm,
-    Dense,
-    DropConnect,
-    Dropout,
-    GaussianNoise,
-    LayerNorm,
-    NoisyReLU,
-    PReLU,
-    RReLU,
-)
+from .blocks import BLOCKS, Activation
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES
@@ -39,21 +28,7 @@ class UnstorableError(TypeError):
 
 KINDS: Mapping[str, type] = MappingProxyType(
     {
-        **{
-            kind.__name__: kind
-            for kind in (
-                Activation,
-                BatchNorm,
-                Dense,
-                DropConnect,
-                Dropout,
-                GaussianNoise,
-                LayerNorm,
-                NoisyReLU,
-                PReLU,
-                RReLU,
-            )
-        },
+        **BLOCKS,
         **{f"augmentation.{kind.__name__}": kind for kind in AUGMENTATIONS.values()},
         **{f"losses.{kind.__name__}": kind for kind in LOSSES.values()},
         **{f"optimizers.{kind.__name__}": kind for kind in OPTIMIZERS.values()},

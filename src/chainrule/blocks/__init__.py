@@ -9,6 +9,25 @@ from .dense import Dense, DropConnect
 from .noise import Dropout, GaussianNoise, threshold
 from .normalization import BatchNorm, LayerNorm
 
+BLOCKS: Mapping[str, type[Block]] = MappingProxyType(
+    {
+        kind.__name__: kind
+        for kind in (
+            Activation,
+            BatchNorm,
+            Dense,
+            DropConnect,
+            Dropout,
+            GaussianNoise,
+            LayerNorm,
+            NoisyReLU,
+            PReLU,
+            RReLU,
+        )
+    }
+)
+"""Every block, by its name in model files."""
+
 ACTIVATION_BLOCKS: Mapping[str, type[PReLU] | type[RReLU] | type[NoisyReLU]] = MappingProxyType(
     {"prelu": PReLU, "rrelu": RReLU, "noisy_relu": NoisyReLU}
 )
@@ -21,6 +40,7 @@ NORMALIZATIONS: Mapping[str, type[BatchNorm] | type[LayerNorm]] = MappingProxyTy
 
 __all__ = [
     "ACTIVATION_BLOCKS",
+    "BLOCKS",
     "NORMALIZATIONS",
     "PREDICTING",
     "Activation",

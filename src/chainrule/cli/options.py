@@ -338,7 +338,7 @@ def _option(name: str) -> click.Option:
 
 def _choices(rule: Rule) -> str:
     """Return the accepted names, for the help."""
-    inner = rule.rule if isinstance(rule, Several) else rule
+    inner = rule.rule if isinstance(rule, Several | Optional) else rule
     return f": {', '.join(inner.names)}" if isinstance(inner, Choice) else ""
 
 
