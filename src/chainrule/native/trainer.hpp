@@ -15,6 +15,8 @@
 
 namespace chainrule {
 
+inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
+
 // The instruction sets this processor has, fastest first; the last is always there.
 std::vector<const InstructionSet*> instruction_sets();
 
@@ -25,6 +27,10 @@ struct NoiseSpec {
     double dropped = 0, deviation = 0;
     std::uint64_t dropout_block = 0, noise_block = 0;
 };
+
+template <class T> Noise<T> noise_of(const NoiseSpec& s) {
+    return {static_cast<T>(s.dropped), static_cast<T>(s.deviation), s.dropout_block, s.noise_block};
+}
 
 struct LayerSpec {
     Index outputs, weights;
