@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -127,6 +128,41 @@ def test_a_value_for_each_hidden_layer(name: str) -> None:
 def test_lbfgs_refuses_what_needs_steps(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needs an optimiser that takes steps; LBFGS takes none"):
         MLPClassifier(solver="lbfgs", **given).fit(*IRIS)
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "smoothing": ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing is for losses on probabilities"),
+    "class weights": ({"class_weight": {0: -1.0}}, "class_weight must hold numbers of at least 0, got {0: -1.0}"),
+    "recipe": ({"solver": "lbfgs", "max_norm": 1.0}, "needs an optimiser that takes steps; LBFGS takes none"),
+    "table": ({"preprocessing": "always", "augment_shift": 1.0}, "the columns of an encoded table are no image"),
+}
+
+
+@pytest.mark.parametrize("what", list(REFUSED))
+def test_what_would_do_nothing_or_harm_is_refused(what: str) -> None:
+    given, words = REFUSED[what]
+    with pytest.raises(ValueError, match=words):
+        MLPClassifier(**SHORT, **given).fit(*IRIS)
+
+
+@pytest.mark.parametrize("given", [{"augment_mask": 0.1}, {"mixup": 0.2}, {"input_dropout": 0.1}, {"input_noise": 0.1}])
+def test_sparse_rows_are_refused_where_their_inputs_change(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="X is sparse; augmentation, mixup, and noise or dropout on the inputs need"):
+        MLPClassifier(**SHORT, **given, engine="reference").fit(csr_array(IRIS[0]), IRIS[1])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    fitted(hidden_layer_sizes=(5, 4), dropout=np.array([0.1, 0.2]), noise=[np.float32(0.1), 0])
+
+
+def test_a_unit_variance_start_knows_layers_without_biases() -> None:
+    assert fitted(start="unit_variance", normalization="batch").score(*IRIS) > 0.3
+
+
+def test_the_range_test_takes_the_recipe_along() -> None:
+    X, y = CANCER
+    plain, held = (MLPClassifier(random_state=0, max_norm=m).range_test(X, y) for m in (None, 1e-3))
+    assert not np.array_equal(plain.losses, held.losses)
 
 
 def test_validation_sees_no_noise() -> None:

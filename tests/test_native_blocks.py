@@ -159,6 +159,20 @@ def test_predictions_and_values_stay_the_same(chain: list[Block]) -> None:
         assert relative_error(engine.value(weights), float(objective.value(weights))) <= ONCE["float64"]
 
 
+@pytest.mark.parametrize("rows", [1, 60])
+def test_a_value_leaves_nothing_behind_for_the_next_step(rows: int) -> None:
+    chain = [Dense(20, bias=False), BatchNorm(), Activation("tanh"), Dense(5)]
+    objective, theta = problem(chain, "float64", rows)
+    alone, after = NativeEngine(objective, Adam(), 7, 1), NativeEngine(objective, Adam(), 7, 1)
+    after.value(theta)
+    results = []
+    for engine in (alone, after):
+        there, memory = theta.copy(), Adam().init(theta.size)
+        engine.run(there, memory, None, rows, [0.01] * 3)
+        results.append(there)
+    np.testing.assert_array_equal(*results)
+
+
 RATES = st.sampled_from([0.0, 0.1, 0.5, 0.93])
 UNITS = st.one_of(st.integers(1, 70), st.sampled_from([16, 17, 31, 32, 33, 64, 65]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,31 @@ def test_batch_normalisation_sees_the_parts() -> None:
     np.testing.assert_allclose(network.views(got)["1.mean"], mean + start / 8, rtol=1e-12)
 
 
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_parts_are_batches_even_where_they_are_more_than_the_rows(engine: str) -> None:
+    network = Network(4, [Dense(5, bias=False), BatchNorm(), Activation("tanh"), Dense(3)])
+    objective, theta = problem(30, network)
+    settings: Any = {"optimizer": SGD(0.1), "order": "given", "epochs": 2, "engine": engine}
+    for batch, few, many in ((10, 3, 5), (20, 2, 3), (None, 1, 4)):
+        wanted, got = (
+            train(objective, theta, batch_size=batch, recipe=Recipe(accumulate=parts), **settings).theta
+            for parts in (few, many)
+        )
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_steps_done_before_an_interrupt_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ReferenceEngine):
+        def run(self, theta: Any, state: Any, order: Any, batch: int, rates: Any, first_step: int = 0) -> Any:
+            super().run(theta, state, order[: 3 * batch], batch, rates[:3], first_step)
+            raise KeyboardInterrupt
+
+    objective, theta = problem(24)
+    monkeypatch.setattr(sys.modules["chainrule.training"], "build", lambda *given: Interrupted(objective, Adam(), 0))
+    result = train(objective, theta, optimizer=Adam(), batch_size=2)
+    assert (result.reason, result.state.step, result.state.memory["t"]) == ("interrupted", 3, 3)
+
+
 def test_rates_by_kind_scale_each_kinds_step() -> None:
     objective, theta = problem()
     plain, _ = run(objective, theta, PLAIN, [0.1], 24)
@@ -160,6 +186,9 @@ def test_rows_are_augmented_then_mixed() -> None:
     ("settings", "words"),
     [
         ({"clip": ("size", 1.0)}, "Recipe clip must be one of value, norm, unit and a positive limit"),
+        ({"clip": ("norm",)}, "Recipe clip must be one of value, norm, unit and a positive limit"),
+        ({"clip": ["norm", 1.0]}, "Recipe clip must be one of value, norm, unit and a positive limit"),
+        ({"clip": -1}, "Recipe clip must be one of value, norm, unit and a positive limit"),
         ({"clip": ("norm", 0.0)}, "Recipe clip must be one of value, norm, unit and a positive limit"),
         ({"rates": {"biases": 1.0}}, "Recipe rates must be positive factors of weight, bias, scale, slope"),
         ({"rates": {"bias": -1.0}}, "Recipe rates must be positive factors"),
@@ -178,6 +207,8 @@ def test_a_minimiser_of_all_rows_refuses_what_needs_steps() -> None:
     noisy = Network(4, [Dropout(0.3), Dense(3)])
     with pytest.raises(ValueError, match=r"Dropout\(rate=0.3\) needs an optimiser that takes steps; LBFGS takes none"):
         train(problem(12, noisy)[0], noisy.initialize(0), optimizer=LBFGS())
+    with pytest.raises(ValueError, match=r"Recipe\(.*\) needs an optimiser that takes steps; LBFGS takes none"):
+        train(*problem(12), optimizer=LBFGS(), recipe=Recipe(max_norm=1.0))
     with pytest.raises(ValueError, match="a proximal penalty needs an optimiser that takes steps"):
         train(*problem(12, penalties=[L1(0.1, proximal=True)]), optimizer=LBFGS())
 

@@ -98,7 +98,8 @@ def activation(given: Any) -> Block:
 
 def noise(dropout: float, deviation: float) -> list[Block]:
     """Return the blocks for the strengths above 0."""
-    return [Dropout(dropout)] * (dropout > 0) + [GaussianNoise(deviation)] * (deviation > 0)
+    blocks: list[Block] = [Dropout(float(dropout))] if dropout > 0 else []
+    return [*blocks, GaussianNoise(float(deviation))] if deviation > 0 else blocks
 
 
 def network(settings: Settings, inputs: int, outputs: int) -> Network:
@@ -113,7 +114,7 @@ def network(settings: Settings, inputs: int, outputs: int) -> Network:
     layers = [each(settings, name) for name in ("drop_connect", "activation", "dropout", "noise")]
     for size, rate, chosen, dropout, deviation in zip(sizes(settings), *layers, strict=True):
         own = {**starts, "bias": norm != "batch"}
-        blocks.append(DropConnect(size, rate, **own) if rate > 0 else Dense(size, **own))
+        blocks.append(DropConnect(size, float(rate), **own) if rate > 0 else Dense(size, **own))
         blocks += [NORMALIZATIONS[norm]()] if norm else []
         blocks += [activation(chosen), *noise(dropout, deviation)]
     return Network(inputs, [*blocks, Dense(outputs, initializer, biases)])
@@ -129,6 +130,8 @@ def loss(settings: Settings, task: Task) -> Loss:
     if not isinstance(given, Loss):
         taken = ((name, field) for name, field in FIELD_OF_LOSS.items() if hasattr(chosen, field) and name in settings)
         chosen = replace(chosen, **{field: float(settings[name]) for name, field in taken})  # type: ignore[type-var]
+    if settings.get("label_smoothing") and not hasattr(chosen, "label_smoothing"):
+        raise ValueError(f"label_smoothing is for losses on probabilities, log_loss among them, not for {given!r}")
     fits = {"regression": ("real", "counts"), "multiclass": ("real", "binary", "signs", "classes")}
     accepted = fits.get(task, ("real", "binary", "signs"))
     if chosen.targets not in accepted:

@@ -7,20 +7,37 @@ from typing import Any
 import numpy as np
 
 from .averaging import Averaging, MovingAverage
-from .blocks import needs_steps
+from .blocks import Elementwise, needs_steps
 from .objective import Objective
 from .optimizers import Minimizer
+from .recipe import PLAIN, Recipe
 from .schedules import Schedule
 
 
-def check_minimizer(objective: Objective, minimizer: Minimizer) -> None:
+def check_minimizer(objective: Objective, minimizer: Minimizer, recipe: Recipe) -> None:
     """Raise ValueError for what only training step by step can do."""
     for block in filter(needs_steps, objective.network.blocks):
         raise ValueError(f"{block!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
+    if recipe != PLAIN:
+        raise ValueError(f"{recipe!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
     if objective.proximal:
         raise ValueError(
             f"a proximal penalty needs an optimiser that takes steps; {type(minimizer).__name__} takes none"
         )
+
+
+def check_steps(objective: Objective, recipe: Recipe, seed: int) -> None:
+    """Raise ValueError for a seed, or a recipe that does not fit the data."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe must be a Recipe, got {recipe!r}")
+    for augmentation in recipe.augmentation:
+        augmentation.check_inputs(objective.network.inputs)
+    first = objective.network.blocks[:1]
+    changed = bool(recipe.augmentation or recipe.mixup or any(isinstance(b, Elementwise) for b in first))
+    if changed and hasattr(objective.X, "tocsr"):
+        raise ValueError("X is sparse; augmentation, mixup, and noise or dropout on the inputs need dense rows")
 
 
 def check(objective: Objective, loop: Any, epochs: int, batch_size: int | None, order: str) -> None:

@@ -142,7 +142,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         """Make one pass over X and y, going on from where the last call stopped.
 
         `classes` lists all labels, on the first call. k calls with the same data give the bits of `fit` with
-        max_iter=k and no stopping (but a cosine schedule runs its whole course in each call). Raises ValueError for
+        max_iter=k and no stopping (but a schedule that follows a plan, cosine or
+        one_cycle, runs its whole course in each call). Raises ValueError for
         labels that `classes` does not list.
         """
         if not hasattr(self, "theta_"):
@@ -184,6 +185,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         if self.class_weight is None:
             return weight
         by_class: NDArray[Any] = compute_sample_weight(self.class_weight, y).astype(dtype)
+        if not (by_class >= 0).all():
+            raise ValueError(f"class_weight must hold numbers of at least 0, got {self.class_weight!r}")
         return by_class if weight is None else by_class * weight
 
     def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
@@ -349,8 +352,8 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over X and y, going on from where the last call stopped.
 
-        k calls with the same data give the bits of `fit` with max_iter=k and no stopping (but a cosine schedule
-        runs its whole course in each call).
+        k calls with the same data give the bits of `fit` with max_iter=k and no stopping (but a schedule that follows
+        a plan, cosine or one_cycle, runs its whole course in each call).
         """
         return self._fit(X, y, sample_weight, None, None, incremental=True)
 

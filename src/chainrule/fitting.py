@@ -31,7 +31,7 @@ from .optimizers import Minimizer
 from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
-from .recipe import PLAIN
+from .recipe import Recipe
 from .restarts import best_of
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .starts import STARTS
@@ -197,6 +197,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
             batch_size=self._batch_size(rows.X.shape[0]),
             seed=trial._seed,
+            recipe=trial._recipe(values),
             **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
 
@@ -284,7 +285,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
             averaging=assembly.averaging(values, rule),
-            recipe=PLAIN if isinstance(rule, Minimizer) else assembly.recipe(values, self.network_.inputs),
+            recipe=self._recipe(values),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *tasks.readers),
             state=state,
@@ -293,6 +294,12 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         result = self._drain(events, state)
         tasks.end()
         return result
+
+    def _recipe(self, values: Mapping[str, Any]) -> Recipe:
+        recipe = assembly.recipe(values, self.network_.inputs)
+        if self.encoder_ is not None and any(augmentation.image for augmentation in recipe.augmentation):
+            raise ValueError("the columns of an encoded table are no image: shift, rotate and the like need pixels")
+        return recipe
 
     def _starting_state(self, X: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""

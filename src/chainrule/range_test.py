@@ -20,6 +20,7 @@ from .engines import steps_of
 from .objective import Objective
 from .optimizers import Adam, UpdateRule
 from .progress import DivergenceError
+from .recipe import PLAIN, Recipe
 from .schedules import Exponential
 from .training import train
 
@@ -109,6 +110,7 @@ def range_test(
     steps: int = 100,
     batch_size: int | None = None,
     seed: int = 0,
+    recipe: Recipe = PLAIN,
     engine: str = "auto",
     n_threads: int | None = None,
 ) -> RangeTest:
@@ -123,7 +125,7 @@ def range_test(
         optimizer: an update rule (default Adam).
         low, high: the first and the last rate.
         steps: how many steps, 10 at least; they go through the rows as often as it takes.
-        batch_size, seed, engine, n_threads: as for `training`.
+        batch_size, seed, recipe, engine, n_threads: as for `training`.
 
     Raises:
         ValueError: an argument that is out of range, naming it; an optimiser without a learning rate to find.
@@ -139,8 +141,9 @@ def range_test(
     optimizer = Adam() if optimizer is None else optimizer
     _check(optimizer, low, high, steps)
     watch = _Watch(steps, max(1, round(WINDOW * steps)))
-    settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "engine": engine, "n_threads": n_threads}
-    settings["epochs"] = ceil(steps / _steps_of_epoch(objective.rows, batch_size))
+    settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "recipe": recipe}
+    settings |= {"engine": engine, "n_threads": n_threads}
+    settings["epochs"] = ceil(steps / _steps_of_epoch(objective.rows, batch_size, recipe.accumulate))
     schedule = Exponential(float(low), (high / low) ** (1 / (steps - 1)), unit="step")
     try:
         train(objective, theta, optimizer=optimizer, schedule=schedule, on_steps=watch, **settings)
@@ -150,10 +153,10 @@ def range_test(
     return RangeTest(np.array(watch.rates), np.array(watch.losses), smoothed(watch.losses, watch.window))
 
 
-def _steps_of_epoch(rows: int, batch_size: Any) -> int:
+def _steps_of_epoch(rows: int, batch_size: Any, batches: int) -> int:
     """Return how many steps a pass takes; 1 for sizes that `training` will refuse."""
     sensible = isinstance(batch_size, Integral) and 0 < int(batch_size) <= rows
-    return steps_of(rows, int(batch_size)) if sensible else 1
+    return steps_of(rows, int(batch_size) * batches) if sensible else 1
 
 
 def _check(optimizer: Any, low: Any, high: Any, steps: Any) -> None:

@@ -66,6 +66,10 @@ def shorten_units(network: Network, v: Vector, limit: float) -> None:
             w *= np.where(norms > limit, limit / np.maximum(norms, limit), 1).astype(v.dtype)
 
 
+def _is_clip(clip: object) -> bool:
+    return isinstance(clip, tuple) and len(clip) == 2 and clip[0] in CLIPS and limits.POSITIVE.holds(clip[1])
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a step does beside the rule.
@@ -96,7 +100,7 @@ class Recipe:
             limits.check(self, {"max_norm": limits.POSITIVE})
         if self.average is not None:
             limits.check(self, {"average": limits.SHARE})
-        if self.clip is not None and (self.clip[0] not in CLIPS or not limits.POSITIVE.holds(self.clip[1])):
+        if self.clip is not None and not _is_clip(self.clip):
             raise ValueError(f"Recipe clip must be one of {', '.join(CLIPS)} and a positive limit, got {self.clip!r}")
         if not {*self.rates} <= {*KINDS} or not all(map(limits.POSITIVE.holds, self.rates.values())):
             raise ValueError(f"Recipe rates must be positive factors of {', '.join(KINDS)}, got {self.rates!r}")

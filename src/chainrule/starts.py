@@ -44,11 +44,12 @@ def unit_variance(network: Network, theta: NDArray[np.floating], X: Array, rows:
     x = X[spaced(X.shape[0], rows)]
     for block, params in zip(network.blocks, network.unpack(theta), strict=True):
         if isinstance(block, Dense):
-            a = block.forward(params, x)[0] - params["b"]
+            a = x @ params["W"]
             deviation = np.sqrt(a.var(axis=0).mean())
             if deviation > 0:
                 params["W"] /= deviation
-                params["b"][:] = -a.mean(axis=0) / deviation
+                if block.bias:
+                    params["b"][:] = -a.mean(axis=0) / deviation
         x, _ = block.forward(params, x)
     return theta
 

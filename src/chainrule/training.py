@@ -130,11 +130,12 @@ def training(
     if validation is not None:
         loop.validate = evaluator(engine, validation, n_threads, state.theta.dtype)
     if isinstance(optimizer, UpdateRule):
-        size = min((batch_size or objective.rows) * recipe.accumulate, objective.rows)
+        size = min(batch_size or objective.rows, objective.rows) * recipe.accumulate
+        checks.check_steps(objective, recipe, seed)
         recipe = replace(recipe, average=None if averaging is None else averaging.decay)
         runner = build(engine, objective, optimizer, seed, n_threads, state.theta.dtype, recipe)
         chosen: dict[str, Any] = {"batch_size": size, "order": order, "optimizer": optimizer, "schedule": schedule}
-        chosen |= {"epochs": epochs} if reads_fraction(schedule) else {}
+        chosen |= {"epochs": epochs} if reads_fraction(schedule) or isinstance(averaging, Averaging) else {}
         chosen |= {"stopping": stopping, "scored": score is not None, "seed": seed, "engine": runner.name}
         chosen |= {"recipe": recipe, "averaging": averaging}
         loop.keeper = Keeper(checkpoint, loop, partial(fingerprint, objective, validation, state, **chosen))
@@ -144,7 +145,7 @@ def training(
     elif averaging is not None:
         raise ValueError(f"averaging is for optimisers that take steps, not for {optimizer!r}")
     else:
-        checks.check_minimizer(objective, optimizer)
+        checks.check_minimizer(objective, optimizer, recipe)
         passes = _iterations(optimizer, loop, epochs)
     callbacks = tuple(callbacks)
     history = loop.history
@@ -368,7 +369,12 @@ def _run_epoch(
         count = int(min(SLICE, steps - start, loop.keeper.room(state.step)))
         rates = loop.rates(range(start, start + count), before, share / steps)
         part = None if order is None else order[start * batch_size : (start + count) * batch_size]
-        losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
+        done = state.memory["t"]
+        try:
+            losses, norm = engine.run(state.theta, state.memory, part, batch_size, rates, state.step)
+        except KeyboardInterrupt:
+            state.step += state.memory["t"] - done
+            raise
         place.gradient_norm, place.learning_rate = norm, rates[len(losses) - 1]
         loop.done(rates, losses)
         if not isfinite(losses[-1]):

@@ -172,8 +172,8 @@ def _strengths(objective: Objective, kind: str) -> list[float]:
     return totals.reshape(-1).tolist()
 
 
-def _recipe(recipe: Recipe, inputs: int, batch: int) -> dict[str, Any]:
-    """Return a recipe as the core takes it, for batches of so many rows."""
+def _recipe(recipe: Recipe, inputs: int, part: int) -> dict[str, Any]:
+    """Return a recipe as the core takes it; a batch normalisation sees `part` rows at a time."""
     clip, limit = recipe.clip or ("none", 0.0)
     names = {kind: name for name, kind in AUGMENTATIONS.items()}
     augmentations = [(names[type(a)], [*a.numbers], a.image or (1, inputs, 1)) for a in recipe.augmentation]  # type: ignore[index]  # `obstacle` has seen that they are of the table
@@ -183,13 +183,13 @@ def _recipe(recipe: Recipe, inputs: int, batch: int) -> dict[str, Any]:
         "max_norm": float(recipe.max_norm or 0.0),
         "rates": [recipe.rate(kind) for kind in KINDS],
         "share": 0.0 if recipe.average is None else 1.0 - recipe.average,
-        "part": -(-batch // recipe.accumulate),
+        "part": part,
         "augmentations": augmentations,
     }
 
 
-def _plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe: Recipe) -> _core.Plan:
-    """Return the core's plan for an objective without `obstacle`."""
+def _plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe: Recipe, part: int) -> _core.Plan:
+    """Return the core's plan for an objective without `obstacle`, for steps of at most `batch` rows."""
     settings = () if rule is None else astuple(rule)[1:]  # type: ignore[call-overload]  # the first is the rate
     return _core.Plan(
         objective.X.dtype.name,
@@ -201,9 +201,13 @@ def _plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe: Rec
         (_rule_name(rule) or "", [float(s) for s in settings]),
         _strengths(objective, "weight"),
         _strengths(objective, "bias"),
-        _recipe(recipe, objective.network.inputs, batch),
+        _recipe(recipe, objective.network.inputs, part),
         instruction_set(),
     )
+
+
+VALUED = 512
+"""Rows that a value needs room for at a time: at prediction no row depends on another."""
 
 
 class NativeEngine:
@@ -228,12 +232,13 @@ class NativeEngine:
         self._y = objective.y.astype(np.int64) if hard else _plain(objective.y)  # checked once: nobody else may write
         weight = objective.sample_weight
         self._weight = None if weight is None else _plain(weight)
-        self._plans: dict[int, Any] = {}
+        self._plans: dict[tuple[int, int], Any] = {}
+        self._values: Any = None
 
-    def _plan(self, batch: int) -> Any:
-        if batch not in self._plans:
-            self._plans = {batch: _plan(self.objective, self.rule, batch, self.recipe)}
-        return self._plans[batch]
+    def _plan(self, batch: int, part: int) -> Any:
+        if (batch, part) not in self._plans:
+            self._plans = {(batch, part): _plan(self.objective, self.rule, batch, self.recipe, part)}
+        return self._plans[batch, part]
 
     def run(
         self,
@@ -248,12 +253,13 @@ class NativeEngine:
         rates = np.asarray(learning_rates, np.float64)
         losses = np.empty(len(rates))
         batch = self._X.shape[0] if order is None else batch_size
+        part = batch if self.recipe.accumulate == 1 else min(batch, -(-batch_size // self.recipe.accumulate))
         memory = [value for name, value in state.items() if name not in ("t", "average")]
         average = None if self.recipe.average is None else state["average"]
         steps = range(first_step, first_step + len(rates))
         alpha = self.recipe.mixup
         shares = np.array([mixup_share(alpha, self.seed, step) for step in steps]) if alpha else None
-        done, reported, norm, raised = self._plan(batch).run(
+        done, reported, norm, raised = self._plan(batch, part).run(
             theta,
             memory,
             average,
@@ -277,7 +283,10 @@ class NativeEngine:
 
     def value(self, theta: NDArray[np.floating]) -> float:
         """Return J(θ) on all rows."""
-        return float(self._plan(self._X.shape[0]).value(theta, self._X, self._y, self._weight, self.threads))
+        if self._values is None:
+            rows = min(self._X.shape[0], VALUED)
+            self._values = _plan(self.objective, None, rows, PLAIN, rows)
+        return float(self._values.value(theta, self._X, self._y, self._weight, self.threads))
 
     def value_and_gradient(self, theta: NDArray[np.floating]) -> tuple[float, NDArray[np.floating]]:
         """Return J(θ) and dJ/dθ (P,) on all rows, as training step 0 of the seed finds them."""

@@ -157,8 +157,7 @@ template <class T> void fold(const Step<T>& step, const Layer<T>& layer, Index j
         const auto at = [&](Index begin) { return load<V>(step.theta + begin + column + v, count); };
         const V steep = at(layer.units[SCALE].at) / square_root(at(layer.variance) + layer.epsilon);
         for (Index r = 0; r < rows; ++r) multiply_by(packed + r * PANEL<T> + v, steep);
-        const V b = layer.units[BIAS].at < 0 ? zero<V>() : load<V>(bias + v);  // not what was folded before
-        if (first) store(bias + v, at(layer.units[SHIFT].at) + (b - at(layer.mean)) * steep);
+        if (first) store(bias + v, at(layer.units[SHIFT].at) + (load<V>(bias + v) - at(layer.mean)) * steep);
     }
 }
 
@@ -171,6 +170,7 @@ template <class T> void pack_panel(const Step<T>& step, const Layer<T>& layer, I
     copy(step.theta + layer.weights + row * layer.outputs + column, layer.outputs, rows, columns, packed);
     for (int k = 0; row == 0 && k < UNIT_PARAMETERS; ++k) {
         const Units<T>& units = layer.units[k];
+        for (Index c = 0; k == BIAS && units.at < 0 && c < PANEL<T>; ++c) units.packed[column + c] = 0;  // `fold` fills it
         if (units.at < 0) continue;
         if (k != SLOPE || !layer.shared_slope) copy(step.theta + units.at + column, 0, 1, columns, units.packed + column);
         else  // who moves it packs it for all
