@@ -80,7 +80,8 @@ def test_delta_and_quantile_reach_their_losses() -> None:
 def test_label_smoothing_reaches_the_losses_that_have_it_and_no_given_object() -> None:
     assert assembly.loss(settings(label_smoothing=0.1), "multiclass") == losses.CrossEntropy(0.1)
     assert assembly.loss(settings(label_smoothing=0.1), "binary") == losses.SigmoidCrossEntropy(0.1)
-    assert assembly.loss(settings(loss="hinge", label_smoothing=0.1), "binary") == losses.Hinge()
+    with pytest.raises(ValueError, match="label_smoothing is for losses on probabilities, log_loss among them"):
+        assembly.loss(settings(loss="hinge", label_smoothing=0.1), "binary")
     given = losses.CrossEntropy()
     assert assembly.loss(settings(loss=given, label_smoothing=0.1), "multiclass") is given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ def check_minimizer(objective: Objective, minimizer: Minimizer, recipe: Recipe) 
     """Raise ValueError for what only training step by step can do."""
     for block in filter(needs_steps, objective.network.blocks):
         raise ValueError(f"{block!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
-    if recipe != PLAIN:
-        raise ValueError(f"{recipe!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
+    for name in (field.name for field in fields(recipe) if getattr(recipe, field.name) != getattr(PLAIN, field.name)):
+        raise ValueError(f"{name} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
     if objective.proximal:
         raise ValueError(
             f"a proximal penalty needs an optimiser that takes steps; {type(minimizer).__name__} takes none"

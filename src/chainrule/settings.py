@@ -95,7 +95,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "normalization": Setting(
             "network",
             Optional(Choice(tuple(NORMALIZATIONS))),
-            "what stands before the activations of hidden layers: over the batch, or over the layer",
+            "what stands before the activations of hidden layers",
         ),
         "dropout": Setting("network", Several(_fraction), "share of each hidden layer's outputs left out in a step"),
         "input_dropout": Setting("network", _fraction, "share of the inputs left out in a step, the rest enlarged"),

@@ -21,7 +21,6 @@ from ..assembly import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
 from ..penalties import KINDS
-from ..recipe import CLIPS
 from ..settings import SETTINGS
 from ..value_rules import Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 
@@ -118,14 +117,10 @@ class _Given(tuple[Any, ...]):
         return value is not None
 
 
-STEP_BY_STEP = ("rates", *(f"clip_{name}" for name in CLIPS), "accumulate", "max_norm")
-"""Settings of a training step."""
-
 ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "delta": ("loss", ("huber",)),
         "quantile": ("loss", ("quantile",)),
-        "label_smoothing": ("loss", ("log_loss", "cross_entropy", "sigmoid_cross_entropy")),
         "power_t": ("learning_rate", ("invscaling",)),
         "decay": ("learning_rate", ("step", "exponential")),
         "decay_every": ("learning_rate", ("step",)),
@@ -135,11 +130,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         },
         "momentum": ("solver", ("sgd", "momentum", "nesterov")),  # sgd becomes one of the others
         "nesterovs_momentum": ("solver", ("sgd",)),
-        **dict.fromkeys(
-            ("learning_rate_init", "batch_size", "shuffle", "augment_noise", "augment_mask", "image_shape", "mixup"),
-            ("solver", STEPPING),
-        ),
-        **dict.fromkeys((*FIELD_OF_DEFORMATION, *STEP_BY_STEP), ("solver", STEPPING)),
+        **dict.fromkeys(("learning_rate_init", "batch_size", "shuffle"), ("solver", STEPPING)),
         **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
         "averaging": ("solver", STEPPING),
