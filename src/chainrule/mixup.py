@@ -28,8 +28,8 @@ def mixup_share(alpha: float, seed: int, step: int) -> float:
     >>> [round(mixup_share(0.2, seed=0, step=step), 6) for step in range(3)]
     [0.080442, 9.2e-05, 0.039504]
     """
-    if not 1e-300 < alpha < inf:  # below it both logarithms are infinite
-        raise ValueError(f"mixup alpha must be a positive finite number above 1e-300, got {alpha!r}")
+    if not 1e-300 <= alpha < inf:  # below it both logarithms are infinite
+        raise ValueError(f"mixup alpha must be a positive finite number, got {alpha!r}")
     stream = Stream(seed, "mixup", step)
     odds = _log_gamma_number(alpha, stream) - _log_gamma_number(alpha, stream)
     return (1 + tanh(odds / 2)) / 2
