@@ -200,10 +200,14 @@ def test_one_engine_and_one_network_from_many_threads() -> None:
         assert list(pool.map(everything, thetas)) == one_by_one
 
 
+HEARS_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Where the tests run in the background Ctrl-C is ignored, and every child inherits that."""
+
+
 def script(code: str, limit: float = 60) -> str:
     """Run code in a process of its own, beside the tests' modules; return what it prints."""
     ran = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", HEARS_CTRL_C + code],
         capture_output=True,
         text=True,
         timeout=limit,
