@@ -101,7 +101,6 @@ enum Clip { NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_UNIT };
 
 template <class T> struct Loss {
     int kind;
-    bool soft;        // a row loss whose target is a distribution instead of a class number
     T a;              // the loss's own number: Huber's δ, the quantile's q, squared error's factor
     const T* target;  // (rows, outputs), or null
     const std::int64_t* classes;

@@ -172,7 +172,7 @@ template <class T> void normalize_rows_back(const Layer<T>& layer, Index first, 
     T* d = layer.d + first * PANEL<T>;
     const T* normal = layer.normal + first * PANEL<T>;
     for (Index r = 0; r < rows; ++r) {
-        V along = zero<V>();
+        const V steep = all<V>(layer.inverse[first + r]);
         const T mean = sum_over_row<T>(r, layer.outputs, stride, [&](Index c, Index at) LAMBDA {
             store(layer.upstream + first * PANEL<T> + at, load<V>(d + at));
             const V g = load<V>(d + at) * load<V>(scale + c);
@@ -182,9 +182,8 @@ template <class T> void normalize_rows_back(const Layer<T>& layer, Index first, 
         const T slope = sum_over_row<T>(r, layer.outputs, stride, [&](Index, Index at) LAMBDA {
             return load<V>(d + at) * load<V>(normal + at);
         }) * share;
-        along = all<V>(layer.inverse[first + r]);
         each_column<T>(r, layer.outputs, stride, [&](Index, int, Index at) LAMBDA {
-            store(d + at, along * (load<V>(d + at) - mean - load<V>(normal + at) * slope));
+            store(d + at, steep * (load<V>(d + at) - mean - load<V>(normal + at) * slope));
         });
     }
 }

@@ -100,7 +100,7 @@ template <class T> Step<T> Trainer<T>::step_for(const Data<T>& data) {
     step.x = x_;
     step.row_loss = row_loss_.data();
     step.rule = spec_.rule;
-    step.loss = {spec_.loss, data.target != nullptr, static_cast<T>(spec_.loss_setting), data.target, data.classes};
+    step.loss = {spec_.loss, static_cast<T>(spec_.loss_setting), data.target, data.classes};
     return step;
 }
 
