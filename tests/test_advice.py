@@ -63,7 +63,10 @@ BAD: dict[str, tuple[Any, Any, list[str]]] = {
     "raw columns": (
         MLPRegressor(random_state=0),
         blocks_of_houses(),
-        [r"0 Dense: the inputs reach [\d.]+e\+05 \(column 1, deviation [\d.e+]+\)", 'preprocessing="always" or Stand'],
+        [
+            r"0 Dense: the inputs reach [\d.]+e\+05 \(column 1, deviation [\d.e+]+\)",
+            'input_transform="standard" or Stand',
+        ],
     ),
     "raw columns, sgd": (
         MLPClassifier(solver="sgd", random_state=0),

@@ -17,18 +17,22 @@ from hypothesis import strategies as st
 from chainrule import Activation, Dense, Network, blocks
 from chainrule.activations import ACTIVATIONS, sigmoid
 from chainrule.blocks import (
+    PCA,
     PREDICTING,
+    SCALES,
     BatchNorm,
     Block,
     Context,
     DropConnect,
     Dropout,
     Elementwise,
+    Fitted,
     GaussianNoise,
     LayerNorm,
     NoisyReLU,
     PReLU,
     RReLU,
+    Scaling,
 )
 from oracles import DIFFERENCES, JAX, central_difference, relative_error
 from strategies import DISTANCE, SEEDS, moved_off
@@ -45,6 +49,9 @@ BLOCKS: list[Block] = [
     BatchNorm(),
     LayerNorm(),
     LayerNorm(epsilon=0.5),
+    *(Scaling(rule) for rule in SCALES),
+    PCA(),
+    PCA(1, whiten=True),
 ]
 """One row per block, or per setting that changes its formula: every check below runs on each of them."""
 
@@ -108,7 +115,7 @@ def off_kinks(block: Block, context: Context, x: Any) -> Any:
 def test_every_block_has_a_test_row() -> None:
     members = inspect.getmembers(blocks, inspect.isclass)
     own = {cls for _, cls in members if cls.__module__.startswith(blocks.__name__) and hasattr(cls, "pull_input")}
-    assert own - {Block, Elementwise} == {type(block) for block in (*BLOCKS, *TRAINED)}
+    assert own - {Block, Elementwise, Fitted} == {type(block) for block in (*BLOCKS, *TRAINED)}
     assert all(isinstance(block, Block) for block in (*BLOCKS, *TRAINED))
 
 

@@ -75,7 +75,8 @@ def test_it_is_a_value_error_with_the_state_that_was_given() -> None:
 
 RATE = "the learning rate 1e+04 is too high for this network; try 0.001"
 STANDARDISE = "standardise them (mean 0, deviation 1)"
-INPUTS = f'the inputs reach 1.2e+03 (column 0, deviation 753); {STANDARDISE}: preprocessing="always" or StandardScaler'
+REMEDY = 'input_transform="standard" or StandardScaler'
+INPUTS = f"the inputs reach 1.2e+03 (column 0, deviation 753); {STANDARDISE}: {REMEDY}"
 TARGETS = f"the targets reach 3e+03 (column 0, deviation 1.26e+03); {STANDARDISE}: scale_target=True"
 
 

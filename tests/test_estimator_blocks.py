@@ -10,13 +10,24 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler, scale
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor, assembly
 from chainrule.augmentation import Deformation, Mask, Noise
-from chainrule.blocks import ACTIVATION_BLOCKS, BatchNorm, DropConnect, Dropout, GaussianNoise, LayerNorm, PReLU, RReLU
+from chainrule.blocks import (
+    ACTIVATION_BLOCKS,
+    SCALES,
+    BatchNorm,
+    DropConnect,
+    Dropout,
+    GaussianNoise,
+    LayerNorm,
+    PReLU,
+    RReLU,
+)
 from chainrule.engines import native
 
 IRIS = load_iris(return_X_y=True)
@@ -28,6 +39,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dropout by layer": {"hidden_layer_sizes": (9, 8), "dropout": (0.2, 0.5)},
     "noise": {"noise": 0.3, "input_noise": 0.1},
     "drop_connect": {"drop_connect": 0.4},
+    **{name: {"input_transform": name} for name in SCALES},
+    "pca": {"input_transform": "pca", "components": 2},
+    "whitening": {"input_transform": "whitening", "input_noise": 0.1},
     "batch norm": {"normalization": "batch"},
     "layer norm": {"normalization": "layer", "dropout": 0.2},
     **{name: {"activation": name} for name in ACTIVATION_BLOCKS},
@@ -92,16 +106,16 @@ def test_the_network_is_in_the_order_of_the_notes() -> None:
         noise=0.1,
         drop_connect=(0, 0.5),
     )
-    given = {**model.get_params(), "input_dropout": 0.1, "input_noise": 0.2}
+    given = {**model.get_params(), "input_dropout": 0.1, "input_noise": 0.2, "input_transform": "whitening"}
     blocks = assembly.network(given, 4, 3).blocks
     kinds = [type(block).__name__ for block in blocks]
     assert kinds == [
-        *("Dropout", "GaussianNoise"),
+        *("PCA", "Dropout", "GaussianNoise"),
         *("Dense", "BatchNorm", "PReLU", "Dropout", "GaussianNoise"),
         *("DropConnect", "BatchNorm", "Activation", "GaussianNoise"),
         "Dense",
     ]
-    assert (blocks[0], blocks[1]) == (Dropout(0.1), GaussianNoise(0.2))
+    assert (blocks[1], blocks[2]) == (Dropout(0.1), GaussianNoise(0.2))
     assert [block.bias for block in blocks if isinstance(block, cr.Dense | DropConnect)] == [False, False, True]
     assert LayerNorm() in assembly.network({**given, "normalization": "layer"}, 4, 3).blocks
     assert BatchNorm() in blocks
@@ -134,6 +148,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "smoothing": ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing is for losses on probabilities"),
     "class weights": ({"class_weight": {0: -1.0}}, "class_weight must hold numbers of at least 0, got {0: -1.0}"),
     "recipe": ({"solver": "lbfgs", "max_norm": 1.0}, "needs an optimiser that takes steps; LBFGS takes none"),
+    "components": ({"components": 2}, "components=2 is for input_transform 'pca' and 'whitening', not None"),
+    "too many": ({"input_transform": "pca", "components": 5}, "at most the number of inputs, 4, got 5"),
     "table": ({"preprocessing": "always", "augment_shift": 1.0}, "the columns of an encoded table are no image"),
 }
 
@@ -147,8 +163,69 @@ def test_what_would_do_nothing_or_harm_is_refused(what: str) -> None:
 
 @pytest.mark.parametrize("given", [{"augment_mask": 0.1}, {"mixup": 0.2}, {"input_dropout": 0.1}, {"input_noise": 0.1}])
 def test_sparse_rows_are_refused_where_their_inputs_change(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="X is sparse; augmentation, mixup, and noise or dropout on the inputs need"):
+    with pytest.raises(ValueError, match="X is sparse; augmentation, mixup, and noise, dropout or scaling"):
         MLPClassifier(**SHORT, **given, engine="reference").fit(csr_array(IRIS[0]), IRIS[1])
+
+
+def test_transforms_need_dense_rows() -> None:
+    with pytest.raises(ValueError, match="measured on a dense array of at least one row, got sparse rows"):
+        MLPClassifier(**SHORT, input_transform="standard").fit(csr_array(IRIS[0]), IRIS[1])
+
+
+TWINS: dict[str, Any] = {
+    "min_max": MinMaxScaler(),
+    "standard": StandardScaler(),
+    "quantile": RobustScaler(),
+    "pca": PCA(),
+    "whitening": PCA(whiten=True),
+}
+
+
+@pytest.mark.parametrize("name", list(TWINS))
+def test_transforms_are_those_of_scikit_learn(name: str) -> None:
+    """On the training rows, and again on others; the sign of a component is a matter of taste."""
+    train, other = CANCER[0][::2] * np.geomspace(1, 1e3, 30) + 5, CANCER[0][1::2]
+    model = MLPClassifier(**SHORT, input_transform=name)
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        model.fit(train, CANCER[1][::2])
+    block, params = model.network_.blocks[0], model.network_.unpack(model.theta_)[0]
+    twin = TWINS[name].fit(train)
+    for rows in (train, other):
+        ours, theirs = block.forward(params, rows)[0], twin.transform(rows)
+        theirs = theirs * np.sign(np.sum(theirs * ours, axis=0))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9 * np.abs(theirs).max())
+
+
+def test_a_transform_is_measured_once() -> None:
+    """On the first rows that partial_fit sees, and not again in a warm start."""
+    model = MLPClassifier(**SHORT, input_transform="standard")
+    model.partial_fit(IRIS[0][:120], IRIS[1][:120], classes=[0, 1, 2])
+    before = model.network_.views(model.theta_)["0.center"].copy()
+    model.partial_fit(IRIS[0][50:] + 3, IRIS[1][50:])
+    np.testing.assert_array_equal(model.network_.views(model.theta_)["0.center"], before)
+    np.testing.assert_allclose(before, IRIS[0][:120].mean(axis=0))
+
+
+def test_columns_and_directions_without_a_spread() -> None:
+    X = np.column_stack([IRIS[0], IRIS[0][:, 0], np.full(len(IRIS[0]), 0.1)])
+    for name in TWINS:
+        model = fitted_on(X, input_transform=name)
+        assert np.isfinite(model.theta_).all()
+        assert np.isfinite(model.predict_proba(X)).all()
+    whitened, _ = model.network_.blocks[0].forward(model.network_.unpack(model.theta_)[0], X)
+    np.testing.assert_allclose(np.cov(whitened.T), np.diag([1, 1, 1, 1, 0, 0]), atol=1e-9)
+
+
+def fitted_on(X: Any, **given: Any) -> Any:
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        return MLPClassifier(**SHORT, **given).fit(X, IRIS[1])
+
+
+def test_an_augmentation_before_a_transform_runs_on_the_reference_engine() -> None:
+    if native.MISSING:
+        pytest.skip(native.MISSING)
+    with pytest.warns(cr.engines.EngineNotice, match="an augmentation comes before a block that is fitted"):
+        fitted(input_transform="standard", augment_noise=0.1)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

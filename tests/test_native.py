@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from chainrule import Activation, Dense, Network, Objective, engines
 from chainrule.activations import ACTIVATIONS
-from chainrule.engines import NativeEngine, ReferenceEngine, native
+from chainrule.engines import NativeEngine, ReferenceEngine, native, plans
 from chainrule.losses import CrossEntropy, Loss, Poisson, SquaredError
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, NAdam, UpdateRule
 from chainrule.penalties import L1, L2
@@ -258,4 +258,4 @@ def test_a_batch_whose_loss_is_infinite(rows: int, dtype: str) -> None:
 
 def test_every_loss_is_tried_with_settings_that_are_not_the_defaults() -> None:
     assert {type(loss) for loss in LOSS_VARIANTS} <= {type(loss) for loss in ALL_LOSSES}
-    assert [native._loss_setting(loss, 4) for loss in LOSS_VARIANTS] == [0.5, 0.3, 0.8, 0.1, 0.3]
+    assert [plans._loss_setting(loss, 4) for loss in LOSS_VARIANTS] == [0.5, 0.3, 0.8, 0.1, 0.3]

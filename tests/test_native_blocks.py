@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import Activation, Dense, Network, Objective, engines
+from chainrule import Activation, Dense, Network, Objective, engines, fitted
 from chainrule.blocks import (
+    PCA,
     BatchNorm,
     Block,
     Context,
@@ -24,6 +25,7 @@ from chainrule.blocks import (
     NoisyReLU,
     PReLU,
     RReLU,
+    Scaling,
 )
 from chainrule.engines import NativeEngine, ReferenceEngine, native
 from chainrule.engines.lowering import STAGES, lower
@@ -48,6 +50,8 @@ CHAINS: dict[str, list[Block]] = {
     "LayerNorm": [Dense(50), LayerNorm(), Activation("tanh"), Dense(33), LayerNorm(), PReLU(), Dense(5)],
     "BatchNorm": [Dense(50), BatchNorm(), Activation("tanh"), Dense(33, bias=False), BatchNorm(0.3), Dense(5)],
     "BatchNorm first": [Dense(50, bias=False), BatchNorm(), Activation("tanh"), Dense(40), Dense(33), Dense(5)],
+    "Scaling": [Scaling("quantile"), Dense(50), Activation("tanh"), Dense(5)],
+    "PCA": [Scaling("min_max"), PCA(20, whiten=True), Dropout(0.1), Dense(50, bias=False), BatchNorm(), Dense(5)],
     "all": [
         Dropout(0.1),
         *(Dense(40), Activation("tanh")),
@@ -71,6 +75,7 @@ def problem(chain: list[Block], dtype: str, rows: int = 700) -> tuple[Objective,
     for slot in network.slots:  # zero biases sit on the kink of L1, and do not tell whether they are added
         if slot.spec.kind == "bias":
             theta[slot.start : slot.stop] = rng.normal(0, 0.1, slot.stop - slot.start)
+    theta = fitted(network, theta, X)
     return Objective(network, CrossEntropy(), X.astype(dtype), y, weight, penalties), theta
 
 
@@ -87,7 +92,7 @@ def run(engine: Any, theta: Any, rule: Any, batch: int, epochs: int = 3) -> tupl
 
 def test_every_stage_has_a_chain() -> None:
     used = {type(block) for chain in CHAINS.values() for block in chain}
-    assert used == {*STAGES, Dense, DropConnect}
+    assert used == {*STAGES, Dense, DropConnect, Scaling, PCA}
     assert all(not isinstance(lower(Network(37, chain)), str) for chain in CHAINS.values())
 
 

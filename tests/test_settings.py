@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer
 from chainrule import Activation, MLPClassifier, MLPRegressor, losses, optimizers, schedules
 from chainrule.activations import ACTIVATIONS
 from chainrule.augmentation import Deformation, Mask, Noise
-from chainrule.blocks import ACTIVATION_BLOCKS, PReLU
+from chainrule.blocks import ACTIVATION_BLOCKS, INPUT_TRANSFORMS, PReLU
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.schedules import SCHEDULES
@@ -44,6 +44,8 @@ CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "initializer": (("auto", "he_normal", 0, 0.1, np.zeros), ("he", None, [0.1], float)),
     "bias_initializer": (("zeros", 0, 0.1, np.zeros), ("auto", None, [0.1], float)),
     "start": (("random", "unit_variance"), ("zeros", None, True)),
+    "input_transform": ((None, *INPUT_TRANSFORMS), ("PCA", "robust", True, 1)),
+    "components": ((None, 1, np.int64(3)), (0, -1, 0.95, "2", True)),
     "normalization": ((None, "batch", "layer"), ("group", True, "Batch")),
     "dropout": ((0, 0.5, (0.2, 0.5), [0.1], np.array([0.1])), (1, -0.1, nan, (), (0.5, 1), "0.5", None, True)),
     "input_dropout": FRACTION,

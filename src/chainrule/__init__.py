@@ -11,6 +11,7 @@ from . import augmentation, gradient_check, losses, optimizers, penalties, sched
 from .advice import Advice, TrainingAdvice, diagnose
 from .averaging import Averaging, MovingAverage
 from .blocks import (
+    PCA,
     Activation,
     BatchNorm,
     Dense,
@@ -21,6 +22,7 @@ from .blocks import (
     NoisyReLU,
     PReLU,
     RReLU,
+    Scaling,
 )
 from .checkpoint import Checkpoint, CheckpointError
 from .loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
@@ -29,7 +31,7 @@ from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .range_test import RangeTest, range_test
 from .recipe import Recipe
-from .starts import unit_variance
+from .starts import fitted, unit_variance
 from .statistics import BlockStatistics, block_statistics
 from .training import train, training
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "PCA",
     "Activation",
     "Advice",
     "Averaging",
@@ -68,6 +71,7 @@ __all__ = [
     "RangeTest",
     "Recipe",
     "Result",
+    "Scaling",
     "Stopping",
     "TensorBoardLogger",
     "TrainingAdvice",
@@ -75,6 +79,7 @@ __all__ = [
     "augmentation",
     "block_statistics",
     "diagnose",
+    "fitted",
     "gradient_check",
     "load",
     "losses",

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, spaced
-from .blocks import Dense
+from .blocks import Dense, Fitted
 from .objective import Objective
 from .progress import Progress
 from .statistics import BlockStatistics, block_statistics
@@ -202,7 +202,9 @@ def unscaled(name: str, values: Array, remedy: str, block: str) -> list[Advice]:
 def wrong_scale(case: Case) -> list[Advice]:
     """Inputs, or targets of a regression, of a wrong size."""
     objective, names = case.objective, case.objective.network.names
-    found = unscaled("inputs", objective.X, 'preprocessing="always" or StandardScaler', names[0])
+    found = list[Advice]()
+    if not isinstance(objective.network.blocks[0], Fitted):
+        found += unscaled("inputs", objective.X, 'input_transform="standard" or StandardScaler', names[0])
     if objective.loss.targets == "real":
         found += unscaled("targets", objective.y, "scale_target=True", names[-1])
     return found

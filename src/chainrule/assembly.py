@@ -14,7 +14,9 @@ from .augmentation import Augmentation, Deformation, Mask, Noise
 from .averaging import AVERAGES, Averaging, MovingAverage
 from .blocks import (
     ACTIVATION_BLOCKS,
+    INPUT_TRANSFORMS,
     NORMALIZATIONS,
+    PCA,
     Activation,
     Block,
     Dense,
@@ -96,6 +98,20 @@ def activation(given: Any) -> Block:
     return ACTIVATION_BLOCKS[given]() if given in ACTIVATION_BLOCKS else Activation(given)
 
 
+def transform(settings: Settings) -> list[Block]:
+    """Return the block that is fitted to the inputs, where there is one.
+
+    Raises ValueError for `components` without a PCA.
+    """
+    chosen, components = settings["input_transform"], settings["components"]
+    block = INPUT_TRANSFORMS.get(chosen)
+    if isinstance(block, PCA):
+        return [replace(block, components=components)]
+    if components is not None:
+        raise ValueError(f"components={components!r} is for input_transform 'pca' and 'whitening', not {chosen!r}")
+    return [block] if block else []
+
+
 def noise(dropout: float, deviation: float) -> list[Block]:
     """Return the blocks for the strengths above 0."""
     blocks: list[Block] = [Dropout(float(dropout))] if dropout > 0 else []
@@ -110,7 +126,7 @@ def network(settings: Settings, inputs: int, outputs: int) -> Network:
     initializer = None if settings["initializer"] == "auto" else settings["initializer"]
     biases, norm = settings["bias_initializer"], settings["normalization"]
     starts = {"initializer": initializer, "bias_initializer": biases}
-    blocks = noise(settings["input_dropout"], settings["input_noise"])
+    blocks = [*transform(settings), *noise(settings["input_dropout"], settings["input_noise"])]
     layers = [each(settings, name) for name in ("drop_connect", "activation", "dropout", "noise")]
     for size, rate, chosen, dropout, deviation in zip(sizes(settings), *layers, strict=True):
         own = {**starts, "bias": norm != "batch"}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .averaging import Averaging, MovingAverage
-from .blocks import Elementwise, needs_steps
+from .blocks import Elementwise, Fitted, needs_steps
 from .objective import Objective
 from .optimizers import Minimizer
 from .recipe import PLAIN, Recipe
@@ -36,9 +36,11 @@ def check_steps(objective: Objective, recipe: Recipe, seed: int) -> None:
     for augmentation in recipe.augmentation:
         augmentation.check_inputs(objective.network.inputs)
     first = objective.network.blocks[:1]
-    changed = bool(recipe.augmentation or recipe.mixup or any(isinstance(b, Elementwise) for b in first))
+    changed = bool(recipe.augmentation or recipe.mixup or any(isinstance(b, Elementwise | Fitted) for b in first))
     if changed and hasattr(objective.X, "tocsr"):
-        raise ValueError("X is sparse; augmentation, mixup, and noise or dropout on the inputs need dense rows")
+        raise ValueError(
+            "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need dense rows"
+        )
 
 
 def check(objective: Objective, loop: Any, epochs: int, batch_size: int | None, order: str) -> None:

@@ -34,7 +34,7 @@ from .range_test import RangeTest, range_test
 from .recipe import Recipe
 from .restarts import best_of
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
-from .starts import STARTS
+from .starts import STARTS, fitted
 from .training import training
 
 LARGE = (
@@ -305,6 +305,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
             theta = self.network_.initialize(self._seed, X.dtype.name, restart)
+            theta = fitted(self.network_, theta, X)
             return TrainingState(STARTS[self.start](self.network_, theta, X), restart=restart)
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process

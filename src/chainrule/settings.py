@@ -19,7 +19,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS, ALIASES
 from .averaging import AVERAGES
-from .blocks import ACTIVATION_BLOCKS, NORMALIZATIONS, Activation
+from .blocks import ACTIVATION_BLOCKS, INPUT_TRANSFORMS, NORMALIZATIONS, Activation
 from .checkpoint import Interval
 from .engines import ENGINES
 from .initializers import INITIALIZERS
@@ -92,6 +92,12 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             Choice(tuple(STARTS)),
             "unit_variance scales the starting weights to the data",
         ),
+        "input_transform": Setting(
+            "network",
+            Optional(Choice(tuple(INPUT_TRANSFORMS))),
+            "what is done to the inputs first, measured on the training rows",
+        ),
+        "components": Setting("network", Optional(Whole()), "principal components that pca and whitening keep"),
         "normalization": Setting(
             "network",
             Optional(Choice(tuple(NORMALIZATIONS))),

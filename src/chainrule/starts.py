@@ -1,4 +1,4 @@
-"""Starts that look at the data: weights scaled until every layer's signal has the same size.
+"""Starts that look at the data: what blocks measure of it, and weights scaled until every signal has the same size.
 
 Shapes: n rows, i inputs, o outputs, P parameters. θ (P,), X (n, i).
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, spaced
-from .blocks import Dense
+from .blocks import Dense, Fitted
 from .network import Network
 
 ROWS = 1024
@@ -51,6 +51,30 @@ def unit_variance(network: Network, theta: NDArray[np.floating], X: Array, rows:
                 if block.bias:
                     params["b"][:] = -a.mean(axis=0) / deviation
         x, _ = block.forward(params, x)
+    return theta
+
+
+def fitted(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:
+    """Return θ with the statistics of every fitted block (Scaling, PCA) as it measures them on X (n, i).
+
+    Each looks at what the blocks before it make of X. `theta` is not changed. Raises ValueError when θ or X does not
+    fit the network, and for sparse rows.
+
+    >>> from chainrule import Scaling
+    >>> network, X = Network(1, [Scaling("min_max"), Dense(1)]), np.array([[2.0], [6.0]])
+    >>> theta = fitted(network, network.initialize(0), X)
+    >>> network.blocks[0].forward(network.unpack(theta)[0], X)[0].ravel()
+    array([0., 1.])
+    """
+    last = max((k for k, block in enumerate(network.blocks) if isinstance(block, Fitted)), default=-1)
+    if last < 0:
+        return theta
+    theta = theta.copy()
+    for block, params in zip(network.blocks[: last + 1], network.unpack(theta), strict=False):
+        if isinstance(block, Fitted):
+            for name, value in block.fit(X).items():
+                params[name][...] = value
+        X, _ = block.forward(params, X)
     return theta
 
 

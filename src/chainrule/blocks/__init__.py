@@ -6,6 +6,7 @@ from types import MappingProxyType
 from .activation import Activation, NoisyReLU, PReLU, RReLU
 from .base import PREDICTING, Block, Cache, Context, Elementwise, ParameterSpec, Params, Plain, needs_steps
 from .dense import Dense, DropConnect
+from .fitted import PCA, SCALES, Fitted, Scaling
 from .noise import Dropout, GaussianNoise, threshold
 from .normalization import BatchNorm, LayerNorm
 
@@ -21,8 +22,10 @@ BLOCKS: Mapping[str, type[Block]] = MappingProxyType(
             GaussianNoise,
             LayerNorm,
             NoisyReLU,
+            PCA,
             PReLU,
             RReLU,
+            Scaling,
         )
     }
 )
@@ -38,10 +41,17 @@ NORMALIZATIONS: Mapping[str, type[BatchNorm] | type[LayerNorm]] = MappingProxyTy
 )
 """The names that estimators accept."""
 
+INPUT_TRANSFORMS: Mapping[str, Fitted] = MappingProxyType(
+    {**{rule: Scaling(rule) for rule in SCALES}, "pca": PCA(), "whitening": PCA(whiten=True)}
+)
+"""The names that estimators accept."""
+
 __all__ = [
     "ACTIVATION_BLOCKS",
     "BLOCKS",
+    "INPUT_TRANSFORMS",
     "NORMALIZATIONS",
+    "PCA",
     "PREDICTING",
     "Activation",
     "BatchNorm",
@@ -52,6 +62,7 @@ __all__ = [
     "DropConnect",
     "Dropout",
     "Elementwise",
+    "Fitted",
     "GaussianNoise",
     "LayerNorm",
     "NoisyReLU",
@@ -60,6 +71,7 @@ __all__ = [
     "Params",
     "Plain",
     "RReLU",
+    "Scaling",
     "needs_steps",
     "threshold",
 ]

@@ -119,6 +119,7 @@ class _Given(tuple[Any, ...]):
 
 ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
     {
+        "components": ("input_transform", ("pca", "whitening")),
         "delta": ("loss", ("huber",)),
         "quantile": ("loss", ("quantile",)),
         "power_t": ("learning_rate", ("invscaling",)),
