@@ -69,6 +69,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
     _state: TrainingState
     _seed: int
     _outputs: int
+    _made: Mapping[str, Any]
 
     def _keep(self, given: Mapping[str, Any]) -> None:
         for name, value in given.items():
@@ -148,12 +149,17 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit does not support checkpoint; fit does")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
+        if not fresh:
+            self.network_, self._made = assembly.continued(values, self._made, self.network_), assembly.made_of(values)
         kept = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
         given = (X, y, weight)
         train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
         rule = assembly.optimizer(values)
         if held is None and not incremental and assembly.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
+        if not fresh and getattr(self, "_kind_of_rule", None) is not type(rule):
+            self._state.memory = None
+        self._kind_of_rule = type(rule)
         objective = self._objective(train, assembly.penalties(values))
         starts = self.n_restarts if fresh else 1
         tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
@@ -178,7 +184,9 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         self._read_target(y, weight, fresh, incremental)
         self.out_activation_ = self._output_activation()
         if fresh:
-            self.network_ = assembly.network(self.get_params(deep=False), X.shape[1], self._outputs)
+            values = self.get_params(deep=False)
+            self.network_ = assembly.network(values, X.shape[1], self._outputs)
+            self._made = assembly.made_of(values)
             self._seed = _seed(self.random_state) if kept is None else self._seed_of(kept)
         return Rows(X, y, self._weigh(y, weight, X.dtype))
 
