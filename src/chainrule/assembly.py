@@ -308,9 +308,9 @@ def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | N
 AVERAGE_FACTORS = {"start": "averaging_start", "decay": "average_decay"}
 
 
-def averaging(settings: Settings, rule: UpdateRule | Minimizer) -> Averaging | MovingAverage | None:
-    """Return how θ is averaged; a full-batch minimiser takes no steps to average over."""
-    if settings["averaging"] is None or isinstance(rule, Minimizer):
+def averaging(settings: Settings) -> Averaging | MovingAverage | None:
+    """Return how θ is averaged."""
+    if settings["averaging"] is None:
         return None
     kind = AVERAGES[settings["averaging"]]
     return kind(**{field.name: float(settings[AVERAGE_FACTORS[field.name]]) for field in fields(kind)})

@@ -143,7 +143,7 @@ def training(
             return over
         passes = _batch_passes(runner, loop, size, order, seed, epochs)
     elif averaging is not None:
-        raise ValueError(f"averaging is for optimisers that take steps, not for {optimizer!r}")
+        raise ValueError(f"averaging needs an optimiser that takes steps; {type(optimizer).__name__} takes none")
     else:
         checks.check_minimizer(objective, optimizer, recipe)
         passes = _iterations(optimizer, loop, epochs)
@@ -297,13 +297,19 @@ class _Loop:
             self.state.no_change = 0
         return "time" if self.out_of_time() else None
 
-    def diverged(self, good: NDArray[np.floating], learning_rate: float | None) -> DivergenceError:
+    def place_of_epoch(self) -> Place:
+        """Return the place that a checkpoint left, or the start of a new epoch."""
+        if self.place is None:
+            self.place = Place(self.state.theta.copy(), judged=self.judged().copy() if self.averaging else None)
+        return self.place
+
+    def diverged(self, place: Place, learning_rate: float | None) -> DivergenceError:
         """Put the last good weights back, forget the optimiser's memory, and return the error that says why."""
         state = self.state
-        state.theta[:] = good
+        state.theta[:] = place.good
         state.memory = None
         cause = likely_cause(self.objective, learning_rate, self.usual_rate)
-        return DivergenceError(state.step, state.epoch, cause, state, self.history)
+        return DivergenceError(state.step, state.epoch, cause, state, self.history, place.judged)
 
     def resume(self, epochs: int) -> Result | None:
         """Go on from the checkpoint, where there is one; return the Result of a training that is over."""
@@ -337,11 +343,11 @@ def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed
     (loop.averaging or Averaging()).begin(state)
     for epoch in range(len(loop.history), epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
-        place = loop.place = loop.place or Place(state.theta.copy())
+        place = loop.place_of_epoch()
         loop.look.begin(place.good, steps_of(objective.rows, batch_size))
         done = _run_epoch(engine, loop, place, rows, batch_size, epoch / epochs, 1 / epochs)
         if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
-            raise loop.diverged(place.good, done.learning_rate)
+            raise loop.diverged(place, done.learning_rate)
         loop.place = place if done.cut else None
         loop.fraction = (epoch + 1) / epochs
         yield done
@@ -395,7 +401,7 @@ def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
     """Yield one pass per iteration of a full-batch method."""
     state = loop.state
     if not isfinite(float(loop.objective.value(state.theta))):
-        raise loop.diverged(state.theta.copy(), None)
+        raise loop.diverged(Place(state.theta.copy()), None)
     with closing(minimizer.iterate(loop.objective, state.theta.copy(), epochs)) as iterates:
         while True:
             try:
@@ -403,7 +409,7 @@ def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
             if not isfinite(loss):
-                raise loop.diverged(state.theta.copy(), None)
+                raise loop.diverged(Place(state.theta.copy()), None)
             loop.look.begin(state.theta.copy(), 1)
             state.theta[:] = theta
             state.step += 1

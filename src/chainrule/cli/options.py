@@ -133,7 +133,6 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         **dict.fromkeys(("learning_rate_init", "batch_size", "shuffle"), ("solver", STEPPING)),
         **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
         "max_fun": ("solver", ("lbfgs",)),
-        "averaging": ("solver", STEPPING),
         "averaging_start": ("averaging", ("swa",)),
         "average_decay": ("averaging", ("ema",)),
         "validation_fraction": ("early_stopping", (True,)),
