@@ -353,6 +353,9 @@ def compiled(
     predict = plan.predict
 
     def run(X: NDArray[np.floating], loss: Loss | None) -> NDArray[np.floating]:
+        if not isinstance(X, np.ndarray):  # sparse rows are for the definitions
+            scores = network.forward(theta, X)
+            return np.asarray(scores if loss is None else loss.predict(scores))
         out = np.empty((len(X), outputs), dtype)
         link = LINKS.get(type(loss))
         predict(None, _plain(X), link or "identity", out, count)
