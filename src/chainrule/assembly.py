@@ -70,6 +70,9 @@ FIELD_OF_LOSS = {"delta": "delta", "quantile": "q", "label_smoothing": "label_sm
 NOISE = ("dropout", "input_dropout", "noise", "input_noise", "drop_connect")
 """Settings of blocks that only disturb: with other rates the network keeps its parameters."""
 
+OF_HIDDEN_LAYERS = ("normalization", "dropout", "noise", "drop_connect")
+"""Settings that do nothing in a network without hidden layers."""
+
 NETWORK = ("hidden_layer_sizes", "activation", "normalization", *NOISE)
 """Settings that make the network; the others of their group are about its start. The first says how many layers."""
 
@@ -117,12 +120,16 @@ def noise(dropout: float, deviation: float) -> list[Block]:
 def network(settings: Settings, inputs: int, outputs: int) -> Network:
     """Return the network: for each hidden layer an affine map, normalisation, activation and noise, then raw scores.
 
-    An affine map before a batch normalisation has no biases: they would be taken away again.
+    An affine map before a batch normalisation has no biases: they would be taken away again. Raises ValueError for
+    what hidden layers should have where there are none, and as `each` does.
     """
     initializer = None if settings["initializer"] == "auto" else settings["initializer"]
     biases, norm = settings["bias_initializer"], settings["normalization"]
     starts = {"initializer": initializer, "bias_initializer": biases}
     blocks = noise(settings["input_dropout"], settings["input_noise"])
+    for name in OF_HIDDEN_LAYERS if not sizes(settings) else ():
+        if any(_spread(settings[name], 1)):
+            raise ValueError(f"{name}={settings[name]!r} is for hidden layers; hidden_layer_sizes () has none")
     layers = [each(settings, name) for name in ("drop_connect", "activation", "dropout", "noise")]
     for size, rate, chosen, dropout, deviation in zip(sizes(settings), *layers, strict=True):
         own = {**starts, "bias": norm != "batch"}
@@ -181,6 +188,11 @@ def penalties(settings: Settings) -> list[Penalty]:
         L1(float(settings["l1"]), per_sample=True, proximal=bool(settings["l1_proximal"])),
     )
     return [penalty for penalty in given if penalty.strength > 0]
+
+
+def deforms(settings: Settings) -> bool:
+    """Return whether the inputs are taken for images."""
+    return any(settings[name] for name in FIELD_OF_DEFORMATION) or any(a.image for a in settings["augmentation"] or ())
 
 
 def augmentations(settings: Settings, inputs: int) -> tuple[Augmentation, ...]:

@@ -245,12 +245,18 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             return rows, Rows(X_val, y_val, None)
         if not self.early_stopping:
             return rows, None
-        split = train_test_split(
-            *rows if rows.weight is not None else rows[:2],
-            test_size=self.validation_fraction,
-            random_state=self._seed % 2**32,
-            stratify=self._strata(rows.y),
-        )
+        share, count = self.validation_fraction, rows.X.shape[0]
+        if not share:
+            raise ValueError(f"validation_fraction must be above 0 with early_stopping=True, got {share!r}")
+        try:
+            split = train_test_split(
+                *rows if rows.weight is not None else rows[:2],
+                test_size=share,
+                random_state=self._seed % 2**32,
+                stratify=self._strata(rows.y),
+            )
+        except ValueError as error:
+            raise ValueError(f"validation_fraction={share!r} of {count} rows cannot be split off: {error}") from error
         train, held = Rows(*(*split[0::2], None)[:3]), Rows(*(*split[1::2], None)[:3])
         if held.X.shape[0] < 2:
             raise ValueError(
@@ -304,10 +310,12 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         return result
 
     def _recipe(self, values: Mapping[str, Any]) -> Recipe:
-        recipe = assembly.recipe(values, self.network_.inputs)
-        if self.encoder_ is not None and any(augmentation.image for augmentation in recipe.augmentation):
-            raise ValueError("the columns of an encoded table are no image: shift, rotate and the like need pixels")
-        return recipe
+        if self.encoder_ is not None and assembly.deforms(values):
+            raise ValueError(
+                f"the columns of an encoded table are no image: {self.encoder_.summary()}, and shift, rotate and the"
+                ' like need every pixel as it is; give an array, with preprocessing="never"'
+            )
+        return assembly.recipe(values, self.network_.inputs)
 
     def _starting_state(self, X: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..assembly import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE
+from ..assembly import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE, monitor
 from ..estimators import MLPClassifier, MLPRegressor
 from ..optimizers import OPTIMIZERS, UpdateRule
 from ..penalties import KINDS
@@ -353,7 +353,8 @@ def show_value(value: Any) -> str:
 def settled(task: str, given: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Return the estimator's settings: those given, else the command line's defaults, else the estimator's.
 
-    Raises click.UsageError for an option that is not for this task.
+    Raises click.UsageError for an option that is not for this task, and for a validation figure to be watched where
+    there are no rows for it.
     """
     own = SIGNATURES[task]
     foreign = [name for name in given if name not in own]
@@ -363,7 +364,10 @@ def settled(task: str, given: Mapping[str, Any], facts: Facts) -> dict[str, Any]
     early = given.get("early_stopping", DEFAULTS["early_stopping"].of(facts))
     facts = replace(facts, early=bool(early), solver=given.get("solver", own["solver"]))
     ours = {name: default.of(facts) for name, default in DEFAULTS.items() if name in own}
-    return {**ours, **given}
+    chosen = {**ours, **given}
+    if not facts.early and monitor({**own, **chosen}) != "loss":
+        raise click.UsageError(f"--monitor {chosen['monitor']} needs --early-stopping", click.get_current_context())
+    return chosen
 
 
 def without_effect(task: str, given: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[str]:
