@@ -54,7 +54,14 @@ ROOMS: dict[str, Room] = {
     "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
     "files": Room(("files", "signed_file"), (), ("numpy", "safetensors")),
     "training": Room(
-        steps=("progress vocabulary", "advice fingerprint checks loggers", "checkpoint", "training", "range_test"),
+        steps=(
+            "progress vocabulary",
+            "symptoms",
+            "advice fingerprint checks loggers",
+            "checkpoint",
+            "training",
+            "range_test",
+        ),
         enters=("mathematics", "engines", "files"),
         uses=("numpy", "tensorboardX"),
     ),

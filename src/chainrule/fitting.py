@@ -170,7 +170,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             raise ValueError(f"{LARGE} {best.message}")
         tasks.finish()
         if best.reason not in ("diverged", "interrupted") and not incremental:
-            for advice in advise(objective, self.theta_, best.history, rule):
+            for advice in advise(objective, self.theta_, best.history, rule, self._recipe(values)):
                 warnings.warn(str(advice), TrainingAdvice, stacklevel=callers_level())
         self._warn(best, rule, incremental)
         return self
