@@ -209,7 +209,7 @@ def test_the_best_of_several_starts_is_kept(early_stopping: bool) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Let the training loop's clock advance by one second each time it is read."""
     ticks = count()
-    monkeypatch.setattr(sys.modules["chainrule.training"], "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(sys.modules["chainrule.loop"], "perf_counter", lambda: float(next(ticks)))
     return ticks
 
 

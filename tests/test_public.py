@@ -59,6 +59,7 @@ ROOMS: dict[str, Room] = {
             "symptoms",
             "advice fingerprint checks loggers",
             "checkpoint",
+            "loop",
             "training",
             "range_test",
         ),
@@ -75,6 +76,7 @@ ROOMS: dict[str, Room] = {
             "value_rules",
             "assembly settings inputs restarts scikit_callbacks",
             "targets description predictor",
+            "fitted",
             "fitting",
             "estimators",
             "model_file",
@@ -91,7 +93,7 @@ ROOMS: dict[str, Room] = {
 }
 """The design's sections 2, 3 and 5. A new module gets its place here."""
 
-LATE = {("fitting", "model_file")}
+LATE = {("fitted", "model_file")}
 """Imports inside a function that go the other way: the estimators' `save` asks the file format."""
 
 CORE = "_core"
