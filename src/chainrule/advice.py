@@ -27,7 +27,7 @@ from .penalties import L1, L2, Penalty
 from .progress import Progress
 from .recipe import PLAIN, Recipe
 from .statistics import BlockStatistics, block_statistics
-from .symptoms import equal_layers, symptom
+from .symptoms import constant_loss, equal_layers, symptom
 
 MOST = 2
 """Advice that is given at a time."""
@@ -38,8 +38,9 @@ LARGE, WIDE = 100.0, 10.0
 SWEPT, SLOW = 0.3, 1e-5
 """In a sound training a step moves the weights by 0.1 to 1 % of their size; from 30 % on they are swept away."""
 
-NOWHERE = 0.1
-"""Weights that slow steps have moved by less than this share of their size are where they started."""
+NOWHERE, STILL = 0.1, 0.05
+"""Slow steps lead nowhere if they move the weights by less than this share of their size, and the loss by less than
+this share of the best constant prediction's."""
 
 OVERPOWERED = 100.0
 """Penalties that pull so many times as hard as the data do decide alone."""
@@ -108,6 +109,8 @@ class Case:
     def idle(self) -> bool:
         """Whether the steps were so short that all of them together lead nowhere."""
         if self.rate is None or self.pace is None or not 0 <= self.pace < SLOW or not self.history[0].learning_rate:
+            return False
+        if not abs(self.history[-1].loss - self.history[0].loss) < STILL * constant_loss(self.objective):
             return False
         highest = self.rate / self.history[0].learning_rate  # a warm-up begins with less
         return self.pace * highest < SLOW and self.pace * highest * self.history[-1].step < NOWHERE
