@@ -16,10 +16,11 @@ from sklearn.preprocessing import scale
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor, TrainingAdvice, diagnose
-from chainrule.advice import Advice, advise, constant_loss, symptom, usual_rate
+from chainrule.advice import Advice, advise, usual_rate
 from chainrule.initializers import Normal
 from chainrule.losses import LOSSES
 from chainrule.optimizers import LBFGS, Adam
+from chainrule.symptoms import constant_loss, symptom
 from commands import ok, people, refused, write
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "tabular"
@@ -59,6 +60,50 @@ BAD: dict[str, tuple[Any, Any, list[str]]] = {
         MLPClassifier(learning_rate_init=10.0, random_state=0),
         FLOWERS,
         [r"\d Dense: the learning rate 10 moved the weights by [\d.]+ times their size per step", r"try 0\.001$"],
+    ),
+    "L2 penalty of 1e9": (
+        MLPClassifier(alpha=1e9, random_state=0),
+        FLOWERS,
+        [
+            r"0 Dense: the penalty alpha=1e\+09 pulls starting weights [\d.]+e\+07 times as hard as the data",
+            r"alpha=0\.\d$",
+        ],
+    ),
+    "L1 penalty of 1e5 on a regression": (
+        MLPRegressor(l1=1e5, random_state=0),
+        (FLOWERS[0], FLOWERS[0][:, 0]),
+        [r"0 Dense: the penalty l1=1e\+05 pulls starting weights [\d.e+]+ times as hard as the data do", r"try l1=\d$"],
+    ),
+    "proximal L1 penalty of 1e4": (
+        MLPClassifier(l1=1e4, l1_proximal=True, random_state=0),
+        FLOWERS,
+        [
+            r"0 Dense: the penalty l1=1e\+04 pulls starting weights [\d.]+ times as hard as the data do",
+            r"try l1=0\.\d$",
+        ],
+    ),
+    "clipped to nothing": (
+        MLPClassifier(solver="sgd", clip_norm=1e-6, random_state=0),
+        FLOWERS,
+        [
+            r"2 Dense: clip_norm=1e-06 leaves [\d.]+e-05 % of a gradient of the length",
+            r"leave it out, or try clip_norm=4$",
+        ],
+    ),
+    "clipped entry by entry": (
+        MLPClassifier(solver="sgd", clip_value=1e-6, random_state=0),
+        FLOWERS,
+        [r"2 Dense: clip_value=1e-06 leaves [\d.]+ % of a gradient of the length", "leave it out"],
+    ),
+    "rate of 1e-9": (
+        MLPClassifier(solver="sgd", learning_rate_init=1e-9, random_state=0),
+        FLOWERS,
+        [r"0 Dense: the learning rate 1e-09 moved the weights by 5\.\d+e-10 times .* lead nowhere", r"try 0\.001$"],
+    ),
+    "rate of 1e-6, Adam": (
+        MLPClassifier(learning_rate_init=1e-6, random_state=0),
+        FLOWERS,
+        [r"0 Dense: the learning rate 1e-06 moved the weights by 2\.\d+e-06 times .* lead nowhere", r"try 0\.001$"],
     ),
     "raw columns": (
         MLPRegressor(random_state=0),
@@ -201,6 +246,9 @@ SOUND: dict[str, dict[str, Any]] = {
     "sgd": {"solver": "sgd", "learning_rate_init": 0.01},
     "lbfgs": {"solver": "lbfgs", "max_iter": 100},
     "deep relu": {"hidden_layer_sizes": (30, 30, 30)},
+    "penalised": {"alpha": 1.0, "l1": 0.1},
+    "clipped": {"clip_norm": 1e-3, "learning_rate_init": 0.003},
+    "warmed up": {"warm_up": 50, "learning_rate_init": 0.003},
     "early stopping": {"early_stopping": True, "activation": "tanh", "averaging": "swa"},
     "sigmoid, few epochs": {"activation": "sigmoid", "learning_rate_init": 0.01, "max_iter": 5},
 }
@@ -275,7 +323,7 @@ def test_symptoms() -> None:
     assert not symptom(objective, good.theta, [])
     idle = cr.train(objective, network.initialize(0), optimizer=Adam(1e-9), epochs=20)
     assert symptom(objective, idle.theta, idle.history)
-    assert advise(objective, idle.theta, idle.history, Adam()) == []
+    assert [advice.remedy for advice in advise(objective, idle.theta, idle.history, Adam())] == ["try 0.001"]
     network.views(good.theta)["0.W"][:] = 1.0
     network.views(good.theta)["0.b"][:] = 0.0
     assert symptom(objective, good.theta, good.history)

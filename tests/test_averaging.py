@@ -151,7 +151,14 @@ def test_averages_settle_what_noisy_steps_shake() -> None:
         (lambda: Averaging(1.5), r"Averaging start must be a number from 0 to 1, got 1\.5"),
         (lambda: MovingAverage(1.0), r"MovingAverage decay must be a number of at least 0 and below 1, got 1\.0"),
         (lambda: thetas(epochs=1, averaging="swa"), r"averaging must be such as Averaging\(start=0.75\), or None"),
-        (lambda: thetas(epochs=1, averaging=Averaging(), optimizer=LBFGS()), "for optimisers that take steps, not for"),
+        (
+            lambda: thetas(epochs=1, averaging=Averaging(), optimizer=LBFGS()),
+            "averaging needs an optimiser that takes steps; LBFGS takes none",
+        ),
+        (
+            lambda: MLPClassifier(**SHORT, l1=1.0, l1_proximal=True, averaging="ema").fit(*IRIS),
+            r"a moving average \(ema\) of weights that a proximal L1 penalty makes 0 .* is never 0; average over",
+        ),
     ],
 )
 def test_what_cannot_be_averaged_is_named(make: Any, error: str) -> None:
@@ -200,9 +207,43 @@ def test_a_warm_start_begins_a_new_average(averaging: str) -> None:
 
 
 @quiet
+def test_the_mean_over_epochs_keeps_the_zeros_of_a_proximal_step() -> None:
+    seen: list[np.ndarray] = []
+    settings = {**SHORT, "max_iter": 100, "learning_rate_init": 0.01, "l1": 30.0, "l1_proximal": True}
+    callbacks = [lambda event: seen.append(event.theta.copy())]
+    model = MLPClassifier(**settings, averaging="swa", callbacks=callbacks).fit(*IRIS)
+    zeros = np.all(np.array(seen[74:]) == 0, axis=0)
+    assert zeros.any()
+    np.testing.assert_array_equal(model.theta_ == 0, zeros)
+
+
+class ThreeGoodEpochs:
+    """A schedule that sweeps the weights away from the fourth epoch on."""
+
+    def __call__(self, moment: Any) -> float:
+        return 0.1 if moment.epoch < 3 else 1e300
+
+    def exhausted(self, moment: Any) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("averaging", [Averaging(0), Averaging(1), MovingAverage(0.9)])
+def test_a_divergence_returns_the_last_good_average(averaging: Any, engine: str) -> None:
+    objective, start = classification(30)
+    settings = {**BATCHES, "engine": engine, "averaging": averaging, "optimizer": SGD(0.1)}
+    with pytest.raises(cr.DivergenceError) as caught:
+        train(objective, start, **settings, schedule=ThreeGoodEpochs(), epochs=9)
+    good = train(objective, start, **settings, epochs=9, callbacks=[lambda event: event.epoch == 3])
+    assert caught.value.history[-1].epoch == 3
+    np.testing.assert_array_equal(caught.value.theta, good.theta)
+    np.testing.assert_array_equal(caught.value.state.theta, good.state.theta)
+
+
+@quiet
 def test_lbfgs_has_no_steps_to_average_and_partial_fit_no_end() -> None:
-    plain, averaged = (MLPClassifier(**SHORT, solver="lbfgs", averaging=a).fit(*IRIS) for a in (None, "swa"))
-    np.testing.assert_array_equal(plain.theta_, averaged.theta_)
+    with pytest.raises(ValueError, match="averaging needs an optimiser that takes steps; LBFGS takes none"):
+        MLPClassifier(**SHORT, solver="lbfgs", averaging="swa").fit(*IRIS)
     with pytest.raises(ValueError, match="partial_fit does not support averaging='ema'"):
         MLPRegressor(averaging="ema").partial_fit(*IRIS)
 

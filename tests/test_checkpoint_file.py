@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from importlib import import_module
 from math import inf, nan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,18 +15,17 @@ import pytest
 import chainrule as cr
 from chainrule import signed_file
 from chainrule.checkpoint import FILE, Before, Keeper, pack, read, unpack
+from chainrule.loop import Loop
 from chainrule.optimizers import Adam
 from chainrule.schedules import Constant
 from chainrule.vocabulary import UnstorableError
 from killing import OBJECTIVE, SETTINGS, START, begun
 
-loop = import_module("chainrule.training")
-
 
 def test_whatever_a_rule_remembers_is_kept(tmp_path: Path) -> None:
     state = cr.TrainingState(START.copy(), {"t": 3, "factor": 0.1 + 0.2, "average": START * 3, "mask": START > 0})
     path = tmp_path / "run.checkpoint"
-    running = loop._Loop(OBJECTIVE, cr.optimizers.Adam(), state, None, None, None, None, Constant(), None)
+    running = Loop(OBJECTIVE, cr.optimizers.Adam(), state, None, None, None, None, Constant(), None)
     keeper = Keeper(cr.Checkpoint(path, before=Before(None, 2.5)), running, dict)
     keeper.write("no change", "words")
     kept = read(path)

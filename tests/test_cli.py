@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.cli.option_types import option
 from chainrule.cli.options import (
     DEFAULTS,
     FIRST,
@@ -17,7 +18,6 @@ from chainrule.cli.options import (
     NEEDS_ONE_OF,
     ONLY_WITH,
     Facts,
-    option,
     settled,
     show_value,
 )

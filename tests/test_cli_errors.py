@@ -69,6 +69,20 @@ def model(train, tmp_path):
         (("--class-weight", "dear"), "--class-weight must be balanced, none, or LABEL:WEIGHT"),
         (("--class-weight", "perhaps:2"), "there is no class 'perhaps'; there are: no, yes"),
         (("--class-weight", "yes:-2"), "--class-weight must be balanced"),
+        (
+            ("--monitor", "accuracy"),
+            "--monitor must be one of auto, loss, validation_loss, validation_score; got",
+        ),
+        (("--monitor", "validation_loss"), "--monitor validation_loss needs --early-stopping. See"),
+        (("--monitor", "validation_score", "--no-early-stopping"), "--monitor validation_score needs --early-stopping"),
+        (
+            ("--averaging", "ema", "--solver", "lbfgs"),
+            "averaging needs an optimiser that takes steps; LBFGS takes none",
+        ),
+        (
+            ("--hidden-layer-sizes", "none", "--normalization", "batch"),
+            "is for hidden layers; hidden_layer_sizes () has",
+        ),
         (("--scoring", "acuracy"), "'acuracy' is no scorer of scikit-learn; try accuracy"),
         (("--task", "clustering"), "'clustering' is not one of"),
         (("--task", "regression"), "target 'dear' is text, such as"),

@@ -107,6 +107,7 @@ def test_it_stops_before_the_update_of_a_batch_whose_loss_is_not_finite(bad: flo
     assert len(steps.losses) == 4
     assert np.isfinite(steps.losses[:3]).all()
     assert not np.isfinite(steps.losses[3])
+    assert np.isnan(steps.gradient_norm)
 
 
 def test_blocks_see_the_mode_the_seed_and_the_step() -> None:

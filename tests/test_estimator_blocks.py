@@ -151,6 +151,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "components": ({"components": 2}, "components=2 is for input_transform 'pca' and 'whitening', not None"),
     "too many": ({"input_transform": "pca", "components": 5}, "at most the number of inputs, 4, got 5"),
     "table": ({"preprocessing": "always", "augment_shift": 1.0}, "the columns of an encoded table are no image"),
+    "no layer to normalise": (
+        {"hidden_layer_sizes": (), "normalization": "batch"},
+        r"normalization='batch' is for hidden layers; hidden_layer_sizes \(\) has none",
+    ),
+    "no layer to disturb": (
+        {"hidden_layer_sizes": (), "dropout": 0.5},
+        r"dropout=0\.5 is for hidden layers; hidden_layer_sizes \(\) has none",
+    ),
 }
 
 
@@ -159,6 +167,13 @@ def test_what_would_do_nothing_or_harm_is_refused(what: str) -> None:
     given, words = REFUSED[what]
     with pytest.raises(ValueError, match=words):
         MLPClassifier(**SHORT, **given).fit(*IRIS)
+
+
+@pytest.mark.parametrize("given", [{"image_shape": (2, 3)}, {}, {"augmentation": [Deformation((2, 3), rotate=1.0)]}])
+def test_columns_that_were_dropped_from_an_image_are_counted(given: dict[str, Any]) -> None:
+    X = np.column_stack([IRIS[0], np.ones((150, 2))])
+    with pytest.raises(ValueError, match=r"are no image: 6 columns \(2 dropped\) became 4 inputs, and shift, rotate"):
+        MLPClassifier(**SHORT, preprocessing="always", augment_shift=1.0, **given).fit(X, IRIS[1])
 
 
 @pytest.mark.parametrize("given", [{"augment_mask": 0.1}, {"mixup": 0.2}, {"input_dropout": 0.1}, {"input_noise": 0.1}])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor
+from chainrule.assembly import NETWORK, NOISE, network
+from chainrule.settings import SETTINGS
 
 X = np.random.default_rng(0).normal(size=(70, 4))
 LINE = X @ [1.0, -0.5, 0.5, 0.0]
@@ -252,3 +257,66 @@ def test_a_warm_start_needs_the_same_classes() -> None:
         warm.fit(X, CLASSES > 0)
     with pytest.raises(ValueError, match="X has 2 features"):
         warm.fit(X[:, :2], CLASSES)
+
+
+OTHER_NETWORKS: dict[str, Any] = {
+    "hidden_layer_sizes": (6, 6),
+    "activation": "tanh",
+    "normalization": "layer",
+}
+"""Settings that make another network; with those of `assembly.NOISE` it keeps its parameters."""
+
+
+def test_every_setting_of_the_network_is_one_of_its_making_its_noise_or_its_start() -> None:
+    rows = {name for name, row in SETTINGS.items() if row.group == "network"}
+    assert {*NETWORK} == {*OTHER_NETWORKS, *NOISE}
+    assert rows == {*NETWORK, "initializer", "bias_initializer", "start"}
+
+
+@pytest.mark.parametrize("name", list(OTHER_NETWORKS))
+@pytest.mark.parametrize("loaded", [False, True])
+def test_another_network_is_refused_by_the_name_of_the_setting(name: str, loaded: bool, tmp_path: Path) -> None:
+    model = MLPRegressor(**BRIEF, max_iter=2, warm_start=True, random_state=0).fit(X, LINE)
+    was, before = model.get_params()[name], model.theta_.copy()
+    model.set_params(**{name: OTHER_NETWORKS[name]})
+    if loaded:
+        model.save(tmp_path / "model.safetensors")
+        model = cr.load(tmp_path / "model.safetensors")
+        assert model.get_params()[name] == was
+        model.set_params(**{name: OTHER_NETWORKS[name]}, warm_start=True)
+    words = rf"{name} is .*, the network was made with {re.escape(repr(was))}: warm_start and partial_fit go on with it"
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=words):
+            go_on(X, LINE)
+    assert np.array_equal(model.theta_, before)
+    model.set_params(**{name: was}).partial_fit(X, LINE)
+    assert model.set_params(**{name: OTHER_NETWORKS[name]}, warm_start=False).fit(X, LINE).theta_.size > 0
+
+
+@pytest.mark.parametrize("hidden", [(6,), [6], 6, np.array([6])])
+def test_the_same_sizes_in_other_words_are_no_change(hidden: Any) -> None:
+    a, b = (MLPRegressor(**BRIEF, random_state=0).partial_fit(X, LINE) for _ in range(2))
+    a.set_params(hidden_layer_sizes=hidden, activation=["relu"]).partial_fit(X, LINE)
+    assert same_bits(a, b.partial_fit(X, LINE))
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_other_noise_is_taken_up_where_a_training_goes_on(name: str) -> None:
+    model = MLPRegressor(**BRIEF, random_state=0).partial_fit(X, LINE)
+    with_noise = copy.deepcopy(model).set_params(**{name: 0.5}).partial_fit(X, LINE)
+    wanted = network(with_noise.get_params(), 4, 1)
+    assert repr(with_noise.network_) == repr(wanted) != repr(model.network_)
+    assert not same_bits(with_noise, copy.deepcopy(model).partial_fit(X, LINE))
+    back = with_noise.set_params(**{name: 0.0}).partial_fit(X, LINE)
+    assert repr(back.network_) == repr(model.network_)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("solver", ["sgd", "adagrad", "rprop", cr.optimizers.AdamW(0.01)])
+def test_another_solver_begins_with_a_memory_of_its_own(solver: Any, engine: str) -> None:
+    settings = {**BRIEF, "random_state": 0, "batch_size": 70, "engine": engine}
+    a = MLPRegressor(**settings).partial_fit(X, LINE).set_params(solver=solver)
+    b = copy.deepcopy(a)
+    b._state.memory = None
+    assert same_bits(a.partial_fit(X, LINE), b.partial_fit(X, LINE))
+    assert same_bits(a.partial_fit(X, LINE), b.partial_fit(X, LINE))

@@ -112,6 +112,19 @@ def test_the_share_held_out_keeps_the_classes_in_proportion() -> None:
     assert dict(zip(labels, counts.tolist(), strict=True)) == {"rare": 3, "common": 9, "usual": 18}
 
 
+@pytest.mark.parametrize(
+    ("estimator", "y", "share", "words"),
+    [
+        (MLPRegressor, LINE, 0, "validation_fraction must be above 0 with early_stopping=True, got 0"),
+        (MLPRegressor, LINE, 0.999, "validation_fraction=0.999 of 120 rows cannot be split off: "),
+        (MLPClassifier, LABELS, 0.001, "validation_fraction=0.001 of 120 rows .* number of classes"),
+    ],
+)
+def test_a_share_that_leaves_nothing_is_refused(estimator: Any, y: Any, share: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        estimator(early_stopping=True, validation_fraction=share).fit(X, y)
+
+
 def test_too_small_a_share_is_refused() -> None:
     with pytest.raises(ValueError, match=r"validation set is too small\. Increase 'validation_fraction'"):
         MLPRegressor(early_stopping=True, validation_fraction=0.005).fit(X, LINE)
@@ -196,7 +209,7 @@ def test_the_best_of_several_starts_is_kept(early_stopping: bool) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Let the training loop's clock advance by one second each time it is read."""
     ticks = count()
-    monkeypatch.setattr(sys.modules["chainrule.training"], "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(sys.modules["chainrule.loop"], "perf_counter", lambda: float(next(ticks)))
     return ticks
 
 

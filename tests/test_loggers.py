@@ -56,6 +56,19 @@ def keys(rows: list[dict[str, Any]]) -> list[tuple[int, int]]:
 
 
 @both
+def test_a_folder_that_is_not_there_is_told_by_the_name_of_the_file(
+    tmp_path: Path, name: str, kind: Any, read: Any
+) -> None:
+    with pytest.raises(FileNotFoundError, match="No such file or directory") as caught:
+        kind(tmp_path / "nowhere" / name)(event(1))
+    assert caught.value.filename == str(tmp_path / "nowhere" / name)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        kind(tmp_path / "file" / name)(event(1))
+    assert caught.value.filename == str(tmp_path / "file" / name)
+
+
+@both
 def test_each_epoch_is_a_row_with_every_number(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
     result = cr.train(OBJECTIVE, START, epochs=3, validation=OBJECTIVE, callbacks=[kind(tmp_path / name)])
     rows = read(tmp_path / name)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import scale
 
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.fitting import Rows
-from commands import ok, people, write
+from commands import ok, people, refused, write
 
 CANCER, DIABETES = load_breast_cancer(return_X_y=True), load_diabetes(return_X_y=True)
 ROWS = {
@@ -143,6 +143,7 @@ def test_the_command_line_takes_it(tmp_path) -> None:
     words = ["train", table, "--target", "dear", "--json", "--max-iter", 5]
     answer = ok(*words, "--early-stopping", "--monitor", "validation_loss", "--averaging", "swa").json
     assert (answer["settings"]["monitor"], answer["settings"]["averaging"]) == ("validation_loss", "swa")
+    assert refused(*words, "--monitor", "validation_loss").count("--monitor") == 1
     idle = ok(*words, "--monitor", "loss", "--average-decay", 0.5).json["notes"]
     assert "--monitor has no effect without --early-stopping" in idle
     assert "--average-decay has no effect without --averaging" in idle

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import Activation, Dense, Network, Objective, engines, fitted
+from chainrule import Activation, Dense, Network, Objective, engines, fit_blocks
 from chainrule.blocks import (
     PCA,
     BatchNorm,
@@ -75,7 +75,7 @@ def problem(chain: list[Block], dtype: str, rows: int = 700) -> tuple[Objective,
     for slot in network.slots:  # zero biases sit on the kink of L1, and do not tell whether they are added
         if slot.spec.kind == "bias":
             theta[slot.start : slot.stop] = rng.normal(0, 0.1, slot.stop - slot.start)
-    theta = fitted(network, theta, X)
+    theta = fit_blocks(network, theta, X)
     return Objective(network, CrossEntropy(), X.astype(dtype), y, weight, penalties), theta
 
 

@@ -193,6 +193,18 @@ def test_wrong_parts_are_refused() -> None:
         Network(0, [Dense(1)])
     with pytest.raises(TypeError, match="block 1 of a network must follow the Block contract, got 'tanh'"):
         Network(2, [Dense(1), "tanh"])
+    with pytest.raises(TypeError, match=r"block 0 of a network must follow the Block contract, got <class '.*Dense'>"):
+        Network(2, [Dense])
+
+
+@pytest.mark.parametrize("returned", [0, np.zeros(6), np.zeros((3, 2)), None, np.full((2, 3), "a")])
+def test_an_initializer_that_returns_something_else_is_named(returned: Any) -> None:
+    def own(stream: Any, shape: Any) -> Any:
+        return returned
+
+    words = r"initializer <function .*own.*> must return an array of numbers of the shape \(2, 3\) for 0\.W, got \("
+    with pytest.raises(ValueError, match=words):
+        Network(2, [Dense(3, own), Dense(1)]).initialize()
 
 
 def test_repr_can_be_read_back() -> None:

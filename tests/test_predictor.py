@@ -70,6 +70,16 @@ def test_rows_of_any_make(name: str) -> None:
 
 
 @every_model
+def test_sparse_rows_are_taken_as_the_estimator_takes_them(name: str) -> None:
+    model = FITTED[name]
+    predictor = model.compile()
+    method = next(m for m in ("predict_proba", "decision_function", "predict") if hasattr(model, m))
+    for made in (scipy.sparse.csr_matrix(X), scipy.sparse.coo_array(X)):
+        np.testing.assert_array_equal(predictor.predict(made), model.predict(made))
+        np.testing.assert_array_equal(predictor(made), getattr(model, method)(made))
+
+
+@every_model
 @given(st.lists(st.integers(0, 9), min_size=0, max_size=3).filter(lambda shape: shape[-1:] != [4] or len(shape) == 3))
 def test_rows_of_another_shape_are_refused(name: str, shape: list[int]) -> None:
     with pytest.raises(ValueError, match=r"Expected 2D|Found array with|features, but"):

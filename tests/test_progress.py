@@ -160,7 +160,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(import_module("chainrule.training"), "perf_counter", clock)
+    monkeypatch.setattr(import_module("chainrule.loop"), "perf_counter", clock)
     return clock
 
 

@@ -54,7 +54,15 @@ ROOMS: dict[str, Room] = {
     "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
     "files": Room(("files", "signed_file"), (), ("numpy", "safetensors")),
     "training": Room(
-        steps=("progress vocabulary", "advice fingerprint checks loggers", "checkpoint", "training", "range_test"),
+        steps=(
+            "progress vocabulary",
+            "symptoms",
+            "advice fingerprint checks loggers",
+            "checkpoint",
+            "loop",
+            "training",
+            "range_test",
+        ),
         enters=("mathematics", "engines", "files"),
         uses=("numpy", "tensorboardX"),
     ),
@@ -68,6 +76,7 @@ ROOMS: dict[str, Room] = {
             "value_rules",
             "assembly settings inputs restarts scikit_callbacks",
             "targets description predictor",
+            "fitted",
             "fitting",
             "estimators",
             "model_file",
@@ -84,7 +93,7 @@ ROOMS: dict[str, Room] = {
 }
 """The design's sections 2, 3 and 5. A new module gets its place here."""
 
-LATE = {("fitting", "model_file")}
+LATE = {("fitted", "model_file")}
 """Imports inside a function that go the other way: the estimators' `save` asks the file format."""
 
 CORE = "_core"

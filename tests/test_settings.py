@@ -92,7 +92,7 @@ CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "early_stopping": SWITCH,
     "validation_fraction": FRACTION,
     "monitor": (("auto", "loss", "validation_loss", "validation_score"), ("score", None, True)),
-    "scoring": ((None, "r2", get_scorer("roc_auc"), lambda model, X, y: 0.0), (3, ["r2"], True)),
+    "scoring": ((None, "r2", get_scorer("roc_auc"), lambda model, X, y: 0.0), (3, ["r2"], True, "acuracy")),
     "time_limit": ((None, 0.1, 60, inf), (0, -1, nan, "60")),
     "preprocessing": (("auto", "always", "never"), ("sometimes", None, True)),
     "input_scale": POSITIVE,

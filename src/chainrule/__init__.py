@@ -31,7 +31,7 @@ from .objective import Objective
 from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
 from .range_test import RangeTest, range_test
 from .recipe import Recipe
-from .starts import fitted, unit_variance
+from .starts import fit_blocks, unit_variance
 from .statistics import BlockStatistics, block_statistics
 from .training import train, training
 
@@ -79,7 +79,7 @@ __all__ = [
     "augmentation",
     "block_statistics",
     "diagnose",
-    "fitted",
+    "fit_blocks",
     "gradient_check",
     "load",
     "losses",

@@ -10,9 +10,8 @@ Source: LeCun et al. 1998, "Efficient BackProp"; Glorot and Bengio 2010; Pascanu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -21,10 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, spaced
-from .blocks import Dense, Fitted
+from .blocks import Block, Dense, DropConnect, Fitted
+from .network import Network
 from .objective import Objective
+from .penalties import L1, L2, Penalty
 from .progress import Progress
+from .recipe import PLAIN, Recipe
 from .statistics import BlockStatistics, block_statistics
+from .symptoms import constant_loss, equal_layers, symptom
 
 MOST = 2
 """Advice that is given at a time."""
@@ -32,23 +35,27 @@ MOST = 2
 LARGE, WIDE = 100.0, 10.0
 """Numbers that reach 100, in a column whose root mean square is above 10, are not standardised."""
 
-SWEPT = 0.3
+SWEPT, SLOW = 0.3, 1e-5
 """In a sound training a step moves the weights by 0.1 to 1 % of their size; from 30 % on they are swept away."""
+
+NOWHERE, STILL = 0.1, 0.05
+"""Slow steps lead nowhere if they move the weights by less than this share of their size, and the loss by less than
+this share of the best constant prediction's."""
+
+OVERPOWERED = 100.0
+"""Penalties that pull so many times as hard as the data do decide alone."""
+
+SHORTENED = 0.01
+"""A gradient that clipping leaves less than this share of does nothing."""
+
+ROWS = 256
+"""Rows on which the data's gradient is measured."""
 
 DEAD, FLAT = 0.7, 0.5
 """Shares of dead units, and of saturated entries, that no sound training was seen to have."""
 
 FADED = 100.0
 """The factor by which the gradient may grow or shrink on its way through the network."""
-
-SHORT = 10
-"""So few steps tell nothing."""
-
-ROWS = 256
-"""Rows on which the best constant prediction is judged."""
-
-CLEARLY = 0.9
-"""A loss of less than this share of the best constant prediction's has learned something."""
 
 
 class TrainingAdvice(UserWarning):
@@ -80,6 +87,7 @@ class Case:
     history: Sequence[Progress] = ()
     rate: float | None = None
     usual: float | None = None
+    recipe: Recipe = PLAIN
 
     @cached_property
     def blocks(self) -> tuple[BlockStatistics, ...]:
@@ -92,86 +100,36 @@ class Case:
         """The numbers of the Dense blocks."""
         return [k for k, block in enumerate(self.objective.network.blocks) if isinstance(block, Dense)]
 
+    @cached_property
+    def pace(self) -> float | None:
+        """The share of their size by which a step of the first epoch moved the weights."""
+        return self.history[0].look.first if self.history and self.history[0].look else None
+
+    @cached_property
+    def idle(self) -> bool:
+        """Whether the steps were so short that all of them together lead nowhere."""
+        if self.rate is None or self.pace is None or not 0 <= self.pace < SLOW or not self.history[0].learning_rate:
+            return False
+        if not abs(self.history[-1].loss - self.history[0].loss) < STILL * constant_loss(self.objective):
+            return False
+        highest = self.rate / self.history[0].learning_rate  # a warm-up begins with less
+        return self.pace * highest < SLOW and self.pace * highest * self.history[-1].step < NOWHERE
+
+    def batch(self) -> Objective:
+        """Return the objective on as many rows as a step takes, or those at hand where that is not known."""
+        look = self.history[-1].look if self.history else None
+        rows = -(-self.objective.rows // (look.steps if look else 1))
+        return self.objective.batch(spaced(self.objective.rows, rows))
+
+    def faster(self) -> str:
+        """Return a learning rate to try: the optimiser's own, or ten times the rate where that was not far below."""
+        assert self.rate is not None
+        return f"{self.usual if self.usual and 10 * self.rate <= self.usual else 10 * self.rate:.3g}"
+
     def slower(self) -> str:
         """Return a learning rate to try: the optimiser's own, or a tenth where the rate was not far above it."""
         assert self.rate is not None
         return f"{self.usual if self.usual and self.rate >= 10 * self.usual else self.rate / 10:.3g}"
-
-
-# -------------------------------------------------------------------------------------------------------- symptoms
-
-
-def _logit(y: Array) -> Array:
-    p = np.clip(y, 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
-
-
-def _log(p: Array) -> Array:
-    return np.log(np.maximum(p, 1e-6))
-
-
-CONSTANTS: Mapping[str, tuple[Callable[[Array, Array], Array], ...]] = MappingProxyType(
-    {
-        "real": (lambda y, mean: mean, lambda y, mean: np.median(y, axis=0)),
-        "counts": (lambda y, mean: _log(mean),),
-        "binary": (lambda y, mean: _logit(mean),),
-        "signs": (lambda y, mean: _logit((1 + mean) / 2), lambda y, mean: np.sign(mean), lambda y, mean: mean),
-        "classes": (lambda y, mean: _log(mean), lambda y, mean: mean == mean.max(), lambda y, mean: 0 * mean),
-    }
-)
-"""Scores worth trying for every row alike, by a loss's targets (n, o) and their mean. The first is the best where the
-loss is the negative logarithm of a probability."""
-
-
-def constant_loss(objective: Objective) -> float:
-    """Return the loss of the best constant prediction, on a sample of rows.
-
-    >>> import chainrule as cr
-    >>> network, X = cr.Network(1, [cr.Dense(1)]), np.zeros((4, 1))
-    >>> constant_loss(cr.Objective(network, cr.losses.SquaredError(), X, np.array([1.0, 1.0, 5.0, 5.0])))
-    2.0
-    """
-    loss, outputs, rows = objective.loss, objective.network.outputs, slice(None, None, -(-objective.rows // ROWS))
-    y = objective.y[rows]
-    weight = None if objective.sample_weight is None else objective.sample_weight[rows]
-    known = np.eye(outputs)[y] if loss.targets == "classes" and y.ndim == 1 else loss.shaped(y, outputs)
-    mean = known.mean(axis=0) if weight is None else weight @ known / max(float(weight.sum()), 1e-300)
-    scores = np.empty(known.shape, objective.X.dtype)
-    found = []
-    for constant in CONSTANTS[loss.targets][: 1 if loss.probabilistic else None]:
-        scores[:] = constant(known, mean)
-        found.append(float(loss.value(scores, y, weight)))
-    return min(found)
-
-
-def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence[Progress]) -> bool:
-    """Return whether a training may have gone wrong: cheap to ask, and often true of a training that is sound.
-
-    It has one where the last loss is not clearly below that of the best constant prediction, where the loss jumps by
-    half of that in the second half of the epochs, and where all units of a hidden layer are equal. A training of a
-    few steps has none.
-    """
-    if not history or history[-1].step < SHORT:
-        return False
-    losses = [event.loss for event in history]
-    constant = constant_loss(objective)
-    jump = max((after - before for before, after in pairwise(losses[len(losses) // 2 :])), default=0.0)
-    learned = losses[-1] < CLEARLY * constant and jump < constant / 2
-    return not learned or bool(equal_layers(objective, theta))
-
-
-def equal_layers(objective: Objective, theta: NDArray[np.floating]) -> list[int]:
-    """Return the numbers of the hidden Dense blocks with several units, all of them equal."""
-    network, found = objective.network, []
-    for k, (block, params) in enumerate(zip(network.blocks[:-1], network.unpack(theta), strict=False)):
-        if isinstance(block, Dense) and block.units > 1 and _equal(params["W"]) and _equal(params["b"][None]):
-            found.append(k)
-    return found
-
-
-def _equal(W: Array) -> bool:
-    """Return whether all columns are equal; the first two tell as a rule."""
-    return bool((W[:, 0] == W[:, 1]).all() and (W[:, :1] == W).all())
 
 
 # ---------------------------------------------------------------------------------------------------------- causes
@@ -225,12 +183,62 @@ def equal_units(case: Case) -> list[Advice]:
 
 def rate_too_high(case: Case) -> list[Advice]:
     """A learning rate that sweeps the weights away."""
-    first = case.history[0].look.first if case.history and case.history[0].look else None
-    if case.rate is None or first is None or first < SWEPT:
+    if case.rate is None or case.pace is None or case.pace < SWEPT:
         return []
     worst = max(case.blocks, key=lambda block: block.parameter_norm or 0.0)
-    pace = f"the learning rate {case.rate:.3g} moved the weights by {first:.3g} times their size per step"
+    pace = f"the learning rate {case.rate:.3g} moved the weights by {case.pace:.3g} times their size per step"
     return [Advice(worst.name, f"{pace} of the first epoch", f"try {case.slower()}")]
+
+
+SETTING_OF_PENALTY: Mapping[type, str] = MappingProxyType({L2: "alpha", L1: "l1"})
+"""The estimators' names for the strengths of penalties."""
+
+
+def overpowered(case: Case) -> list[Advice]:
+    """Penalties that decide alone: at usual starting weights, their gradient is far longer than that of the data.
+
+    At the weights that were found the two are equally long: penalties have then pulled the weights to where they are.
+    """
+    network, batch = case.objective.network, case.batch()
+    theta = Network(network.inputs, [*map(_plain, network.blocks)]).initialize(0, case.theta.dtype.name)
+    data = batch.bare().batch(spaced(batch.rows, ROWS)).gradient(theta)
+    pulls = [(float(np.linalg.norm(_pull(batch, penalty, theta))), penalty) for penalty in batch.penalties]
+    pull, penalty = max(pulls, key=lambda pair: pair[0], default=(0.0, None))
+    ratio = pull / max(float(np.linalg.norm(data)), 1e-300)
+    if penalty is None or not ratio > OVERPOWERED:
+        return []
+    name = SETTING_OF_PENALTY.get(type(penalty), f"{type(penalty).__name__} strength")
+    figure = (
+        f"the penalty {name}={penalty.strength:.3g} pulls starting weights {ratio:.3g} times as hard as the data do"
+    )
+    return [Advice(network.names[case.dense[0]], figure, f"try {name}={penalty.strength / ratio / OVERPOWERED:.1g}")]
+
+
+def _plain(block: Block) -> Block:
+    """Return a block that starts from the usual weights."""
+    return (
+        replace(block, initializer=None, bias_initializer="zeros") if isinstance(block, Dense | DropConnect) else block
+    )
+
+
+def _pull(batch: Objective, penalty: Penalty, theta: Array) -> Array:
+    """Return the gradient of one penalty; a proximal one pulls as hard as the same penalty in the gradient."""
+    plain = replace(penalty, proximal=False) if getattr(penalty, "proximal", False) else penalty  # type: ignore[type-var]  # L1
+    alone = Objective(batch.network, batch.loss, batch.X, batch.y, batch.sample_weight, [plain])
+    return alone.penalty_and_gradient(theta)[1]
+
+
+def shortened(case: Case) -> list[Advice]:
+    """A limit that clipping shortens the gradient to, which leaves next to nothing of it and of the steps."""
+    if case.recipe.clip is None or not case.idle:
+        return []
+    (kind, limit), network = case.recipe.clip, case.objective.network
+    g = case.batch().gradient(case.theta)
+    norm, left = (float(np.linalg.norm(v)) for v in (g, case.recipe.clipped(network, g)))
+    if not left < SHORTENED * norm:
+        return []
+    figure = f"clip_{kind}={limit:.3g} leaves {_share(left / norm)} of a gradient of the length {norm:.3g}"
+    return [Advice(network.names[case.dense[-1]], figure, f"leave it out, or try clip_norm={norm:.1g}")]
 
 
 def dead_units(case: Case) -> list[Advice]:
@@ -280,13 +288,25 @@ def fading(case: Case) -> list[Advice]:
     return []
 
 
+def rate_too_low(case: Case) -> list[Advice]:
+    """A learning rate that leaves the weights where they started, although they have a gradient."""
+    if not case.idle or not case.history[-1].gradient_norm > 0:
+        return []
+    steps = f"the {case.history[-1].step} steps lead nowhere"
+    pace = f"the learning rate {case.rate:.3g} moved the weights by {case.pace:.3g} times their size per step"
+    return [Advice(case.objective.network.names[case.dense[0]], f"{pace}: {steps}", f"try {case.faster()}")]
+
+
 CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
     wrong_scale,
     equal_units,
     rate_too_high,
+    overpowered,
+    shortened,
     dead_units,
     saturated,
     fading,
+    rate_too_low,
 )
 """The table, the most basic first: what one finds, those below it would only repeat."""
 
@@ -297,11 +317,12 @@ def diagnose(
     history: Sequence[Progress] = (),
     learning_rate: float | None = None,
     usual: float | None = None,
+    recipe: Recipe = PLAIN,
 ) -> list[Advice]:
     """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
 
     `history` are the events of the training (a rate that is too high shows in them only), `learning_rate` its highest
-    rate, `usual` the rate to recommend.
+    rate, `usual` the rate to recommend, `recipe` what its steps did beside the rule.
 
     >>> import chainrule as cr
     >>> network = cr.Network(2, [cr.Dense(4, bias_initializer=-9.0), cr.Activation("relu"), cr.Dense(1)])
@@ -309,20 +330,24 @@ def diagnose(
     >>> [advice.figure for advice in diagnose(objective, network.initialize(0))]
     ['100 % of its 4 units are dead: 0 slope on every row']
     """
-    case = Case(objective, theta, history, learning_rate, usual)
+    case = Case(objective, theta, history, learning_rate, usual, recipe)
     with np.errstate(all="ignore"):
         return next((found for cause in CAUSES if (found := cause(case))), [])[:MOST]
 
 
 def advise(
-    objective: Objective, theta: NDArray[np.floating], history: Sequence[Progress], optimizer: Any
+    objective: Objective,
+    theta: NDArray[np.floating],
+    history: Sequence[Progress],
+    optimizer: Any,
+    recipe: Recipe = PLAIN,
 ) -> list[Advice]:
     """Return what `diagnose` says of a finished training that has a symptom, else nothing."""
     with np.errstate(all="ignore"):
         if not symptom(objective, theta, history):
             return []
     rates = [event.learning_rate for event in history if event.learning_rate is not None]
-    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer))
+    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe)
 
 
 def usual_rate(optimizer: Any) -> float | None:

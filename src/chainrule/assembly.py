@@ -6,6 +6,7 @@ Pure translation, each part from a table: nothing here looks at the values of th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import fields, replace
 from math import ceil, inf, isqrt, prod
 from typing import Any, Literal
@@ -68,6 +69,15 @@ The defaults of `beta_2` and `epsilon` are Adam's: they are not for Lion's β₂
 FIELD_OF_LOSS = {"delta": "delta", "quantile": "q", "label_smoothing": "label_smoothing"}
 """Settings, and the fields of losses that they set."""
 
+NOISE = ("dropout", "input_dropout", "noise", "input_noise", "drop_connect")
+"""Settings of blocks that only disturb: with other rates the network keeps its parameters."""
+
+OF_HIDDEN_LAYERS = ("normalization", "dropout", "noise", "drop_connect")
+"""Settings that do nothing in a network without hidden layers."""
+
+NETWORK = ("hidden_layer_sizes", "activation", "normalization", *NOISE)
+"""Settings that make the network; the others of their group are about its start. The first says how many layers."""
+
 FIELD_OF_DEFORMATION = {f"augment_{name}": name for name in ("shift", "rotate", "scale", "shear", "elastic")}
 """Settings that need images, and the fields of a Deformation that they set."""
 
@@ -83,12 +93,17 @@ def each(settings: Settings, name: str) -> list[Any]:
 
     Raises ValueError when a sequence of them does not match the hidden layers.
     """
-    given, hidden = settings[name], sizes(settings)
-    alone = isinstance(given, str | Block) or not hasattr(given, "__iter__")
-    values: list[Any] = [given] * len(hidden) if alone else list(given)
+    hidden = sizes(settings)
+    values = _spread(settings[name], len(hidden))
     if len(values) != len(hidden):
         raise ValueError(f"{name} names {len(values)} layers, hidden_layer_sizes {len(hidden)}")
     return values
+
+
+def _spread(given: Any, count: int) -> list[Any]:
+    """Return the values of a sequence, or `count` times the one value."""
+    alone = isinstance(given, str | Block) or not hasattr(given, "__iter__")
+    return [given] * count if alone else list(given)
 
 
 def activation(given: Any) -> Block:
@@ -121,12 +136,16 @@ def noise(dropout: float, deviation: float) -> list[Block]:
 def network(settings: Settings, inputs: int, outputs: int) -> Network:
     """Return the network: for each hidden layer an affine map, normalisation, activation and noise, then raw scores.
 
-    An affine map before a batch normalisation has no biases: they would be taken away again.
+    An affine map before a batch normalisation has no biases: they would be taken away again. Raises ValueError for
+    what hidden layers should have where there are none, and as `each` does.
     """
     initializer = None if settings["initializer"] == "auto" else settings["initializer"]
     biases, norm = settings["bias_initializer"], settings["normalization"]
     starts = {"initializer": initializer, "bias_initializer": biases}
     blocks = [*transform(settings), *noise(settings["input_dropout"], settings["input_noise"])]
+    for name in OF_HIDDEN_LAYERS if not sizes(settings) else ():
+        if any(_spread(settings[name], 1)):
+            raise ValueError(f"{name}={settings[name]!r} is for hidden layers; hidden_layer_sizes () has none")
     layers = [each(settings, name) for name in ("drop_connect", "activation", "dropout", "noise")]
     for size, rate, chosen, dropout, deviation in zip(sizes(settings), *layers, strict=True):
         own = {**starts, "bias": norm != "batch"}
@@ -134,6 +153,27 @@ def network(settings: Settings, inputs: int, outputs: int) -> Network:
         blocks += [NORMALIZATIONS[norm]()] if norm else []
         blocks += [activation(chosen), *noise(dropout, deviation)]
     return Network(inputs, [*blocks, Dense(outputs, initializer, biases)])
+
+
+def made_of(settings: Settings) -> dict[str, Any]:
+    """Return the settings that make the network, as they are now."""
+    return {name: deepcopy(settings[name]) for name in NETWORK}
+
+
+def continued(settings: Settings, made: Settings, known: Network) -> Network:
+    """Return the network that a training goes on with: the known one, made of `made`, or its like with other noise.
+
+    Raises ValueError, naming it, for a setting that would make another network.
+    """
+    layers = len(sizes(made)) or 1
+    changed = [name for name in NETWORK if _spread(settings[name], layers) != _spread(made[name], layers)]
+    for name in changed:
+        if name not in NOISE:
+            was = f"{name} is {settings[name]!r}, the network was made with {made[name]!r}"
+            raise ValueError(
+                f"{was}: warm_start and partial_fit go on with it; set {name} back, or fit a new estimator"
+            )
+    return network(settings, known.inputs, known.outputs) if changed else known
 
 
 def loss(settings: Settings, task: Task) -> Loss:
@@ -164,6 +204,11 @@ def penalties(settings: Settings) -> list[Penalty]:
         L1(float(settings["l1"]), per_sample=True, proximal=bool(settings["l1_proximal"])),
     )
     return [penalty for penalty in given if penalty.strength > 0]
+
+
+def deforms(settings: Settings) -> bool:
+    """Return whether the inputs are taken for images."""
+    return any(settings[name] for name in FIELD_OF_DEFORMATION) or any(a.image for a in settings["augmentation"] or ())
 
 
 def augmentations(settings: Settings, inputs: int) -> tuple[Augmentation, ...]:
@@ -291,9 +336,9 @@ def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | N
 AVERAGE_FACTORS = {"start": "averaging_start", "decay": "average_decay"}
 
 
-def averaging(settings: Settings, rule: UpdateRule | Minimizer) -> Averaging | MovingAverage | None:
-    """Return how θ is averaged; a full-batch minimiser takes no steps to average over."""
-    if settings["averaging"] is None or isinstance(rule, Minimizer):
+def averaging(settings: Settings) -> Averaging | MovingAverage | None:
+    """Return how θ is averaged."""
+    if settings["averaging"] is None:
         return None
     kind = AVERAGES[settings["averaging"]]
     return kind(**{field.name: float(settings[AVERAGE_FACTORS[field.name]]) for field in fields(kind)})

@@ -47,6 +47,11 @@ class Augmentation(Protocol):
         """The numbers in its formula, in the order in which a compiled twin takes them."""
 
 
+def is_augmentation(value: Any) -> bool:
+    """Return whether a value follows the contract; a class, of which no object was made, does not."""
+    return not isinstance(value, type) and callable(value) and hasattr(value, "check_inputs")
+
+
 class _OfAnyInputs:
     """What augmentations of single inputs share: no image, and any number of inputs is right."""
 

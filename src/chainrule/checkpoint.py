@@ -101,12 +101,16 @@ class Checkpoint:
 
 @dataclass
 class Place:
-    """A place within an epoch: the weights at its start, kept for a divergence, and what its steps gave so far."""
+    """A place within an epoch: the weights at its start, kept for a divergence, and what its steps gave so far.
+
+    `judged` is the average of the weights at its start, where there is one.
+    """
 
     good: NDArray[np.floating]
     losses: list[float] = field(default_factory=list)
     gradient_norm: float = 0.0
     learning_rate: float | None = None
+    judged: NDArray[np.floating] | None = None
 
 
 NOWHERE = np.zeros(0)

@@ -61,6 +61,11 @@ def check(objective: Objective, loop: Any, epochs: int, batch_size: int | None, 
         raise ValueError(f"batch_size must be a whole number of at least 1 (or None for all rows), got {batch_size!r}")
     if loop.averaging is not None and not isinstance(loop.averaging, Averaging | MovingAverage):
         raise ValueError(f"averaging must be such as Averaging(start=0.75), or None, got {loop.averaging!r}")
+    if isinstance(loop.averaging, MovingAverage) and objective.proximal:
+        raise ValueError(
+            "a moving average (ema) of weights that a proximal L1 penalty makes 0 comes near 0 and is never 0;"
+            " average over epochs (swa), or leave out one of the two"
+        )
     if order not in ("reshuffle", "once", "given"):
         raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
     monitor = loop.stopping.monitor if loop.stopping else "loss"

@@ -145,8 +145,10 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
 
         `classes` lists all labels, on the first call. k calls with the same data give the bits of `fit` with
         max_iter=k and no stopping (but a schedule that follows a plan, cosine or
-        one_cycle, runs its whole course in each call). Raises ValueError for
-        labels that `classes` does not list.
+        one_cycle, runs its whole course in each call). After `set_params` another
+        solver begins with a memory of its own, and other rates of dropout and
+        noise are taken up. Raises ValueError for labels that `classes` does not
+        list, and for settings that would make another network.
         """
         if not hasattr(self, "theta_"):
             if classes is None:
@@ -357,7 +359,9 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         """Make one pass over X and y, going on from where the last call stopped.
 
         k calls with the same data give the bits of `fit` with max_iter=k and no stopping (but a schedule that follows
-        a plan, cosine or one_cycle, runs its whole course in each call).
+        a plan, cosine or one_cycle, runs its whole course in each call). After `set_params` another solver begins with
+        a memory of its own, and other rates of dropout and noise are taken up. Raises ValueError for settings that
+        would make another network.
         """
         return self._fit(X, y, sample_weight, None, None, incremental=True)
 

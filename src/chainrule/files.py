@@ -16,7 +16,8 @@ from typing import IO
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` when it is finished, and not before.
 
-    Raises OSError where that is not possible: no folder, no space, or something there that is not a regular file.
+    Raises OSError, naming `path`, where that is not possible: no folder, no space, or something there that is not a
+    regular file.
 
     It is written beside its place, synced to the disk, and renamed; when anything goes wrong it is gone, and a file
     that stood there before is untouched.
@@ -32,7 +33,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with beside.open("xb") as file:
+        opened = beside.open("xb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    try:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""What both estimators share: validating data, running the training loop, keeping what it found.
+"""How both estimators are fitted: validating data, running the training loop, keeping what it found.
 
 A subclass knows its target: `_read_target`, `_encode_target`, `_weigh`, `_strata`, `_default_score`.
 """
@@ -18,23 +18,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 
 from . import assembly, checkpoint, engines, settings
 from .advice import TrainingAdvice, advise
 from .checkpoint import Before
-from .inputs import TableInputs
-from .losses import Loss
-from .network import Network
+from .fitted import Fitted
 from .objective import Objective
 from .optimizers import Minimizer
-from .predictor import Finish, Predictor
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
 from .recipe import Recipe
 from .restarts import best_of
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
-from .starts import STARTS, fitted
+from .starts import STARTS, fit_blocks
 from .training import training
 
 LARGE = (
@@ -59,16 +56,12 @@ def first_order(estimator: Any) -> bool:
     raise AttributeError(f"partial_fit is only available for first-order solvers, not for {estimator.solver!r}")
 
 
-class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn ships no types
+class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships no types
     """The common part of MLPClassifier and MLPRegressor."""
 
-    feature_names_in_: NDArray[Any]
-    network_: Network
-    loss_function_: Loss
-    stop_reason_: str
-    _state: TrainingState
     _seed: int
     _outputs: int
+    _made: Mapping[str, Any]
 
     def _keep(self, given: Mapping[str, Any]) -> None:
         for name, value in given.items():
@@ -99,34 +92,11 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
     def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
         """Return accuracy or R²."""
 
-    @property
-    def coefs_(self) -> list[NDArray[Any]]:
-        """The weight matrices (fan_in, fan_out), one per layer: views of theta_."""
-        return [w for name, w in self.network_.views(self.theta_).items() if name.endswith(".W")]
-
-    @property
-    def intercepts_(self) -> list[NDArray[Any]]:
-        """The bias vectors (fan_out,), one per layer: views of theta_; zeros where a layer has none."""
-        views = self.network_.views(self.theta_)
-        return [
-            views.get(f"{name[:-2]}.b", np.zeros(w.shape[1], w.dtype)) for name, w in views.items() if name[-2:] == ".W"
-        ]
-
-    @property
-    def n_layers_(self) -> int:
-        """Number of layers, the input counted."""
-        return len(self.coefs_) + 1
-
     @classmethod
     @cache
     def _get_param_names(cls) -> Any:
         """Return the names of the parameters; scikit-learn reads them off the signature in every call."""
         return super()._get_param_names()
-
-    @property
-    def n_outputs_(self) -> int:
-        """Number of outputs of the network."""
-        return int(self.network_.outputs)
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
@@ -148,12 +118,17 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         if incremental and self.checkpoint is not None:
             raise ValueError("partial_fit does not support checkpoint; fit does")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
+        if not fresh:
+            self.network_, self._made = assembly.continued(values, self._made, self.network_), assembly.made_of(values)
         kept = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
         given = (X, y, weight)
         train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
         rule = assembly.optimizer(values)
         if held is None and not incremental and assembly.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
+        if not fresh and getattr(self, "_kind_of_rule", None) is not type(rule):
+            self._state.memory = None
+        self._kind_of_rule = type(rule)
         objective = self._objective(train, assembly.penalties(values))
         starts = self.n_restarts if fresh else 1
         tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
@@ -164,7 +139,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             raise ValueError(f"{LARGE} {best.message}")
         tasks.finish()
         if best.reason not in ("diverged", "interrupted") and not incremental:
-            for advice in advise(objective, self.theta_, best.history, rule):
+            for advice in advise(objective, self.theta_, best.history, rule, self._recipe(values)):
                 warnings.warn(str(advice), TrainingAdvice, stacklevel=callers_level())
         self._warn(best, rule, incremental)
         return self
@@ -178,7 +153,9 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         self._read_target(y, weight, fresh, incremental)
         self.out_activation_ = self._output_activation()
         if fresh:
-            self.network_ = assembly.network(self.get_params(deep=False), X.shape[1], self._outputs)
+            values = self.get_params(deep=False)
+            self.network_ = assembly.network(values, X.shape[1], self._outputs)
+            self._made = assembly.made_of(values)
             self._seed = _seed(self.random_state) if kept is None else self._seed_of(kept)
         return Rows(X, y, self._weigh(y, weight, X.dtype))
 
@@ -201,29 +178,6 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
 
-    def _scores(self, X: Any) -> NDArray[Any]:
-        """Return the raw scores (n, o) of a fitted model."""
-        return self._run(X, None)
-
-    def _run(self, X: Any, loss: Loss | None) -> NDArray[Any]:
-        """Return the raw scores, or what a loss makes of them."""
-        self._require_fit()
-        return engines.predict(self.engine, self.network_, self.theta_, self._validated(X), loss, self.n_threads)
-
-    def _require_fit(self) -> None:
-        if not hasattr(self, "theta_"):  # scikit-learn's check alone costs more than predicting a row
-            check_is_fitted(self)
-
-    @abstractmethod
-    def compile(self) -> Predictor:
-        """Return a Predictor: this model with its weights fixed, for a service that calls it a million times."""
-
-    def _compile(self, loss: Loss | None, finish: Finish, decide: Finish) -> Predictor:
-        model = copy(self)  # what is fitted later does not change what is compiled now
-        model.theta_ = self.theta_.copy()
-        run = engines.compiled(self.engine, self.network_, model.theta_, self.n_threads)
-        return Predictor(run, model, model._validated, loss, finish, decide)
-
     def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
         """Return the rows for training, and those for validation where there are any."""
         if (X_val is None) != (y_val is None):
@@ -237,12 +191,18 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             return rows, Rows(X_val, y_val, None)
         if not self.early_stopping:
             return rows, None
-        split = train_test_split(
-            *rows if rows.weight is not None else rows[:2],
-            test_size=self.validation_fraction,
-            random_state=self._seed % 2**32,
-            stratify=self._strata(rows.y),
-        )
+        share, count = self.validation_fraction, rows.X.shape[0]
+        if not share:
+            raise ValueError(f"validation_fraction must be above 0 with early_stopping=True, got {share!r}")
+        try:
+            split = train_test_split(
+                *rows if rows.weight is not None else rows[:2],
+                test_size=share,
+                random_state=self._seed % 2**32,
+                stratify=self._strata(rows.y),
+            )
+        except ValueError as error:
+            raise ValueError(f"validation_fraction={share!r} of {count} rows cannot be split off: {error}") from error
         train, held = Rows(*(*split[0::2], None)[:3]), Rows(*(*split[1::2], None)[:3])
         if held.X.shape[0] < 2:
             raise ValueError(
@@ -284,7 +244,7 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),
-            averaging=assembly.averaging(values, rule),
+            averaging=assembly.averaging(values),
             recipe=self._recipe(values),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *tasks.readers),
@@ -296,16 +256,18 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         return result
 
     def _recipe(self, values: Mapping[str, Any]) -> Recipe:
-        recipe = assembly.recipe(values, self.network_.inputs)
-        if self.encoder_ is not None and any(augmentation.image for augmentation in recipe.augmentation):
-            raise ValueError("the columns of an encoded table are no image: shift, rotate and the like need pixels")
-        return recipe
+        if self.encoder_ is not None and assembly.deforms(values):
+            raise ValueError(
+                f"the columns of an encoded table are no image: {self.encoder_.summary()}, and shift, rotate and the"
+                ' like need every pixel as it is; give an array, with preprocessing="never"'
+            )
+        return assembly.recipe(values, self.network_.inputs)
 
     def _starting_state(self, X: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
             theta = self.network_.initialize(self._seed, X.dtype.name, restart)
-            theta = fitted(self.network_, theta, X)
+            theta = fit_blocks(self.network_, theta, X)
             return TrainingState(STARTS[self.start](self.network_, theta, X), restart=restart)
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process
@@ -321,15 +283,6 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
         loss = self.loss_function_.unsmoothed if judge else self.loss_function_
         return Objective(self.network_, loss, rows.X, y, rows.weight, penalties)
 
-    def save(self, path: Any) -> None:
-        """Write the fitted estimator to a model file (.safetensors); `chainrule.load` reads it back.
-
-        Raises ModelFileError when it cannot be written.
-        """
-        from .model_file import save  # the file format knows the estimators, not the other way round
-
-        save(self, path)
-
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
             return min(200, rows)
@@ -339,15 +292,6 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
                 stacklevel=callers_level(),
             )
         return int(min(self.batch_size, rows))
-
-    def _probe(self, theta: NDArray[Any], bare: bool = True) -> Self:
-        """Return a fitted stand-in with other weights; a bare one takes rows that are validated already."""
-        probe = copy(self)
-        probe.theta_ = theta
-        if bare:
-            probe.encoder_, probe.input_scale, probe.n_features_in_ = None, 1.0, self.network_.inputs
-            probe.__dict__.pop("feature_names_in_", None)
-        return probe
 
     def _scorer(self, held: Rows) -> Callable[[NDArray[Any]], float]:
         """Return θ -> the validation score, by `scoring` or the estimator's own measure."""
@@ -378,32 +322,6 @@ class MLP(CallbackSupport, TableInputs):  # type: ignore[misc]  # scikit-learn s
             except DivergenceError as error:
                 best = state.best_theta if self._keeps_best else None
                 return Result(error.theta if best is None else best, "diverged", error.history, state, str(error))
-
-    def _adopt(self, result: Result, fresh: bool) -> None:
-        """Take over the weights and the curves of a result."""
-        state, history = result.state, result.history
-        state.theta = result.theta
-        self._state, self.theta_ = state, state.theta
-        self.n_iter_, self.t_, self.stop_reason_ = len(history), state.rows, result.reason
-        self._no_improvement_count = state.no_change
-
-        def before(name: str) -> list[float]:
-            return [] if fresh else getattr(self, name, None) or []
-
-        self.loss_curve_ = before("loss_curve_") + [event.loss for event in history]
-        losses = [event.validation_loss for event in history if event.validation_loss is not None]
-        scores = [event.validation_score for event in history if event.validation_score is not None]
-        if result.reason == "diverged" and self._keeps_best:
-            scores.append(float("nan"))
-        self.validation_loss_curve_ = before("validation_loss_curve_") + losses or None
-        self.validation_scores_ = before("validation_scores_") + scores or None
-        self._summarise_curves()
-
-    def _summarise_curves(self) -> None:
-        scores = self.validation_scores_
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
-        self.best_validation_score_ = None if scores is None else max(scores, key=lambda s: (s == s, s))
-        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=None)
 
     def _warn(self, result: Result, rule: Any, incremental: bool) -> None:
         level = callers_level()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from . import description, settings, signed_file
+from . import assembly, description, settings, signed_file
 from .description import CURVES
 from .estimators import MLPClassifier, MLPRegressor
 from .fitting import MLP
@@ -42,7 +42,8 @@ class ModelFileError(ValueError):
 def save(model: MLP, path: str | Path) -> None:
     """Write a fitted estimator to `path`, whole or not at all.
 
-    Settings that are functions (callbacks, a scorer) are not stored. Raises ModelFileError for weights that are not
+    Settings that are functions (callbacks, a scorer) are not stored; those that make the network are stored as they
+    were when it was made, whatever was set since. Raises ModelFileError for weights that are not
     finite, settings that no estimator takes or a file that cannot be written, and scikit-learn's NotFittedError for
     an estimator that is not fitted.
     """
@@ -85,7 +86,7 @@ def load(path: str | Path) -> MLP:
 def _describe(model: MLP) -> dict[str, Any]:
     """Return everything but the weights, as plain JSON."""
     stored = {}
-    for name, value in model.get_params(deep=False).items():
+    for name, value in {**model.get_params(deep=False), **model._made}.items():
         if not settings.SETTINGS[name].stored:
             continue
         try:
@@ -140,6 +141,7 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> MLP:
     model = ESTIMATORS[document["estimator"]](**_settings(document))
     features, target = document["features"], document["target"]
     model.network_ = Network(document["network"]["inputs"], decode(document["network"]["blocks"]))
+    model._made = assembly.made_of(model.get_params(deep=False))
     model.loss_function_ = decode(document["loss"])
     if not isinstance(model.loss_function_, Loss):
         raise ModelFileError("its loss is no loss")

@@ -49,7 +49,7 @@ class Network:
         self.slots: tuple[Slot, ...] = ()
         start = 0
         for k, block in enumerate(self.blocks):
-            if not isinstance(block, Block):
+            if isinstance(block, type) or not isinstance(block, Block):
                 raise TypeError(f"block {k} of a network must follow the Block contract, got {block!r}")
             for name, spec in block.parameters(self.widths[-1]).items():
                 stop = start + prod(spec.shape)
@@ -94,12 +94,22 @@ class Network:
         return mask
 
     def initialize(self, seed: int = 0, dtype: str = "float64", restart: int = 0) -> NDArray[np.floating]:
-        """Return a fresh θ, (P,). Each parameter has its own stream; `restart` names further independent starts."""
+        """Return a fresh θ, (P,). Each parameter has its own stream; `restart` names further independent starts.
+
+        Raises ValueError, naming it, for an initialiser that returns something else than an array of the right shape.
+        """
         theta = np.empty(self.size, dtype)
         for index, slot in enumerate(self.slots):
             stream = Stream(seed, "weights", step=restart, block=index)
             initializer = initializers.resolve(self._initializer(slot))
-            theta[slot.start : slot.stop] = initializer(stream, slot.spec.shape).reshape(-1)
+            drawn = np.asarray(initializer(stream, slot.spec.shape))
+            if drawn.shape != slot.spec.shape or drawn.dtype.kind not in "biuf":
+                given = f"{drawn.shape} of {drawn.dtype}"
+                raise ValueError(
+                    f"initializer {initializer!r} must return an array of numbers of the shape {slot.spec.shape}"
+                    f" for {slot.block}.{slot.name}, got {given}"
+                )
+            theta[slot.start : slot.stop] = drawn.reshape(-1)
         return theta
 
     def _initializer(self, slot: Slot) -> str | float | initializers.Initializer:

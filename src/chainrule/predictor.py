@@ -66,4 +66,4 @@ class Predictor:
         plain = self._as_it_is and type(X) is np.ndarray and X.dtype == self._dtype and X.ndim == 2
         if plain and X.shape[1] == self._inputs:
             return np.asarray(X)
-        return np.asarray(self._check(X))
+        return self._check(X)  # type: ignore[no-any-return]  # an array, or a sparse one

@@ -106,12 +106,18 @@ class Result:
 class DivergenceError(ValueError):
     """The loss is no longer finite: at `step`, from a likely `cause`.
 
-    `theta` holds the last good weights, `history` the events until then.
+    `theta` holds the last good weights, or their average where one was kept; `history` the events until then.
     """
 
     def __init__(
-        self, step: int, epoch: int, cause: str, state: TrainingState, history: Sequence[Progress] = ()
+        self,
+        step: int,
+        epoch: int,
+        cause: str,
+        state: TrainingState,
+        history: Sequence[Progress] = (),
+        average: NDArray[np.floating] | None = None,
     ) -> None:
         super().__init__(f"training diverged at step {step} (epoch {epoch + 1}): {cause}")
         self.step, self.epoch, self.cause, self.state = step, epoch, cause, state
-        self.theta, self.history = state.theta, list(history)
+        self.theta, self.history = state.theta if average is None else average, list(history)

@@ -12,7 +12,7 @@ Source: lecture notes; Pascanu et al. 2013 (clipping); Srivastava et al. 2014 (m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import limits
-from .augmentation import Augmentation, augmented
+from .augmentation import Augmentation, augmented, is_augmentation
 from .mixup import mix, mixup_share
 from .network import Network, Slot
 from .objective import Objective
@@ -67,7 +67,15 @@ def shorten_units(network: Network, v: Vector, limit: float) -> None:
 
 
 def _is_clip(clip: object) -> bool:
-    return isinstance(clip, tuple) and len(clip) == 2 and clip[0] in CLIPS and limits.POSITIVE.holds(clip[1])
+    return isinstance(clip, tuple) and len(clip) == 2 and clip[0] in CLIPS and _is_positive(clip[1])
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, limits.POSITIVE.numbers) and limits.POSITIVE.holds(value)
+
+
+def _are_rates(rates: object) -> bool:
+    return isinstance(rates, Mapping) and {*rates} <= {*KINDS} and all(map(_is_positive, rates.values()))
 
 
 @dataclass(frozen=True)
@@ -102,8 +110,11 @@ class Recipe:
             limits.check(self, {"average": limits.SHARE})
         if self.clip is not None and not _is_clip(self.clip):
             raise ValueError(f"Recipe clip must be one of {', '.join(CLIPS)} and a positive limit, got {self.clip!r}")
-        if not {*self.rates} <= {*KINDS} or not all(map(limits.POSITIVE.holds, self.rates.values())):
+        if not _are_rates(self.rates):
             raise ValueError(f"Recipe rates must be positive factors of {', '.join(KINDS)}, got {self.rates!r}")
+        if not isinstance(self.augmentation, Sequence) or not all(map(is_augmentation, self.augmentation)):
+            accepted = "a sequence of augmentations such as augmentation.Noise(0.1)"
+            raise ValueError(f"Recipe augmentation must be {accepted}, got {self.augmentation!r}")
 
     def rate(self, kind: str) -> float:
         """Return the factor on the learning rate of a kind of parameters."""

@@ -16,8 +16,10 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 
 from .activations import ACTIVATIONS, ALIASES
+from .augmentation import is_augmentation
 from .averaging import AVERAGES
 from .blocks import ACTIVATION_BLOCKS, INPUT_TRANSFORMS, NORMALIZATIONS, Activation
 from .checkpoint import Interval
@@ -54,19 +56,19 @@ _class_weight = Anything(
     "None, 'balanced' or a dict",
     lambda v: v is None or isinstance(v, Mapping | list) or (isinstance(v, str) and v == "balanced"),
 )
-_scorer = Anything("a scikit-learn scorer, its name or None", lambda v: v is None or isinstance(v, str) or callable(v))
+_scorer = Anything(
+    "a scikit-learn scorer, the name of one (such as 'accuracy', 'f1_macro' or 'r2') or None",
+    lambda v: v is None or (v in get_scorer_names() if isinstance(v, str) else callable(v)),
+)
 _strength = Number(0, high_open=True)
 _positive = Number(0, low_open=True, high_open=True)
 _rates = Anything(
-    "a dict such as {'bias': 2.0}, or None",
+    f"a dict of positive factors by kind ({', '.join(KINDS)}) such as {{'bias': 2.0}}, or None",
     lambda v: v is None or (isinstance(v, Mapping) and {*v} <= {*KINDS} and all(map(_positive.accepts, v.values()))),
 )
 _augmentations = Anything(
     "a sequence of augmentations, or None",
-    lambda v: (
-        v is None
-        or (isinstance(v, Iterable) and not any(isinstance(a, type | str) or not hasattr(a, "check_inputs") for a in v))
-    ),
+    lambda v: v is None or (isinstance(v, Iterable) and all(map(is_augmentation, v))),
 )
 _callbacks = Anything(
     "a sequence of functions that take a Progress event, or None",
@@ -135,7 +137,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "beta_2": Setting("optimiser", _fraction, "decay of the second moment of the Adam family"),
         "epsilon": Setting("optimiser", Number(0, low_open=True), "ε of the Adam family"),
         "weight_decay": Setting("optimiser", Number(0), "decoupled decay of the weights of AdamW and Lion"),
-        "rates": Setting("optimiser", _rates, f"factors of the learning rate by kind: {', '.join(KINDS)}"),
+        "rates": Setting("optimiser", _rates, "factors of the learning rate by kind of parameter"),
         "clip_value": Setting("optimiser", Optional(_positive), "largest entry of the gradient"),
         "clip_norm": Setting("optimiser", Optional(_positive), "largest norm of the gradient"),
         "clip_unit": Setting("optimiser", Optional(_positive), "largest norm of the gradient of a unit's weights"),

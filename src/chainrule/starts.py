@@ -54,7 +54,7 @@ def unit_variance(network: Network, theta: NDArray[np.floating], X: Array, rows:
     return theta
 
 
-def fitted(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:
+def fit_blocks(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:
     """Return θ with the statistics of every fitted block (Scaling, PCA) as it measures them on X (n, i).
 
     Each looks at what the blocks before it make of X. `theta` is not changed. Raises ValueError when θ or X does not
@@ -62,7 +62,7 @@ def fitted(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[n
 
     >>> from chainrule import Scaling
     >>> network, X = Network(1, [Scaling("min_max"), Dense(1)]), np.array([[2.0], [6.0]])
-    >>> theta = fitted(network, network.initialize(0), X)
+    >>> theta = fit_blocks(network, network.initialize(0), X)
     >>> network.blocks[0].forward(network.unpack(theta)[0], X)[0].ravel()
     array([0., 1.])
     """

@@ -99,6 +99,12 @@ class TableEncoder:
         """Fit, then transform the same table."""
         return self.fit(frame).transform(frame)
 
+    def summary(self) -> str:
+        """Say how many inputs come of how many columns, and how many columns are dropped."""
+        dropped = sum(not record.outputs for record in self.columns_)
+        left = f" ({dropped} dropped)" if dropped else ""
+        return f"{len(self.columns_)} columns{left} became {len(self.feature_names_out_)} inputs"
+
     def describe(self) -> str:
         """Say what happens to each column, one line each."""
         width = max(len(record.name) for record in self.columns_)

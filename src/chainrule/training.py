@@ -5,50 +5,36 @@ Source: lecture notes (batch, mini-batch and online training; epochs; early stop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from math import fsum, isfinite, nan
-from time import perf_counter
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
-from .advice import likely_cause, usual_rate
 from .arrays import Array
 from .averaging import Averaging, MovingAverage
 from .checkpoint import Checkpoint, Keeper, Place
 from .engines import Engine, build, evaluator, steps_of
 from .fingerprint import fingerprint
+from .loop import Loop, Pass, StepCallback
 from .objective import Objective
 from .optimizers import Adam, Ending, Memory, Minimizer, UpdateRule
-from .progress import DivergenceError, Progress, Reason, Result, Stopping, TrainingState
+from .progress import Progress, Reason, Result, Stopping, TrainingState
 from .randomness import Stream
 from .recipe import PLAIN, Recipe
-from .schedules import Constant, Moment, Schedule, reads_fraction, steady
-from .statistics import Look
+from .schedules import Constant, Schedule, reads_fraction
 
 SLICE = 64
 """Steps handed to the engine at a time: between slices the loop looks at the clock."""
 
 
-class _Pass(NamedTuple):
-    """One pass over the data, or one iteration of a full-batch method."""
-
-    loss: float
-    gradient_norm: float
-    learning_rate: float | None
-    rows: int
-    cut: bool = False
-    """Whether the clock ended it before its last step."""
-
-
-_Passes: TypeAlias = Generator[_Pass, None, Ending]
+_Passes: TypeAlias = Generator[Pass, None, Ending]
 Callback: TypeAlias = Callable[[Progress], object]
-StepCallback: TypeAlias = Callable[[Sequence[float], Sequence[float]], object]
 
 
 def training(
@@ -121,7 +107,7 @@ def training(
     if not isinstance(optimizer, UpdateRule | Minimizer):
         raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
     schedule = schedule or Constant(_rate(optimizer))
-    loop = _Loop(objective, optimizer, state, validation, score, stopping, averaging, schedule, time_limit)
+    loop = Loop(objective, optimizer, state, validation, score, stopping, averaging, schedule, time_limit)
     loop.on_steps = on_steps
     checks.check(objective, loop, epochs, batch_size, order)
     if checkpoint is not None and isinstance(optimizer, Minimizer):
@@ -143,7 +129,7 @@ def training(
             return over
         passes = _batch_passes(runner, loop, size, order, seed, epochs)
     elif averaging is not None:
-        raise ValueError(f"averaging is for optimisers that take steps, not for {optimizer!r}")
+        raise ValueError(f"averaging needs an optimiser that takes steps; {type(optimizer).__name__} takes none")
     else:
         checks.check_minimizer(objective, optimizer, recipe)
         passes = _iterations(optimizer, loop, epochs)
@@ -185,163 +171,18 @@ def train(objective: Objective, theta: NDArray[np.floating], **settings: Any) ->
             return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
 
 
-class _Loop:
-    """What the loop keeps beside the state: the clock, the validation and the stopping rule."""
-
-    def __init__(
-        self,
-        objective: Objective,
-        optimizer: UpdateRule | Minimizer,
-        state: TrainingState,
-        validation: Objective | None,
-        score: Callable[[Array], float] | None,
-        stopping: Stopping | None,
-        averaging: Averaging | MovingAverage | None,
-        schedule: Schedule,
-        time_limit: float | None,
-    ) -> None:
-        self.objective, self.state, self.validation, self.score = objective, state, validation, score
-        self.stopping, self.averaging, self.schedule, self.time_limit = stopping, averaging, schedule, time_limit
-        self.look, self.usual_rate = Look(objective), usual_rate(optimizer)
-        self.validate: Callable[[NDArray[np.floating]], float] | None = None
-        self.on_steps: StepCallback | None = None
-        self.told_to_stop = False
-        self.steady = steady(schedule)
-        self.started = perf_counter()
-        self.fraction = 0.0
-        self.history: list[Progress] = []
-        self.place: Place | None = None
-        self.keeper = Keeper(None, self, dict)
-
-    def moment(self, step: int = 0, fraction: float | None = None) -> Moment:
-        """Return the moment `step` steps from now."""
-        s = self.state
-        return Moment(s.step + step, s.epoch, s.rows, s.plateaus, self.fraction if fraction is None else fraction)
-
-    def rates(self, steps: range, before: float, share: float) -> list[float]:
-        """Return the learning rates of some steps of an epoch: `before` it a fraction is done, each adds its share."""
-        if self.steady:
-            return [self.schedule(self.moment(0, before))] * len(steps)
-        return [self.schedule(self.moment(k - steps.start, before + share * k)) for k in steps]
-
-    def seconds(self) -> float:
-        """Return the seconds since the start of this training."""
-        return perf_counter() - self.started
-
-    def done(self, rates: Sequence[float], losses: Sequence[float]) -> None:
-        """Tell what some steps gave."""
-        if self.on_steps:
-            answer = self.on_steps(rates[: len(losses)], losses)
-            self.told_to_stop = isinstance(answer, bool | np.bool_) and bool(answer)
-
-    def spent(self, seconds: float) -> None:
-        """Count the seconds of an earlier process."""
-        self.started = perf_counter() - seconds
-
-    def out_of_time(self) -> bool:
-        """Return whether the time limit is reached."""
-        return self.time_limit is not None and self.seconds() >= self.time_limit
-
-    def finish(self, done: _Pass) -> Progress:
-        """Count the epoch, validate, note the best, and return its event."""
-        state = self.state
-        state.epoch += 1
-        state.rows += done.rows
-        if self.averaging:
-            self.averaging.note(state, self.fraction)
-        judged = self.judged()
-        loss = None if self.validate is None else self.validate(judged)
-        score = None if self.score is None else float(self.score(judged))
-        event = Progress(
-            epoch=state.epoch,
-            step=state.step,
-            loss=done.loss,
-            validation_loss=loss,
-            validation_score=score,
-            learning_rate=done.learning_rate,
-            gradient_norm=done.gradient_norm,
-            seconds=self.seconds(),
-            theta=state.theta,
-            restart=state.restart,
-            look=self.look,
-        )
-        self.look.end(state.theta)
-        if self.stopping:
-            self._note(event, self.stopping)
-        return event
-
-    def _note(self, event: Progress, stopping: Stopping) -> None:
-        """Compare the monitored value with the best so far; NaN counts as no improvement."""
-        state = self.state
-        value = getattr(event, stopping.monitor)
-        gain = nan if value is None else float(value) * (1 if stopping.monitor == "validation_score" else -1)
-        best = -float("inf") if state.best is None else state.best
-        state.no_change = 0 if gain - best >= stopping.min_change else state.no_change + 1
-        if gain > best:
-            state.best, state.best_epoch = gain, state.epoch
-            if stopping.keep_best:
-                state.best_theta = self.judged().copy()
-
-    def judged(self) -> NDArray[np.floating]:
-        """Return the θ that is validated and is the result: the average, where there is one."""
-        return self.averaging.read(self.state) if self.averaging else self.state.theta
-
-    def over(self, stopped: bool) -> Reason | None:
-        """Return why the training is over, or None."""
-        if stopped or self.told_to_stop:
-            return "callback"
-        if self.stopping and self.state.no_change > self.stopping.patience:
-            if self.schedule.exhausted(self.moment()):
-                return "no change"
-            self.state.plateaus += 1
-            self.state.no_change = 0
-        return "time" if self.out_of_time() else None
-
-    def diverged(self, good: NDArray[np.floating], learning_rate: float | None) -> DivergenceError:
-        """Put the last good weights back, forget the optimiser's memory, and return the error that says why."""
-        state = self.state
-        state.theta[:] = good
-        state.memory = None
-        cause = likely_cause(self.objective, learning_rate, self.usual_rate)
-        return DivergenceError(state.step, state.epoch, cause, state, self.history)
-
-    def resume(self, epochs: int) -> Result | None:
-        """Go on from the checkpoint, where there is one; return the Result of a training that is over."""
-        kept = self.keeper.resume(epochs)
-        if kept is None:
-            return None
-        done = len(self.history)
-        self.fraction = done / epochs
-        reason = None if kept.reason == "epochs" and epochs > done else kept.reason
-        if done and self.place is None and self.out_of_time():
-            reason = reason or "time"
-        return self.result(reason, kept.message) if reason else None
-
-    def finished(self, reason: Reason, message: str) -> None:
-        """Keep the end; a training stopped by Ctrl-C or the clock is kept as one to go on with."""
-        if reason not in ("interrupted", "time"):
-            self.keeper.write(reason, message)
-        elif reason == "time" and self.place is None:
-            self.keeper.write()
-
-    def result(self, reason: Reason, message: str) -> Result:
-        """Return the Result, with the best weights where the stopping rule keeps them."""
-        best = self.state.best_theta if self.stopping and self.stopping.keep_best else None
-        return Result((self.judged() if best is None else best).copy(), reason, self.history, self.state, message)
-
-
-def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
+def _batch_passes(engine: Engine, loop: Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
     """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
     state.memory = state.memory or _memory(engine.rule, objective, state.theta)
     (loop.averaging or Averaging()).begin(state)
     for epoch in range(len(loop.history), epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)
-        place = loop.place = loop.place or Place(state.theta.copy())
+        place = loop.place_of_epoch()
         loop.look.begin(place.good, steps_of(objective.rows, batch_size))
         done = _run_epoch(engine, loop, place, rows, batch_size, epoch / epochs, 1 / epochs)
         if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
-            raise loop.diverged(place.good, done.learning_rate)
+            raise loop.diverged(place, done.learning_rate)
         loop.place = place if done.cut else None
         loop.fraction = (epoch + 1) / epochs
         yield done
@@ -350,13 +191,13 @@ def _batch_passes(engine: Engine, loop: _Loop, batch_size: int, order: str, seed
 
 def _run_epoch(
     engine: Engine,
-    loop: _Loop,
+    loop: Loop,
     place: Place,
     order: NDArray[np.intp] | None,
     batch_size: int,
     before: float,
     share: float,
-) -> _Pass:
+) -> Pass:
     """Hand the steps of one epoch to the engine, a slice at a time, until they are done or the time is up.
 
     `before` is the fraction of the training that is done, `share` what this epoch adds. A loss that is not finite
@@ -379,7 +220,7 @@ def _run_epoch(
         loop.done(rates, losses)
         if not isfinite(losses[-1]):
             state.step += len(losses) - 1
-            return _Pass(losses[-1], norm, place.learning_rate, start * batch_size)
+            return Pass(losses[-1], norm, place.learning_rate, start * batch_size)
         state.step += count
         sums.extend(losses)
         loop.keeper.after_steps()
@@ -388,14 +229,14 @@ def _run_epoch(
     total = batch_size * fsum(sums[:-1]) + last * sums[-1]
     if len(sums) < steps:
         loop.keeper.write()
-    return _Pass(total / seen, place.gradient_norm, place.learning_rate, seen, len(sums) < steps)
+    return Pass(total / seen, place.gradient_norm, place.learning_rate, seen, len(sums) < steps)
 
 
-def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
+def _iterations(minimizer: Minimizer, loop: Loop, epochs: int) -> _Passes:
     """Yield one pass per iteration of a full-batch method."""
     state = loop.state
     if not isfinite(float(loop.objective.value(state.theta))):
-        raise loop.diverged(state.theta.copy(), None)
+        raise loop.diverged(Place(state.theta.copy()), None)
     with closing(minimizer.iterate(loop.objective, state.theta.copy(), epochs)) as iterates:
         while True:
             try:
@@ -403,11 +244,11 @@ def _iterations(minimizer: Minimizer, loop: _Loop, epochs: int) -> _Passes:
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
             if not isfinite(loss):
-                raise loop.diverged(state.theta.copy(), None)
+                raise loop.diverged(Place(state.theta.copy()), None)
             loop.look.begin(state.theta.copy(), 1)
             state.theta[:] = theta
             state.step += 1
-            yield _Pass(loss, norm, None, loop.objective.rows)
+            yield Pass(loss, norm, None, loop.objective.rows)
 
 
 def _order(order: str, seed: int, epoch: int, rows: int, batch_size: int) -> NDArray[np.intp] | None:

@@ -2,8 +2,8 @@
 
     y = (x - c) A,   c and A measured once, by `fit`, on the training rows; A is a diagonal for Scaling
 
-Nothing here is learnt: c and A are statistics, and every derivative in them is 0 by decree. `starts.fitted` measures
-them for a whole network.
+Nothing here is learnt: c and A are statistics, and every derivative in them is 0 by decree. `starts.fit_blocks`
+measures them for a whole network.
 
 Shapes: n rows, i inputs, k components. x (n, i), c (i,).
 

@@ -15,12 +15,12 @@ import numpy as np
 from ..range_test import BELOW, RangeTest
 from . import show, version
 from .data import data_options, prepare
+from .option_types import option
 from .options import (
     SCHEDULED,
     TrainCommand,
     given_settings,
     is_given,
-    option,
     show_value,
     training_options,
 )

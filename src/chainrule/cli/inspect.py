@@ -22,7 +22,8 @@ from ..objective import Objective
 from ..penalties import Penalty
 from ..randomness import Stream
 from . import show, version
-from .options import SIGNATURES, SettingType, show_value
+from .option_types import SettingType
+from .options import SIGNATURES, show_value
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "narwhals", "safetensors", "click", "rich")
 

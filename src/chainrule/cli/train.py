@@ -25,12 +25,12 @@ from ..statistics import BlockStatistics
 from ..tables import TableEncoder
 from . import show, version
 from .data import Data, Rows, can_stratify, data_options, encoder_of, prepare, split
+from .option_types import as_options
 from .options import (
     ESTIMATORS,
     SIGNATURES,
     Facts,
     TrainCommand,
-    as_options,
     by_label,
     given_settings,
     settled,

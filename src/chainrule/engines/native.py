@@ -256,6 +256,9 @@ def compiled(
     predict, ahead = plan.predict, head(network) > 0
 
     def run(X: NDArray[np.floating], loss: Loss | None) -> NDArray[np.floating]:
+        if not isinstance(X, np.ndarray):  # sparse rows are for the definitions
+            scores = network.forward(theta, X)
+            return np.asarray(scores if loss is None else loss.predict(scores))
         out = np.empty((len(X), outputs), dtype)
         link = LINKS.get(type(loss))
         X = after_fitted(network, theta, X, count) if ahead else _plain(X)

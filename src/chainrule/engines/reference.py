@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, isfinite
+from math import ceil, isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,10 @@ PIECE = 1 << 15
 
 
 class Steps(NamedTuple):
-    """What a run of steps reports: the loss of each batch before its update, and the last gradient's norm."""
+    """What a run of steps reports: the loss of each batch before its update, and the last gradient's norm.
+
+    The norm is NaN where the last loss is not finite.
+    """
 
     losses: list[float]
     gradient_norm: float
@@ -60,7 +63,7 @@ class ReferenceEngine:
             loss, gradient, measured = self._passes(batch, theta, context, -(-batch_size // recipe.accumulate))
             losses.append(float(loss))
             if not isfinite(losses[-1]):
-                break
+                return Steps(losses, nan)
             apply(self.rule, theta, recipe.clipped(network, gradient), state, learning_rate, factors)
             recipe.constrain(batch, theta, learning_rate)
             if measured:
