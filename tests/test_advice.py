@@ -156,6 +156,11 @@ BAD: dict[str, tuple[Any, Any, list[str]]] = {
         FLOWERS,
         ["0 Dense: its 12 units are all equal", 'initializer="auto"'],
     ),
+    "zeros before a batch normalisation": (
+        MLPClassifier((12,), initializer="zeros", normalization="batch", random_state=0),
+        FLOWERS,
+        ["0 Dense: its 12 units are all equal", 'initializer="auto"'],
+    ),
     "equal units": (
         MLPClassifier((12,), "tanh", initializer=0.1, random_state=0),
         FLOWERS,

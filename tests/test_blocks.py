@@ -26,13 +26,13 @@ from chainrule.blocks import (
     DropConnect,
     Dropout,
     Elementwise,
-    Fitted,
     GaussianNoise,
     LayerNorm,
     NoisyReLU,
     PReLU,
     RReLU,
     Scaling,
+    Transform,
 )
 from oracles import DIFFERENCES, JAX, central_difference, relative_error
 from strategies import DISTANCE, SEEDS, moved_off
@@ -115,7 +115,7 @@ def off_kinks(block: Block, context: Context, x: Any) -> Any:
 def test_every_block_has_a_test_row() -> None:
     members = inspect.getmembers(blocks, inspect.isclass)
     own = {cls for _, cls in members if cls.__module__.startswith(blocks.__name__) and hasattr(cls, "pull_input")}
-    assert own - {Block, Elementwise, Fitted} == {type(block) for block in (*BLOCKS, *TRAINED)}
+    assert own - {Block, Elementwise, Transform} == {type(block) for block in (*BLOCKS, *TRAINED)}
     assert all(isinstance(block, Block) for block in (*BLOCKS, *TRAINED))
 
 

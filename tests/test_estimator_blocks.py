@@ -239,7 +239,7 @@ def fitted_on(X: Any, **given: Any) -> Any:
 def test_an_augmentation_before_a_transform_runs_on_the_reference_engine() -> None:
     if native.MISSING:
         pytest.skip(native.MISSING)
-    with pytest.warns(cr.engines.EngineNotice, match="an augmentation comes before a block that is fitted"):
+    with pytest.warns(cr.engines.EngineNotice, match="an augmentation comes before a transform that is measured"):
         fitted(input_transform="standard", augment_noise=0.1)
 
 

@@ -307,3 +307,15 @@ def test_bad_arguments_are_named(change: dict[str, Any], text: str) -> None:
     settings = {"objective": objective, "theta": start, "epochs": 2, **deepcopy(change)}
     with pytest.raises(ValueError, match=f"^{text}$"):
         train(**settings)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_the_memory_of_another_rule_is_refused(engine: str) -> None:
+    objective, start = classification(12)
+    state = train(objective, start, epochs=1, optimizer=Adam(), engine=engine).state
+    with pytest.raises(
+        ValueError, match=r"state\.memory is another rule's: it holds .*, SGD keeps t; give memory=None"
+    ):
+        train(objective, start, epochs=1, optimizer=SGD(), engine=engine, state=state)
+    state.memory = None
+    assert train(objective, start, epochs=1, optimizer=SGD(), engine=engine, state=state).state.step == 2

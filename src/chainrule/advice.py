@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, spaced
-from .blocks import Block, Dense, DropConnect, Fitted
+from .blocks import Block, Dense, DropConnect, Transform
 from .network import Network
 from .objective import Objective
 from .penalties import L1, L2, Penalty
@@ -161,7 +161,7 @@ def wrong_scale(case: Case) -> list[Advice]:
     """Inputs, or targets of a regression, of a wrong size."""
     objective, names = case.objective, case.objective.network.names
     found = list[Advice]()
-    if not isinstance(objective.network.blocks[0], Fitted):
+    if not isinstance(objective.network.blocks[0], Transform):
         found += unscaled("inputs", objective.X, 'input_transform="standard" or StandardScaler', names[0])
     if objective.loss.targets == "real":
         found += unscaled("targets", objective.y, "scale_target=True", names[-1])

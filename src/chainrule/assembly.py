@@ -75,7 +75,7 @@ NOISE = ("dropout", "input_dropout", "noise", "input_noise", "drop_connect")
 OF_HIDDEN_LAYERS = ("normalization", "dropout", "noise", "drop_connect")
 """Settings that do nothing in a network without hidden layers."""
 
-NETWORK = ("hidden_layer_sizes", "activation", "normalization", *NOISE)
+NETWORK = ("hidden_layer_sizes", "activation", "normalization", "input_transform", "components", *NOISE)
 """Settings that make the network; the others of their group are about its start. The first says how many layers."""
 
 FIELD_OF_DEFORMATION = {f"augment_{name}": name for name in ("shift", "rotate", "scale", "shear", "elastic")}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .averaging import Averaging, MovingAverage
-from .blocks import Elementwise, Fitted, needs_steps
+from .blocks import Elementwise, Transform, needs_steps
 from .objective import Objective
-from .optimizers import Minimizer
+from .optimizers import Memory, Minimizer, UpdateRule
 from .recipe import PLAIN, Recipe
 from .schedules import Schedule
 
@@ -36,10 +36,20 @@ def check_steps(objective: Objective, recipe: Recipe, seed: int) -> None:
     for augmentation in recipe.augmentation:
         augmentation.check_inputs(objective.network.inputs)
     first = objective.network.blocks[:1]
-    changed = bool(recipe.augmentation or recipe.mixup or any(isinstance(b, Elementwise | Fitted) for b in first))
+    changed = bool(recipe.augmentation or recipe.mixup or any(isinstance(b, Elementwise | Transform) for b in first))
     if changed and hasattr(objective.X, "tocsr"):
         raise ValueError(
             "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need dense rows"
+        )
+
+
+def check_memory(memory: Memory, fresh: Memory, rule: UpdateRule) -> None:
+    """Raise ValueError for the memory of a state that another update rule has left."""
+    held, kept = ({*each} - {"average"} for each in (memory, fresh))
+    if held != kept:
+        has, needs = (", ".join(sorted(names)) for names in (held, kept))
+        raise ValueError(
+            f"state.memory is another rule's: it holds {has}, {type(rule).__name__} keeps {needs}; give memory=None"
         )
 
 

@@ -30,15 +30,19 @@ class Fitted(TableInputs):
     @property
     def coefs_(self) -> list[NDArray[Any]]:
         """The weight matrices (fan_in, fan_out), one per layer: views of theta_."""
-        return [w for name, w in self.network_.views(self.theta_).items() if name.endswith(".W")]
+        views = self.network_.views(self.theta_)
+        return [views[f"{k}.W"] for k in self._layers]
 
     @property
     def intercepts_(self) -> list[NDArray[Any]]:
         """The bias vectors (fan_out,), one per layer: views of theta_; zeros where a layer has none."""
-        views = self.network_.views(self.theta_)
-        return [
-            views.get(f"{name[:-2]}.b", np.zeros(w.shape[1], w.dtype)) for name, w in views.items() if name[-2:] == ".W"
-        ]
+        views, widths, dtype = self.network_.views(self.theta_), self.network_.widths, self.theta_.dtype
+        return [views.get(f"{k}.b", np.zeros(widths[k + 1], dtype)) for k in self._layers]
+
+    @property
+    def _layers(self) -> list[int]:
+        """The numbers of the blocks that have weights."""
+        return [slot.block for slot in self.network_.slots if slot.spec.kind == "weight"]
 
     @property
     def n_layers_(self) -> int:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from copy import copy, deepcopy
 from functools import cache, partial
+from threading import Event
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -29,7 +30,7 @@ from .optimizers import Minimizer
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
 from .recipe import Recipe
-from .restarts import best_of
+from .restarts import best_of, best_side_by_side
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .starts import STARTS, fit_blocks
 from .training import training
@@ -133,7 +134,11 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         starts = self.n_restarts if fresh else 1
         tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
         start = partial(self._train, objective, held, rule, fresh, incremental, tasks)
-        best = best_of(start, starts, kept, self._keeps_best)
+        threads = 1 if starts < 2 else self._starts_at_a_time(objective, rule, tasks)
+        if threads > 1:
+            best = best_side_by_side(start, starts, threads, self._keeps_best)
+        else:
+            best = best_of(start, starts, kept, self._keeps_best)
         self._adopt(best, fresh)
         if best.reason == "diverged" and not self._keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
@@ -214,6 +219,16 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     def _keeps_best(self) -> bool:
         return assembly.keeps_best(self.get_params(deep=False))
 
+    def _starts_at_a_time(self, objective: Objective, rule: Any, tasks: Tasks) -> int:
+        """Return how many starts to run side by side: one per thread, where none of the user's code is called."""
+        watched = self.verbose or self.callbacks or tasks.readers or self.scoring is not None
+        watched = watched or callable(self.initializer) or callable(self.bias_initializer)
+        limited = self.checkpoint is not None or self.time_limit is not None
+        recipe = self._recipe(self.get_params(deep=False))
+        if watched or limited or not engines.natively(self.engine, objective, rule, recipe):
+            return 1
+        return engines.native.threads(self.n_threads)
+
     def _train(
         self,
         objective: Objective,
@@ -225,8 +240,9 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         restart: int,
         before: Before,
         anew: bool,
+        stop: Event | None = None,
     ) -> Result:
-        """Run the training loop once; the time limit counts the seconds of the starts before."""
+        """Run the training loop once; the time limit counts the seconds of the starts before; see restarts.Start."""
         values = self.get_params(deep=False)
         state = self._starting_state(objective.X, fresh, incremental, restart)
         tasks.begin()
@@ -240,7 +256,8 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             order=ORDERS[self.shuffle],
             seed=self._seed,
             engine=self.engine,
-            n_threads=self.n_threads,
+            n_threads=self.n_threads if stop is None else 1,
+            on_steps=None if stop is None else lambda rates, losses: stop.is_set(),
             validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
             stopping=None if incremental else assembly.stopping(values, rule),

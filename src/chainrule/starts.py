@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, spaced
-from .blocks import Dense, Fitted
+from .blocks import Dense, Transform
 from .network import Network
 
 ROWS = 1024
@@ -55,7 +55,7 @@ def unit_variance(network: Network, theta: NDArray[np.floating], X: Array, rows:
 
 
 def fit_blocks(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:
-    """Return θ with the statistics of every fitted block (Scaling, PCA) as it measures them on X (n, i).
+    """Return θ with the statistics of every transform (Scaling, PCA) as it measures them on X (n, i).
 
     Each looks at what the blocks before it make of X. `theta` is not changed. Raises ValueError when θ or X does not
     fit the network, and for sparse rows.
@@ -66,12 +66,12 @@ def fit_blocks(network: Network, theta: NDArray[np.floating], X: Array) -> NDArr
     >>> network.blocks[0].forward(network.unpack(theta)[0], X)[0].ravel()
     array([0., 1.])
     """
-    last = max((k for k, block in enumerate(network.blocks) if isinstance(block, Fitted)), default=-1)
+    last = max((k for k, block in enumerate(network.blocks) if isinstance(block, Transform)), default=-1)
     if last < 0:
         return theta
     theta = theta.copy()
     for block, params in zip(network.blocks[: last + 1], network.unpack(theta), strict=False):
-        if isinstance(block, Fitted):
+        if isinstance(block, Transform):
             for name, value in block.fit(X).items():
                 params[name][...] = value
         X, _ = block.forward(params, X)

@@ -90,11 +90,11 @@ def equal_layers(objective: Objective, theta: NDArray[np.floating]) -> list[int]
     """Return the numbers of the hidden Dense blocks with several units, all of them equal."""
     network, found = objective.network, []
     for k, (block, params) in enumerate(zip(network.blocks[:-1], network.unpack(theta), strict=False)):
-        if isinstance(block, Dense) and block.units > 1 and _equal(params["W"]) and _equal(params["b"][None]):
+        if isinstance(block, Dense) and block.units > 1 and all(map(_equal, params.values())):
             found.append(k)
     return found
 
 
 def _equal(W: Array) -> bool:
-    """Return whether all columns are equal; the first two tell as a rule."""
-    return bool((W[:, 0] == W[:, 1]).all() and (W[:, :1] == W).all())
+    """Return whether all columns, or all numbers of a vector, are equal; the first two tell as a rule."""
+    return bool((W[..., 0] == W[..., 1]).all() and (W[..., :1] == W).all())

@@ -174,7 +174,9 @@ def train(objective: Objective, theta: NDArray[np.floating], **settings: Any) ->
 def _batch_passes(engine: Engine, loop: Loop, batch_size: int, order: str, seed: int, epochs: int) -> _Passes:
     """Yield one pass per epoch of mini-batch updates."""
     state, objective = loop.state, loop.objective
-    state.memory = state.memory or _memory(engine.rule, objective, state.theta)
+    fresh = _memory(engine.rule, objective, state.theta)
+    state.memory = state.memory or fresh
+    checks.check_memory(state.memory, fresh, engine.rule)
     (loop.averaging or Averaging()).begin(state)
     for epoch in range(len(loop.history), epochs):
         rows = _order(order, seed, state.epoch, objective.rows, batch_size)

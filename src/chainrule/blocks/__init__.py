@@ -6,9 +6,9 @@ from types import MappingProxyType
 from .activation import Activation, NoisyReLU, PReLU, RReLU
 from .base import PREDICTING, Block, Cache, Context, Elementwise, ParameterSpec, Params, Plain, needs_steps
 from .dense import Dense, DropConnect
-from .fitted import PCA, SCALES, Fitted, Scaling
 from .noise import Dropout, GaussianNoise, threshold
 from .normalization import BatchNorm, LayerNorm
+from .transform import PCA, SCALES, Scaling, Transform
 
 BLOCKS: Mapping[str, type[Block]] = MappingProxyType(
     {
@@ -41,7 +41,7 @@ NORMALIZATIONS: Mapping[str, type[BatchNorm] | type[LayerNorm]] = MappingProxyTy
 )
 """The names that estimators accept."""
 
-INPUT_TRANSFORMS: Mapping[str, Fitted] = MappingProxyType(
+INPUT_TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
     {**{rule: Scaling(rule) for rule in SCALES}, "pca": PCA(), "whitening": PCA(whiten=True)}
 )
 """The names that estimators accept."""
@@ -62,7 +62,6 @@ __all__ = [
     "DropConnect",
     "Dropout",
     "Elementwise",
-    "Fitted",
     "GaussianNoise",
     "LayerNorm",
     "NoisyReLU",
@@ -72,6 +71,7 @@ __all__ = [
     "Plain",
     "RReLU",
     "Scaling",
+    "Transform",
     "needs_steps",
     "threshold",
 ]

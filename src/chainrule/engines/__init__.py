@@ -32,6 +32,7 @@ __all__ = [
     "build",
     "compiled",
     "evaluator",
+    "natively",
     "predict",
     "report",
     "steps_of",
@@ -114,6 +115,13 @@ def build(
     if reason:
         raise ValueError(f"the native engine cannot run this: {reason}")
     return NativeEngine(objective, rule, seed, n_threads, recipe)
+
+
+def natively(engine: str, objective: Objective, rule: Any, recipe: Recipe) -> bool:
+    """Return whether `build` takes the native engine; a full-batch minimiser asks the definitions."""
+    if engine == "reference" or not isinstance(rule, UpdateRule):
+        return False
+    return not native.obstacle(objective, rule, recipe=recipe)
 
 
 def evaluator(

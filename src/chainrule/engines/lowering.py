@@ -2,7 +2,7 @@
 
 The core knows chains of Dense or DropConnect, each followed by at most one normalisation, one activation, one Dropout
 and one GaussianNoise, in this order; the two kinds of noise may also stand before the first. The last map may have an
-activation of the table only. Fitted blocks at the beginning are left to whoever holds the data: what they make of it
+activation of the table only. Transforms at the beginning are left to whoever holds the data: what they make of it
 never changes. `lower` says what stands in the way of anything else.
 """
 
@@ -21,12 +21,12 @@ from ..blocks import (
     Dense,
     DropConnect,
     Dropout,
-    Fitted,
     GaussianNoise,
     LayerNorm,
     NoisyReLU,
     PReLU,
     RReLU,
+    Transform,
     threshold,
 )
 from ..network import Network
@@ -74,9 +74,9 @@ class Layer(NamedTuple):
 
 
 class Lowered(NamedTuple):
-    """A network as the core takes it: how many fitted blocks go before, the noise on its inputs, and its layers."""
+    """A network as the core takes it: how many transforms go before, the noise on its inputs, and its layers."""
 
-    fitted: int
+    transforms: int
     input: Noise
     layers: list[Layer]
 
@@ -147,16 +147,16 @@ def _affine(block: Dense | DropConnect, k: int, places: Places) -> Layer:
 
 
 def head(network: Network) -> int:
-    """Return how many fitted blocks a network begins with."""
-    return sum(1 for _ in takewhile(lambda block: isinstance(block, Fitted), network.blocks))
+    """Return how many transforms of its inputs a network begins with."""
+    return sum(1 for _ in takewhile(lambda block: isinstance(block, Transform), network.blocks))
 
 
 def lower(network: Network) -> Lowered | str:
     """Return a network as the core takes it, or what the core does not know of it."""
     places = {(slot.block, slot.name): slot.start for slot in network.slots}
     noise, layers, stage = Noise(), list[Layer](), BEFORE_THE_FIRST
-    fitted = head(network)
-    for k, block in [*enumerate(network.blocks)][fitted:]:
+    transforms = head(network)
+    for k, block in [*enumerate(network.blocks)][transforms:]:
         if type(block) in (Dense, DropConnect):
             layers.append(_affine(block, k, places))  # type: ignore[arg-type]  # it is one of the two
             stage = 0
@@ -174,7 +174,7 @@ def lower(network: Network) -> Lowered | str:
     last = layers[-1]
     if (last.norm, last.live) != ("none", "none") or last.dropped or last.deviation:
         return "the last Dense is followed by more than an Activation"
-    return Lowered(fitted, noise, layers)
+    return Lowered(transforms, noise, layers)
 
 
 def _known(block: Block) -> bool:

@@ -74,7 +74,7 @@ def obstacle(
     if any(type(p) not in PARTS or not {*p.kinds} <= {"weight", "bias"} for p in objective.penalties):
         return "a penalty is not of the table, or on other parameters than weights and biases"
     if recipe.augmentation and head(objective.network):
-        return "an augmentation comes before a block that is fitted to the inputs"
+        return "an augmentation comes before a transform that is measured on the inputs"
     if any(type(augmentation) not in AUGMENTATIONS.values() for augmentation in recipe.augmentation):
         return "an augmentation is not of the table"
     return None
@@ -85,7 +85,7 @@ VALUED = 512
 
 
 class Inputs:
-    """X (n, i) as the core takes it: what the fitted blocks at the head of the network make of it, made once."""
+    """X (n, i) as the core takes it: what the transforms at the head of the network make of it, made once."""
 
     def __init__(self, network: Network, X: NDArray[Any], count: int) -> None:
         self._network, self._given, self._threads = network, _plain(X), count
@@ -97,7 +97,7 @@ class Inputs:
         """Return them at θ: made again only where the statistics in θ are others."""
         statistics = theta[: self._size]
         if not np.array_equal(statistics, self._statistics):
-            self._made = after_fitted(self._network, theta, self._given, self._threads)
+            self._made = transformed(self._network, theta, self._given, self._threads)
             self._statistics = statistics.copy()
         return self._made
 
@@ -218,8 +218,8 @@ def plan_for(network: Network, theta: Array, X: Array) -> Any:
     return plans[theta.dtype] if X.shape[1] == network.inputs else None
 
 
-def after_fitted(network: Network, theta: Array, X: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return what the fitted blocks at the head of a network make of X, in C order; products by the core."""
+def transformed(network: Network, theta: Array, X: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return what the transforms at the head of a network make of X, in C order; products by the core."""
     for block, params in zip(network.blocks[: head(network)], network.unpack(theta), strict=False):
         if isinstance(block, PCA):
             X, W = _plain(X - params["center"]), params["W"]
@@ -241,7 +241,7 @@ def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_th
     out = np.empty((X.shape[0], network.outputs), theta.dtype)
     count = 1 if X.shape[0] * network.size < SHORT else threads(n_threads)
     theta = _plain(theta)
-    plan.predict(theta, after_fitted(network, theta, X, count), link, out, count)
+    plan.predict(theta, transformed(network, theta, X, count), link, out, count)
     return out
 
 
@@ -251,7 +251,7 @@ def compiled(
     """Return (X, loss) -> predictions, with θ packed once; X is copied where it is not in C order."""
     outputs, dtype, count = network.outputs, theta.dtype, threads(n_threads)
     plan = prediction_plan(network, dtype.name)
-    nothing = after_fitted(network, theta, np.empty((0, network.inputs), dtype), 1)
+    nothing = transformed(network, theta, np.empty((0, network.inputs), dtype), 1)
     plan.predict(theta, nothing, "identity", np.empty((0, outputs), dtype), 1)
     predict, ahead = plan.predict, head(network) > 0
 
@@ -261,7 +261,7 @@ def compiled(
             return np.asarray(scores if loss is None else loss.predict(scores))
         out = np.empty((len(X), outputs), dtype)
         link = LINKS.get(type(loss))
-        X = after_fitted(network, theta, X, count) if ahead else _plain(X)
+        X = transformed(network, theta, X, count) if ahead else _plain(X)
         predict(None, X, link or "identity", out, count)
         return out if link else np.asarray(loss.predict(out))  # type: ignore[union-attr]  # None has a link
 

@@ -106,12 +106,12 @@ def prediction_plan(network: Network, dtype: str) -> _core.Plan:
 def _plan_of(
     network: Network, dtype: str, batch: int, loss: Any, rule: Any, strengths: Sequence[list[float]], recipe: Any
 ) -> _core.Plan:
-    """Return the core's plan for what follows a network's fitted blocks."""
+    """Return the core's plan for what follows a network's transforms."""
     lowered = lower(network)
     assert not isinstance(lowered, str), lowered
     return _core.Plan(
         dtype,
-        network.widths[lowered.fitted],
+        network.widths[lowered.transforms],
         lowered.input._asdict(),
         [layer._asdict() for layer in lowered.layers],
         network.size,

@@ -29,13 +29,13 @@ from .base import PREDICTING, Context, ParameterSpec, Params
 Numbers = NDArray[np.float64]
 
 
-class FittedCache(NamedTuple):
+class TransformCache(NamedTuple):
     """The input of the pass."""
 
     x: Array
 
 
-class Fitted:
+class Transform:
     """A linear map that is measured: a subclass gives `linear`, (n, i) -> (n, o), and its transpose `back`."""
 
     @abstractmethod
@@ -58,35 +58,35 @@ class Fitted:
     def back(self, params: Params, dy: Array) -> Array:
         """Return dy Aᵀ."""
 
-    def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, FittedCache]:
+    def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, TransformCache]:
         """y = (x - c) A."""
-        return self.linear(params, x - params["center"]), FittedCache(x)
+        return self.linear(params, x - params["center"]), TransformCache(x)
 
-    def pull_input(self, params: Params, cache: FittedCache, dy: Array) -> Array:
+    def pull_input(self, params: Params, cache: TransformCache, dy: Array) -> Array:
         """dx = dy Aᵀ."""
         return self.back(params, dy)
 
-    def pull_params(self, params: Params, cache: FittedCache, dy: Array) -> dict[str, Array]:
+    def pull_params(self, params: Params, cache: TransformCache, dy: Array) -> dict[str, Array]:
         """0: nothing is learnt."""
         return {name: namespace(dy).zeros_like(value) for name, value in params.items()}
 
-    def push(self, params: Params, cache: FittedCache, dx: Array | None, dparams: Params) -> Array:
+    def push(self, params: Params, cache: TransformCache, dx: Array | None, dparams: Params) -> Array:
         """dy = dx A."""
         return self.linear(params, namespace(cache.x).zeros_like(cache.x) if dx is None else dx)
 
     def pull_input_tangent(
-        self, params: Params, cache: FittedCache, dx: Array | None, dparams: Params, dy: Array
+        self, params: Params, cache: TransformCache, dx: Array | None, dparams: Params, dy: Array
     ) -> Array:
         """0: the map is linear."""
         return namespace(cache.x).zeros_like(cache.x)
 
     def pull_params_tangent(
-        self, params: Params, cache: FittedCache, dx: Array | None, dparams: Params, dy: Array
+        self, params: Params, cache: TransformCache, dx: Array | None, dparams: Params, dy: Array
     ) -> dict[str, Array]:
         """0: nothing is learnt."""
         return self.pull_params(params, cache, dy)
 
-    def measured(self, params: Params, cache: FittedCache) -> dict[str, Array]:
+    def measured(self, params: Params, cache: TransformCache) -> dict[str, Array]:
         """Return nothing: no step measures again."""
         return {}
 
@@ -111,7 +111,7 @@ SCALES: Mapping[str, Callable[[Numbers], tuple[Numbers, Numbers]]] = MappingProx
 
 
 @dataclass(frozen=True)
-class Scaling(Fitted):
+class Scaling(Transform):
     """y = (x - c) / s, column by column, with c and s of the training rows.
 
     "min_max" takes the minimum and the range, which become 0 and 1; "standard" the mean and the deviation;
@@ -163,7 +163,7 @@ def _identity(stream: Stream, shape: tuple[int, ...]) -> Numbers:
 
 
 @dataclass(frozen=True)
-class PCA(Fitted):
+class PCA(Transform):
     """y = (x - c) W: the principal components, the columns of W the k directions in which the rows vary most.
 
     c is the mean of the training rows, W holds the first eigenvectors of their covariance, the largest entry of each
@@ -225,7 +225,7 @@ class PCA(Fitted):
         return dy @ params["W"].T
 
 
-def _doubles(block: Fitted, x: Any) -> Numbers:
+def _doubles(block: Transform, x: Any) -> Numbers:
     """Return x as it is measured; ValueError for what is no dense matrix with rows."""
     if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.shape[0]:
         given = "sparse rows" if hasattr(x, "tocsr") else f"{type(x).__name__} {getattr(x, 'shape', '')}".rstrip()
