@@ -206,14 +206,14 @@ class PCA(Transform):
         x = _doubles(self, x)
         n, i = x.shape
         center = x.mean(axis=0)
-        x = x - center
-        variances, W = np.linalg.eigh(x.T @ x / max(n - 1, 1))
-        order = np.argsort(-variances, kind="stable")[: self.outputs(i)]
-        variances, W = variances[order], W[:, order]
-        W = W * np.sign(W[np.argmax(np.abs(W), axis=0), np.arange(len(order))])
+        _, s, directions = np.linalg.svd(np.linalg.qr(x - center, mode="r"))  # xᵀx would lose half of the digits
+        W = directions.T[:, : self.outputs(i)]
+        W = W * np.sign(W[np.argmax(np.abs(W), axis=0), np.arange(W.shape[1])])
         if self.whiten:
-            varies = variances > variances[0] * max(n, i) * np.finfo(np.float64).eps
-            W = W * np.where(varies, 1 / np.sqrt(np.where(varies, variances, 1.0)), 0.0)
+            varies = s > s[0] * max(n, i) * np.finfo(np.float64).eps
+            factors = np.zeros(i)
+            factors[: s.size][varies] = np.sqrt(max(n - 1, 1)) / s[varies]
+            W = W * factors[: W.shape[1]]
         return {"center": center, "W": W}
 
     def linear(self, params: Params, x: Array) -> Array:
