@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/")
-"""Commands that set up, check or measure: `.ci/run` runs the first two, the last takes minutes by design."""
+NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/", "python examples/mnist_errors.py")
+"""Commands that set up, check or measure: `.ci/run` runs the first two, the last take minutes or hours by design."""
 
 
 class Snippet(NamedTuple):
@@ -75,6 +75,13 @@ PROMISES = {
 }
 """What the commands of the pages must reach on the test rows, by their first words."""
 
+
+REPORTED = {
+    "python examples/mnist_errors.py permutation-invariant": Promise(r"mean test error ([\d.]+) %", high=1.0),
+    "python examples/mnist_errors.py deformed": Promise(r"mean test error ([\d.]+) %", high=0.6),
+    "python examples/mnist_errors.py fashion": Promise(r"mean test error ([\d.]+) %", high=9.5),
+}
+"""What commands that take too long for a test reached on the test rows, as a page reports it."""
 
 MODULES = [m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.") if "__main__" not in m.name]
 CONSOLE = [(b.page, *c) for b in snippets("console") for c in commands(b.text) if not c[0].startswith(NOT_RUN)]
@@ -127,6 +134,17 @@ def test_console_blocks(page, command, expected, folder) -> None:
 
 def test_every_promise_stands_on_a_page() -> None:
     assert all(any(command.startswith(start) for _, command, _ in CONSOLE) for start in PROMISES)
+
+
+@pytest.mark.parametrize("start", list(REPORTED))
+def test_every_long_run_is_reported_in_full(start: str) -> None:
+    (printed,) = [p for b in snippets("console") for command, p in commands(b.text) if command.startswith(start)]
+    errors = [float(error) for error in re.findall(r"^seed \d: error ([\d.]+) %", printed, re.MULTILINE)]
+    promise = REPORTED[start]
+    mean = float(re.findall(promise.figure, printed)[0])
+    assert len(errors) >= 3
+    assert abs(mean - sum(errors) / len(errors)) <= 0.01
+    assert promise.low <= mean <= promise.high
 
 
 def test_every_setting_is_documented() -> None:

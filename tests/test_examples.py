@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +25,8 @@ PROMISED = {
 
 
 def test_every_example_is_promised_something() -> None:
-    shown_in_readme, drawn = {"make_flowers.py"}, {"deformations.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == PROMISED.keys() | shown_in_readme | drawn
+    shown_in_readme, run_below = {"make_flowers.py"}, {"deformations.py", "mnist_errors.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == PROMISED.keys() | shown_in_readme | run_below
     readme = (EXAMPLES.parent / "README.md").read_text()
     assert all(f"$ python examples/{name}" in readme for name in shown_in_readme)
 
@@ -46,3 +47,16 @@ def test_deformed_digits_are_drawn(tmp_path: Path) -> None:
     printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert printed == f"{picture}: 10 digits, 7 deformations of each\n"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@needs_data
+def test_errors_on_mnist_are_measured() -> None:
+    """One epoch on 50,000 training images, judged on the other 10,000: far from what the recipe reaches."""
+    options = ["fashion", "--seeds", "1", "--jobs", "1", "--epochs", "1", "--validate"]
+    command = [sys.executable, str(EXAMPLES / "mnist_errors.py"), *options]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+    found = re.fullmatch(
+        r"seed 0: error ([\d.]+) %, trained in \d+ s\nfashion: mean validation error \1 %, from \1 to \1\n", printed
+    )
+    assert found is not None, printed
+    assert 9 < float(found[1]) < 18
