@@ -358,7 +358,7 @@ def test_the_command_line_says_it_in_its_own_words(tmp_path) -> None:
     assert lines[0].startswith("note: ")
     file = write(tmp_path / "people.csv", people(200))
     raw = ok("train", file, "--target", "dear", "--input-scale", 1e5, "--json").json["notes"]
-    assert any("--preprocessing always" in line for line in raw)
+    assert any("--input-transform standard" in line for line in raw)
     file = write(tmp_path / "numbers.csv", people(200), without=("town", "dear"))
     words = ["train", file, "--target", "price", "--input-scale", 1e5, "--preprocessing", "never", "--solver", "sgd"]
-    assert "--preprocessing always" in refused(*words)
+    assert "--input-transform standard" in refused(*words)

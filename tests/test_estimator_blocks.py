@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.decomposition import PCA
@@ -19,6 +19,7 @@ from chainrule import MLPClassifier, MLPRegressor, assembly
 from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.blocks import (
     ACTIVATION_BLOCKS,
+    INPUT_TRANSFORMS,
     SCALES,
     BatchNorm,
     DropConnect,
@@ -27,6 +28,7 @@ from chainrule.blocks import (
     LayerNorm,
     PReLU,
     RReLU,
+    Scaling,
 )
 from chainrule.engines import native
 
@@ -229,6 +231,55 @@ def test_columns_and_directions_without_a_spread() -> None:
         assert np.isfinite(model.predict_proba(X)).all()
     whitened, _ = model.network_.blocks[0].forward(model.network_.unpack(model.theta_)[0], X)
     np.testing.assert_allclose(np.cov(whitened.T), np.diag([1, 1, 1, 1, 0, 0]), atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [200, 5000])
+def test_a_constant_column_stays_small_on_rows_where_it_is_not_constant(rows: int) -> None:
+    """The mean of n equal numbers is not that number, to rounding: its error is no deviation."""
+    X = np.random.default_rng(rows).normal(size=(rows, 40))
+    X[:, 1:] = 0.1 * np.arange(1, 40)
+    for name in TWINS:
+        block = INPUT_TRANSFORMS[name]
+        y, _ = block.forward(block.fit(X), X[:3] + 1.0)
+        assert np.abs(y).max() < 100, name
+
+
+def test_other_rows_may_be_sparse() -> None:
+    X = IRIS[0] * (IRIS[0] > 2)
+    for name in TWINS:
+        model = fitted_on(X, input_transform=name)
+        for rows in (csr_array(X), csr_matrix(X)):
+            np.testing.assert_allclose(model.predict_proba(rows), model.predict_proba(X), rtol=1e-9)
+
+
+def test_a_start_measures_once_and_shares_what_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    fit = Scaling.fit
+    monkeypatch.setattr(Scaling, "fit", lambda block, x: measured.append(1) or fit(block, x))
+    fitted(input_transform="standard", n_restarts=3)
+    assert measured == [1]
+
+
+def test_a_changed_loss_is_taken_up_by_partial_fit() -> None:
+    model = MLPClassifier(**SHORT).partial_fit(*IRIS, classes=[0, 1, 2])
+    model.set_params(loss="hinge").partial_fit(*IRIS)
+    assert type(model.loss_function_).__name__ == "MulticlassHinge"
+
+
+BEYOND: dict[str, tuple[str, Any, str]] = {
+    "NaN": ("standard", np.array([[1.0, 2], [np.nan, 3]]), "is measured on finite numbers; the rows hold NaN"),
+    "too large": ("standard", np.array([[1e200, 2], [-1e200, 3]]), "cannot scale such data in float64"),
+    "too small": ("min_max", np.array([[1e-310, 2], [0, 3]]), "cannot scale such data in float64"),
+    "other columns": ("pca", np.ones((3, 5)), r"X has shape \(3, 5\); this network takes \(rows, 2\)"),
+}
+
+
+@pytest.mark.parametrize("what", list(BEYOND))
+def test_data_that_cannot_be_measured_are_refused(what: str) -> None:
+    name, rows, words = BEYOND[what]
+    network = cr.Network(2, [INPUT_TRANSFORMS[name], cr.Dense(1)])
+    with pytest.raises(ValueError, match=words):
+        cr.fit_blocks(network, network.initialize(0), rows)
 
 
 def fitted_on(X: Any, **given: Any) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,9 @@ from .symptoms import constant_loss, equal_layers, symptom
 
 MOST = 2
 """Advice that is given at a time."""
+
+SAMPLE = 4096
+"""Rows on which columns are judged."""
 
 LARGE, WIDE = 100.0, 10.0
 """Numbers that reach 100, in a column whose root mean square is above 10, are not standardised."""
@@ -137,7 +141,7 @@ class Case:
 
 def _columns(X: Array) -> tuple[Array, Array, Array]:
     """Return the largest |x|, the root mean square and the deviation of each column, on a sample of rows."""
-    part = X[spaced(X.shape[0], 4096)]
+    part = X[spaced(X.shape[0], SAMPLE)]
     largest = abs(part).max(axis=0)
     largest = largest.toarray().ravel() if hasattr(largest, "toarray") else np.asarray(largest)
     squares = part.multiply(part) if hasattr(part, "multiply") else np.square(part, dtype=np.float64)
@@ -160,12 +164,25 @@ def unscaled(name: str, values: Array, remedy: str, block: str) -> list[Advice]:
 def wrong_scale(case: Case) -> list[Advice]:
     """Inputs, or targets of a regression, of a wrong size."""
     objective, names = case.objective, case.objective.network.names
-    found = list[Advice]()
-    if not isinstance(objective.network.blocks[0], Transform):
-        found += unscaled("inputs", objective.X, 'input_transform="standard" or StandardScaler', names[0])
+    X, remedy = _after_transforms(case)
+    found = unscaled("inputs", X, remedy, names[0])
     if objective.loss.targets == "real":
         found += unscaled("targets", objective.y, "scale_target=True", names[-1])
     return found
+
+
+def _after_transforms(case: Case) -> tuple[Array, str]:
+    """Return a sample of the inputs as the first learning block gets them, and what would scale them."""
+    objective, network = case.objective, case.objective.network
+    first = [*takewhile(lambda block: isinstance(block, Transform), network.blocks)]
+    if not first:
+        return objective.X, 'input_transform="standard" or StandardScaler'
+    if not case.theta.size:
+        return np.empty((0, 1)), ""
+    X = objective.X[spaced(objective.rows, SAMPLE)]
+    for block, params in zip(first, network.unpack(case.theta), strict=False):
+        X, _ = block.forward(params, X)
+    return X, 'input_transform="standard" or "whitening"'
 
 
 def equal_units(case: Case) -> list[Advice]:
@@ -201,6 +218,8 @@ def overpowered(case: Case) -> list[Advice]:
     """
     network, batch = case.objective.network, case.batch()
     theta = Network(network.inputs, [*map(_plain, network.blocks)]).initialize(0, case.theta.dtype.name)
+    measured = network.mask("statistic")
+    theta[measured] = case.theta[measured]
     data = batch.bare().batch(spaced(batch.rows, ROWS)).gradient(theta)
     pulls = [(float(np.linalg.norm(_pull(batch, penalty, theta))), penalty) for penalty in batch.penalties]
     pull, penalty = max(pulls, key=lambda pair: pair[0], default=(0.0, None))

@@ -174,7 +174,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
                     f" Previously got {self.classes_}, `y` has {found.labels}"
                 )
             self._classes, self.classes_ = found, found.labels
-            self.loss_function_ = assembly.loss(self.get_params(deep=False), found.task)
+        self.loss_function_ = assembly.loss(self.get_params(deep=False), self._classes.task)
         self._outputs = self._classes.outputs
 
     def _output_activation(self) -> str:

@@ -32,7 +32,7 @@ from .range_test import RangeTest, range_test
 from .recipe import Recipe
 from .restarts import best_of, best_side_by_side
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
-from .starts import STARTS, fit_blocks
+from .starts import STARTS, measure
 from .training import training
 
 LARGE = (
@@ -133,7 +133,8 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         objective = self._objective(train, assembly.penalties(values))
         starts = self.n_restarts if fresh else 1
         tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
-        start = partial(self._train, objective, held, rule, fresh, incremental, tasks)
+        size, measured = self._batch_size(objective.rows), self._measured(objective.X) if fresh else {}
+        start = partial(self._train, objective, held, rule, fresh, incremental, tasks, size, measured)
         threads = 1 if starts < 2 else self._starts_at_a_time(objective, rule, tasks)
         if threads > 1:
             best = best_side_by_side(start, starts, threads, self._keeps_best)
@@ -175,7 +176,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
         return range_test(
             trial._objective(rows, assembly.penalties(values)),
-            trial._starting_state(rows.X, fresh=True, incremental=False, restart=0).theta,
+            trial._starting_state(rows.X, trial._measured(rows.X), fresh=True, incremental=False, restart=0).theta,
             optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
             batch_size=self._batch_size(rows.X.shape[0]),
             seed=trial._seed,
@@ -222,12 +223,13 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     def _starts_at_a_time(self, objective: Objective, rule: Any, tasks: Tasks) -> int:
         """Return how many starts to run side by side: one per thread, where none of the user's code is called."""
         watched = self.verbose or self.callbacks or tasks.readers or self.scoring is not None
-        watched = watched or callable(self.initializer) or callable(self.bias_initializer)
+        own = (self.initializer, self.bias_initializer, self.learning_rate)
+        watched = watched or any(callable(value) for value in own)
         limited = self.checkpoint is not None or self.time_limit is not None
         recipe = self._recipe(self.get_params(deep=False))
         if watched or limited or not engines.natively(self.engine, objective, rule, recipe):
             return 1
-        return engines.native.threads(self.n_threads)
+        return engines.threads(self.n_threads)
 
     def _train(
         self,
@@ -237,6 +239,8 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         fresh: bool,
         incremental: bool,
         tasks: Tasks,
+        batch_size: int,
+        measured: Mapping[str, NDArray[Any]],
         restart: int,
         before: Before,
         anew: bool,
@@ -244,7 +248,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     ) -> Result:
         """Run the training loop once; the time limit counts the seconds of the starts before; see restarts.Start."""
         values = self.get_params(deep=False)
-        state = self._starting_state(objective.X, fresh, incremental, restart)
+        state = self._starting_state(objective.X, measured, fresh, incremental, restart)
         tasks.begin()
         events = training(
             objective,
@@ -252,7 +256,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             optimizer=rule,
             schedule=assembly.schedule(values, rule),
             epochs=1 if incremental else self.max_iter,
-            batch_size=self._batch_size(objective.rows),
+            batch_size=batch_size,
             order=ORDERS[self.shuffle],
             seed=self._seed,
             engine=self.engine,
@@ -280,11 +284,17 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             )
         return assembly.recipe(values, self.network_.inputs)
 
-    def _starting_state(self, X: Any, fresh: bool, incremental: bool, restart: int) -> TrainingState:
+    def _measured(self, X: Any) -> dict[str, NDArray[Any]]:
+        """Return what the transform of the inputs measures: the weights, which come later, play no part."""
+        return measure(self.network_, np.zeros(self.network_.size, X.dtype), X)
+
+    def _starting_state(
+        self, X: Any, measured: Mapping[str, NDArray[Any]], fresh: bool, incremental: bool, restart: int
+    ) -> TrainingState:
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
             theta = self.network_.initialize(self._seed, X.dtype.name, restart)
-            theta = fit_blocks(self.network_, theta, X)
+            self.network_.settle(theta, measured)
             return TrainingState(STARTS[self.start](self.network_, theta, X), restart=restart)
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process

@@ -17,6 +17,9 @@ import numpy as np
 from .checkpoint import Before, Kept
 from .progress import Result
 
+PATIENCE = 0.1
+"""Seconds after which a wait begins again: one without an end is deaf to Ctrl-C beside packages such as polars."""
+
 
 class Start(Protocol):
     """Runs one start."""
@@ -49,7 +52,9 @@ def best_side_by_side(start: Start, count: int, threads: int, keeps_best: bool) 
     with ThreadPoolExecutor(min(threads, count)) as pool:
         running = [pool.submit(start, restart, Before(), True, stop) for restart in range(count)]
         try:
-            _, rest = wait(running, return_when=FIRST_EXCEPTION)
+            rest = {*running}
+            while rest and not any(future.done() and future.exception() for future in running):
+                rest = wait(running, PATIENCE, FIRST_EXCEPTION).not_done
         except KeyboardInterrupt:
             rest = {*running}
         if rest:

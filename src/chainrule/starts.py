@@ -57,8 +57,7 @@ def unit_variance(network: Network, theta: NDArray[np.floating], X: Array, rows:
 def fit_blocks(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:
     """Return θ with the statistics of every transform (Scaling, PCA) as it measures them on X (n, i).
 
-    Each looks at what the blocks before it make of X. `theta` is not changed. Raises ValueError when θ or X does not
-    fit the network, and for sparse rows.
+    `theta` is not changed. Raises ValueError as `measure` does.
 
     >>> from chainrule import Scaling
     >>> network, X = Network(1, [Scaling("min_max"), Dense(1)]), np.array([[2.0], [6.0]])
@@ -66,16 +65,30 @@ def fit_blocks(network: Network, theta: NDArray[np.floating], X: Array) -> NDArr
     >>> network.blocks[0].forward(network.unpack(theta)[0], X)[0].ravel()
     array([0., 1.])
     """
-    last = max((k for k, block in enumerate(network.blocks) if isinstance(block, Transform)), default=-1)
-    if last < 0:
-        return theta
     theta = theta.copy()
-    for block, params in zip(network.blocks[: last + 1], network.unpack(theta), strict=False):
-        if isinstance(block, Transform):
-            for name, value in block.fit(X).items():
-                params[name][...] = value
-        X, _ = block.forward(params, X)
+    network.settle(theta, measure(network, theta, X))
     return theta
+
+
+def measure(network: Network, theta: NDArray[np.floating], X: Array) -> dict[str, Array]:
+    """Return what every transform measures on what the blocks before it make of X (n, i), by full name ("0.center").
+
+    Raises ValueError when θ or X does not fit the network, for sparse rows, for numbers that are not finite, and for
+    statistics that θ's numbers cannot hold.
+    """
+    if X.ndim != 2 or X.shape[1] != network.inputs:
+        raise ValueError(f"X has shape {X.shape}; this network takes (rows, {network.inputs})")
+    last = max((k for k, block in enumerate(network.blocks) if isinstance(block, Transform)), default=-1)
+    found = dict[str, Array]()
+    for k, (block, params) in enumerate(zip(network.blocks[: last + 1], network.unpack(theta), strict=False)):
+        if isinstance(block, Transform):
+            with np.errstate(over="ignore", invalid="ignore"):
+                params = {name: value.astype(theta.dtype) for name, value in block.fit(X).items()}
+            if not all(np.isfinite(value).all() for value in params.values()):
+                raise ValueError(f"{block!r} cannot scale such data in {theta.dtype}: divide or multiply them before")
+            found |= {f"{k}.{name}": value for name, value in params.items()}
+        X, _ = block.forward(params, X)
+    return found
 
 
 def as_drawn(network: Network, theta: NDArray[np.floating], X: Array) -> NDArray[np.floating]:

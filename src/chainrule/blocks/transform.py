@@ -59,7 +59,8 @@ class Transform:
         """Return dy Aᵀ."""
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, TransformCache]:
-        """y = (x - c) A."""
+        """y = (x - c) A; the rows of a SciPy sparse x become dense."""
+        x = x.toarray() if hasattr(x, "toarray") else x
         return self.linear(params, x - params["center"]), TransformCache(x)
 
     def pull_input(self, params: Params, cache: TransformCache, dy: Array) -> Array:
@@ -131,6 +132,11 @@ class Scaling(Transform):
         if self.rule not in SCALES:
             raise ValueError(f"Scaling rule must be one of {', '.join(SCALES)}, got {self.rule!r}")
 
+    @property
+    def name(self) -> str:
+        """The rule."""
+        return self.rule
+
     def outputs(self, inputs: int) -> int:
         """Return o = i."""
         return inputs
@@ -146,8 +152,9 @@ class Scaling(Transform):
         """Return c and 1/s of x (n, i)."""
         x = _doubles(self, x)
         center, spread = SCALES[self.rule](x)
-        flat = spread <= 8 * np.finfo(np.float64).eps * np.abs(x).max(axis=0)
-        return {"center": center, "factor": 1 / np.where(flat, 1.0, spread)}
+        constant = np.ptp(x, axis=0) == 0  # what rounding makes of its mean would be its deviation
+        spread = np.where(constant | (spread == 0), 1.0, spread)
+        return {"center": np.where(constant, x[0], center), "factor": 1 / np.where(spread < np.inf, spread, np.nan)}
 
     def linear(self, params: Params, x: Array) -> Array:
         """x / s."""
@@ -186,6 +193,11 @@ class PCA(Transform):
         if self.components is not None:
             limits.check(self, {"components": limits.COUNT})
 
+    @property
+    def name(self) -> str:
+        """What it does besides turning."""
+        return "whitening" if self.whiten else ""
+
     def outputs(self, inputs: int) -> int:
         """Return k; ValueError where there are fewer inputs."""
         if self.components is None:
@@ -205,15 +217,16 @@ class PCA(Transform):
         """Return c and W of x (n, i)."""
         x = _doubles(self, x)
         n, i = x.shape
-        center = x.mean(axis=0)
-        _, s, directions = np.linalg.svd(np.linalg.qr(x - center, mode="r"))  # xᵀx would lose half of the digits
-        W = directions.T[:, : self.outputs(i)]
+        center, kept = np.where(np.ptp(x, axis=0) == 0, x[0], x.mean(axis=0)), self.outputs(i)
+        triangle = np.linalg.qr(x - center, mode="r")  # xᵀx would lose half of the digits
+        _, s, directions = np.linalg.svd(triangle, full_matrices=kept > min(n, i))
+        W = directions.T[:, :kept]
         W = W * np.sign(W[np.argmax(np.abs(W), axis=0), np.arange(W.shape[1])])
         if self.whiten:
             varies = s > s[0] * max(n, i) * np.finfo(np.float64).eps
-            factors = np.zeros(i)
+            factors = np.zeros(max(s.size, kept))
             factors[: s.size][varies] = np.sqrt(max(n - 1, 1)) / s[varies]
-            W = W * factors[: W.shape[1]]
+            W = W * factors[:kept]
         return {"center": center, "W": W}
 
     def linear(self, params: Params, x: Array) -> Array:
@@ -230,4 +243,6 @@ def _doubles(block: Transform, x: Any) -> Numbers:
     if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.shape[0]:
         given = "sparse rows" if hasattr(x, "tocsr") else f"{type(x).__name__} {getattr(x, 'shape', '')}".rstrip()
         raise ValueError(f"{block!r} is measured on a dense array of at least one row, got {given}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{block!r} is measured on finite numbers; the rows hold NaN or infinity")
     return x.astype(np.float64)

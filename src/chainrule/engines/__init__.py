@@ -18,7 +18,7 @@ from ..objective import Objective
 from ..optimizers import Memory, UpdateRule
 from ..recipe import PLAIN, Recipe
 from . import native
-from .native import NativeEngine
+from .native import NativeEngine, threads
 from .reference import ReferenceEngine, Steps, steps_of
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "predict",
     "report",
     "steps_of",
+    "threads",
 ]
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cache
+from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,14 +93,31 @@ class Inputs:
         self._size = max((slot.stop for slot in network.slots if slot.block < head(network)), default=0)
         self._statistics: NDArray[Any] = np.full(self._size, np.nan)
         self._made = self._given
+        self._making = Lock()
+
+    @classmethod
+    def of(cls, objective: Objective, count: int) -> Inputs:
+        """Return those of an objective: engines that live beside each other share what is made."""
+        with _sharing:
+            known = _inputs[objective]() if objective in _inputs else None
+            shared = known or cls(objective.network, objective.X, count)
+            _inputs[objective] = ref(shared)
+        return shared
 
     def at(self, theta: NDArray[np.floating]) -> NDArray[Any]:
         """Return them at θ: made again only where the statistics in θ are others."""
-        statistics = theta[: self._size]
-        if not np.array_equal(statistics, self._statistics):
-            self._made = transformed(self._network, theta, self._given, self._threads)
-            self._statistics = statistics.copy()
-        return self._made
+        if not self._size:
+            return self._given
+        with self._making:
+            statistics = theta[: self._size]
+            if not np.array_equal(statistics, self._statistics):
+                self._made = transformed(self._network, theta, self._given, self._threads)
+                self._statistics = statistics.copy()
+            return self._made
+
+
+_inputs: WeakKeyDictionary[Objective, ref[Inputs]] = WeakKeyDictionary()
+_sharing = Lock()
 
 
 class NativeEngine:
@@ -120,7 +138,7 @@ class NativeEngine:
         self.objective, self.rule, self.seed, self.recipe = objective, rule, seed, recipe
         self.threads = threads(n_threads)
         hard = objective.loss.targets == "classes" and objective.y.ndim == 1
-        self._inputs = Inputs(objective.network, objective.X, self.threads)
+        self._inputs = Inputs.of(objective, self.threads)
         self._y = objective.y.astype(np.int64) if hard else _plain(objective.y)  # checked once: nobody else may write
         weight = objective.sample_weight
         self._weight = None if weight is None else _plain(weight)
