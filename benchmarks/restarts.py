@@ -29,7 +29,7 @@ def seconds(workload: Workload, time_limit: float | None) -> Timed:
     X, y = workload.data()
     kind = cr.MLPRegressor if workload.regression else cr.MLPClassifier
     model = kind(
-        workload.widths[1:-1],
+        hidden_layer_sizes=workload.widths[1:-1],
         batch_size=workload.batch,
         max_iter=workload.epochs,
         tol=0,

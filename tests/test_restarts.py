@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import MLPClassifier, fitting
+from chainrule import MLPClassifier, fitting, restarts
 from chainrule.engines import native
 from chainrule.restarts import best_side_by_side
 
@@ -36,6 +36,7 @@ STARTED: dict[str, dict[str, Any]] = {
 def test_starts_side_by_side_are_the_same_as_one_after_the_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found, at_once = [], []
     together = fitting.best_side_by_side
+    monkeypatch.setattr(restarts, "SHORT", 0)
     monkeypatch.setattr(fitting, "best_side_by_side", lambda *given: at_once.append(given[1:3]) or together(*given))
     for n_threads in (1, 3):
         model = MLPClassifier(**{**BRIEF, **STARTED[name]}, n_restarts=5, n_threads=n_threads)
@@ -53,8 +54,9 @@ INTERRUPTED = """
 import os, signal, threading, warnings
 import numpy as np
 import polars  # beside it an endless wait is deaf to signals
-from chainrule import MLPClassifier
+from chainrule import MLPClassifier, restarts
 
+restarts.SHORT = 0
 signal.signal(signal.SIGINT, signal.default_int_handler)
 X = np.random.default_rng(0).normal(size=(120, 4))
 endless = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": float("inf")}

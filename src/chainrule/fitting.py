@@ -30,7 +30,7 @@ from .optimizers import Minimizer
 from .progress import DivergenceError, Progress, Result, TrainingState
 from .range_test import RangeTest, range_test
 from .recipe import Recipe
-from .restarts import best_of, best_side_by_side
+from .restarts import best_of, best_side_by_side, short
 from .scikit_callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .starts import STARTS, measure
 from .training import training
@@ -221,13 +221,13 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         return assembly.keeps_best(self.get_params(deep=False))
 
     def _starts_at_a_time(self, objective: Objective, rule: Any, tasks: Tasks) -> int:
-        """Return how many starts to run side by side: one per thread, where none of the user's code is called."""
+        """Return how many starts to run side by side: one per thread, where that is faster and calls no user's code."""
         watched = self.verbose or self.callbacks or tasks.readers or self.scoring is not None
         own = (self.initializer, self.bias_initializer, self.learning_rate)
         watched = watched or any(callable(value) for value in own)
         limited = self.checkpoint is not None or self.time_limit is not None
         recipe = self._recipe(self.get_params(deep=False))
-        if watched or limited or not engines.natively(self.engine, objective, rule, recipe):
+        if watched or limited or short(objective) or not engines.natively(self.engine, objective, rule, recipe):
             return 1
         return engines.threads(self.n_threads)
 

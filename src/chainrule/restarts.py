@@ -1,8 +1,8 @@
 """Several starts of one training, of which the best is kept (n_restarts).
 
 One after the other, each on all threads, where somebody watches their order: a checkpoint says which one is running.
-Else side by side, each on a thread of its own, which never waits for another: faster the smaller the steps, and the
-same bits, since no number of threads changes any.
+Else side by side, each on a thread of its own, which never waits for another: faster, unless an epoch is very short,
+and the same bits, since no number of threads changes any.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from typing import Protocol
 import numpy as np
 
 from .checkpoint import Before, Kept
+from .objective import Objective
 from .progress import Result
+
+SHORT = 1 << 21
+"""Multiplications of an epoch below which Python's part of it, one thread at a time, takes longer than the core's."""
 
 PATIENCE = 0.1
 """Seconds after which a wait begins again: one without an end is deaf to Ctrl-C beside packages such as polars."""
@@ -44,6 +48,11 @@ def best_of(start: Start, count: int, kept: Kept | None, keeps_best: bool) -> Re
             break
     assert best is not None
     return best
+
+
+def short(objective: Objective) -> bool:
+    """Return whether epochs are too short for starts to run side by side."""
+    return objective.rows * objective.network.size < SHORT
 
 
 def best_side_by_side(start: Start, count: int, threads: int, keeps_best: bool) -> Result:
