@@ -50,6 +50,19 @@ class Rows(NamedTuple):
     weight: NDArray[Any] | None
 
 
+class Job(NamedTuple):
+    """What the starts of one fit share; `measured` is what the transform of the inputs has found."""
+
+    objective: Objective
+    held: Rows | None
+    rule: Any
+    tasks: Tasks
+    batch_size: int
+    measured: Mapping[str, NDArray[Any]]
+    fresh: bool
+    incremental: bool
+
+
 def first_order(estimator: Any) -> bool:
     """Return True: partial_fit exists for solvers that take steps; the attribute is absent otherwise."""
     if estimator.solver != "lbfgs" and not isinstance(estimator.solver, Minimizer):
@@ -113,17 +126,29 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
         values = self.get_params(deep=False)
         settings.check(values, type(self).__name__)
-        for name in ("early_stopping", "averaging") if incremental else ():
+        for name in ("early_stopping", "averaging", "checkpoint") if incremental else ():
             if getattr(self, name):
-                raise ValueError(f"partial_fit does not support {name}={getattr(self, name)!r}")
-        if incremental and self.checkpoint is not None:
-            raise ValueError("partial_fit does not support checkpoint; fit does")
+                raise ValueError(f"partial_fit does not support {name}={getattr(self, name)!r}; fit does")
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
         if not fresh:
             self.network_, self._made = assembly.continued(values, self._made, self.network_), assembly.made_of(values)
         kept = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
-        given = (X, y, weight)
         train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
+        job = self._job(train, held, (X, y, weight), fresh, incremental)
+        best = self._best(job, kept)
+        self._adopt(best, fresh)
+        if best.reason == "diverged" and not self._keeps_best:
+            raise ValueError(f"{LARGE} {best.message}")
+        job.tasks.finish()
+        if best.reason not in ("diverged", "interrupted") and not incremental:
+            for advice in advise(job.objective, self.theta_, best.history, job.rule, self._recipe(values)):
+                warnings.warn(str(advice), TrainingAdvice, stacklevel=callers_level())
+        self._warn(best, job.rule, incremental)
+        return self
+
+    def _job(self, train: Rows, held: Rows | None, given: tuple[Any, Any, Any], fresh: bool, incremental: bool) -> Job:
+        """Return what the starts of a fit share; another kind of update rule starts with a memory of its own."""
+        values = self.get_params(deep=False)
         rule = assembly.optimizer(values)
         if held is None and not incremental and assembly.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
@@ -131,24 +156,17 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             self._state.memory = None
         self._kind_of_rule = type(rule)
         objective = self._objective(train, assembly.penalties(values))
-        starts = self.n_restarts if fresh else 1
-        tasks = Tasks(self, *given, starts, 0 if incremental else self.max_iter)
-        size, measured = self._batch_size(objective.rows), self._measured(objective.X) if fresh else {}
-        start = partial(self._train, objective, held, rule, fresh, incremental, tasks, size, measured)
-        threads = 1 if starts < 2 else self._starts_at_a_time(objective, rule, tasks)
+        tasks = Tasks(self, *given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter)
+        measured = self._measured(objective.X) if fresh else {}
+        return Job(objective, held, rule, tasks, self._batch_size(objective.rows), measured, fresh, incremental)
+
+    def _best(self, job: Job, kept: checkpoint.Kept | None) -> Result:
+        """Run the starts of a job, side by side or one after the other, and return the best Result."""
+        start, starts = partial(self._train, job), job.tasks.starts
+        threads = 1 if starts < 2 else self._starts_at_a_time(job)
         if threads > 1:
-            best = best_side_by_side(start, starts, threads, self._keeps_best)
-        else:
-            best = best_of(start, starts, kept, self._keeps_best)
-        self._adopt(best, fresh)
-        if best.reason == "diverged" and not self._keeps_best:
-            raise ValueError(f"{LARGE} {best.message}")
-        tasks.finish()
-        if best.reason not in ("diverged", "interrupted") and not incremental:
-            for advice in advise(objective, self.theta_, best.history, rule, self._recipe(values)):
-                warnings.warn(str(advice), TrainingAdvice, stacklevel=callers_level())
-        self._warn(best, rule, incremental)
-        return self
+            return best_side_by_side(start, starts, threads, self._keeps_best)
+        return best_of(start, starts, kept, self._keeps_best)
 
     def _learn(
         self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool, kept: checkpoint.Kept | None = None
@@ -220,43 +238,28 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     def _keeps_best(self) -> bool:
         return assembly.keeps_best(self.get_params(deep=False))
 
-    def _starts_at_a_time(self, objective: Objective, rule: Any, tasks: Tasks) -> int:
+    def _starts_at_a_time(self, job: Job) -> int:
         """Return how many starts to run side by side: one per thread, where that is faster and calls no user's code."""
-        watched = self.verbose or self.callbacks or tasks.readers or self.scoring is not None
         own = (self.initializer, self.bias_initializer, self.learning_rate)
-        watched = watched or any(callable(value) for value in own)
+        watched = self.verbose or self.callbacks or job.tasks.readers or self.scoring is not None
         limited = self.checkpoint is not None or self.time_limit is not None
-        recipe = self._recipe(self.get_params(deep=False))
-        if watched or limited or short(objective) or not engines.natively(self.engine, objective, rule, recipe):
+        if watched or limited or any(map(callable, own)) or short(job.objective):
             return 1
-        return engines.threads(self.n_threads)
+        recipe = self._recipe(self.get_params(deep=False))
+        return engines.threads(self.n_threads) if engines.natively(self.engine, job.objective, job.rule, recipe) else 1
 
-    def _train(
-        self,
-        objective: Objective,
-        held: Rows | None,
-        rule: Any,
-        fresh: bool,
-        incremental: bool,
-        tasks: Tasks,
-        batch_size: int,
-        measured: Mapping[str, NDArray[Any]],
-        restart: int,
-        before: Before,
-        anew: bool,
-        stop: Event | None = None,
-    ) -> Result:
+    def _train(self, job: Job, restart: int, before: Before, anew: bool, stop: Event | None = None) -> Result:
         """Run the training loop once; the time limit counts the seconds of the starts before; see restarts.Start."""
-        values = self.get_params(deep=False)
-        state = self._starting_state(objective.X, measured, fresh, incremental, restart)
-        tasks.begin()
+        values, rule, held = self.get_params(deep=False), job.rule, job.held
+        state = self._starting_state(job.objective.X, job.measured, job.fresh, job.incremental, restart)
+        job.tasks.begin()
         events = training(
-            objective,
+            job.objective,
             state.theta,
             optimizer=rule,
             schedule=assembly.schedule(values, rule),
-            epochs=1 if incremental else self.max_iter,
-            batch_size=batch_size,
+            epochs=1 if job.incremental else self.max_iter,
+            batch_size=job.batch_size,
             order=ORDERS[self.shuffle],
             seed=self._seed,
             engine=self.engine,
@@ -264,16 +267,16 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             on_steps=None if stop is None else lambda rates, losses: stop.is_set(),
             validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
-            stopping=None if incremental else assembly.stopping(values, rule),
+            stopping=None if job.incremental else assembly.stopping(values, rule),
             averaging=assembly.averaging(values),
             recipe=self._recipe(values),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
-            callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *tasks.readers),
+            callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *job.tasks.readers),
             state=state,
             checkpoint=assembly.checkpoint(values, before, anew),
         )
         result = self._drain(events, state)
-        tasks.end()
+        job.tasks.end()
         return result
 
     def _recipe(self, values: Mapping[str, Any]) -> Recipe:
