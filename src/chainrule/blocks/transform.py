@@ -123,7 +123,7 @@ class Scaling(Transform):
     >>> x = np.array([[1.0], [2.0], [3.0], [100.0]])
     >>> block = Scaling("quantile")
     >>> block.forward(block.fit(x), x)[0].ravel().round(2)
-    array([-0.06, -0.02,  0.02,  3.83])
+    array([-0.06, -0.02,  0.02,  3.82])
     """
 
     rule: str = "standard"
