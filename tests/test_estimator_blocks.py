@@ -180,7 +180,8 @@ def test_columns_that_were_dropped_from_an_image_are_counted(given: dict[str, An
 
 @pytest.mark.parametrize("given", [{"augment_mask": 0.1}, {"mixup": 0.2}, {"input_dropout": 0.1}, {"input_noise": 0.1}])
 def test_sparse_rows_are_refused_where_their_inputs_change(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="X is sparse; augmentation, mixup, and noise, dropout or scaling"):
+    words = "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need"
+    with pytest.raises(ValueError, match=words):
         MLPClassifier(**SHORT, **given, engine="reference").fit(csr_array(IRIS[0]), IRIS[1])
 
 

@@ -222,7 +222,9 @@ def test_public_names_are_sorted_exist_and_are_documented(module: ModuleType) ->
             assert (value.__doc__ or "").strip(), name
 
 
-def test_the_package_knows_its_version() -> None:
+def test_the_packages_names_are_sorted() -> None:
+    """Names in capitals first, then classes, then the rest."""
+    assert cr.__all__ == sorted(cr.__all__, key=lambda name: (not name.isupper(), name.islower(), name))
     assert cr.__version__ == version("chainrule")
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import takewhile
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, spaced
-from .blocks import Block, Dense, DropConnect, Transform
+from .blocks import Block, Dense, DropConnect
 from .network import Network
 from .objective import Objective
 from .penalties import L1, L2, Penalty
@@ -172,17 +171,17 @@ def wrong_scale(case: Case) -> list[Advice]:
 
 
 def _after_transforms(case: Case) -> tuple[Array, str]:
-    """Return a sample of the inputs as the first learning block gets them, and what would scale them."""
-    objective, network = case.objective, case.objective.network
-    first = [*takewhile(lambda block: isinstance(block, Transform), network.blocks)]
-    if not first:
-        return objective.X, 'input_transform="standard" or StandardScaler'
+    """Return a sample of the inputs as the first learning block gets them, and what would scale them.
+
+    None of them where θ, and what was measured with it, is not known: after a divergence.
+    """
+    X, network = case.objective.X, case.objective.network
+    if not network.transforms:
+        return X, 'input_transform="standard" or StandardScaler'
     if not case.theta.size:
-        return np.empty((0, 1)), ""
-    X = objective.X[spaced(objective.rows, SAMPLE)]
-    for block, params in zip(first, network.unpack(case.theta), strict=False):
-        X, _ = block.forward(params, X)
-    return X, 'input_transform="standard" or "whitening"'
+        return X[:0], ""
+    sample = X[spaced(case.objective.rows, SAMPLE)]
+    return network.transformed(case.theta, sample), 'input_transform="standard" or "whitening"'
 
 
 def equal_units(case: Case) -> list[Advice]:

@@ -17,7 +17,6 @@ from .blocks import (
     ACTIVATION_BLOCKS,
     INPUT_TRANSFORMS,
     NORMALIZATIONS,
-    PCA,
     Activation,
     Block,
     Dense,
@@ -119,12 +118,10 @@ def transform(settings: Settings) -> list[Block]:
     Raises ValueError for `components` without a PCA.
     """
     chosen, components = settings["input_transform"], settings["components"]
-    block = INPUT_TRANSFORMS.get(chosen)
-    if isinstance(block, PCA):
-        return [replace(block, components=components)]
-    if components is not None:
+    block: Any = INPUT_TRANSFORMS.get(chosen)
+    if components is not None and not hasattr(block, "components"):
         raise ValueError(f"components={components!r} is for input_transform 'pca' and 'whitening', not {chosen!r}")
-    return [block] if block else []
+    return [] if block is None else [block if components is None else replace(block, components=components)]
 
 
 def noise(dropout: float, deviation: float) -> list[Block]:

@@ -2,8 +2,8 @@
 
 Shapes: n rows, i inputs; an image of R rows, C columns and K channels is a row of i = R C K inputs, channels last. An
 augmentation takes a batch x (n, i) and returns a new array like it. All that is random in row r comes from the stream's
-name and r alone, so any row can be changed by itself. Inputs are what the network gets, before any
-transform of its own.
+name and r alone, so any row can be changed by itself. Inputs are what the network gets, before any transform of its
+own.
 
 A training step draws from the stream (seed, "augmentation", step, k) for the k-th augmentation of its list.
 """

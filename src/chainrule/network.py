@@ -8,8 +8,10 @@ Source: lecture notes (a chain of blocks; forward and backward pass); Pearlmutte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from math import prod
+from operator import matmul
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from . import initializers
 from .arrays import Array, namespace
-from .blocks import PREDICTING, Block, Cache, Context, Dense, DropConnect, ParameterSpec
+from .blocks import PREDICTING, Block, Cache, Context, Dense, DropConnect, ParameterSpec, Transform
 from .randomness import Stream
 
 
@@ -131,6 +133,17 @@ class Network:
             raise ValueError(f"x has shape {x.shape}; this network takes (rows, {self.inputs})")
         for block, params in zip(self.blocks, self.unpack(theta), strict=True):
             x, _ = block.forward(params, x)
+        return x
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """The blocks at the beginning that are measured on the inputs, and never learn."""
+        return tuple(takewhile(lambda block: isinstance(block, Transform), self.blocks))  # type: ignore[arg-type]  # they are
+
+    def transformed(self, theta: Array, x: Array, multiply: Callable[[Array, Array], Array] = matmul) -> Array:
+        """Return what those make of x (n, inputs); `multiply` is the product of two matrices."""
+        for block, params in zip(self.transforms, self.unpack(theta), strict=False):
+            x = block.apply(params, x, multiply)
         return x
 
     def forward_with_caches(

@@ -15,8 +15,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import matmul
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from ..randomness import Stream
 from .base import PREDICTING, Context, ParameterSpec, Params
 
 Numbers = NDArray[np.float64]
+Product: TypeAlias = Callable[[Array, Array], Array]
 
 
 class TransformCache(NamedTuple):
@@ -51,8 +53,8 @@ class Transform:
         """Return o, given i."""
 
     @abstractmethod
-    def linear(self, params: Params, x: Array) -> Array:
-        """Return x A."""
+    def linear(self, params: Params, x: Array, multiply: Product = matmul) -> Array:
+        """Return x A; `multiply` is the product of two matrices."""
 
     @abstractmethod
     def back(self, params: Params, dy: Array) -> Array:
@@ -61,7 +63,11 @@ class Transform:
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, TransformCache]:
         """y = (x - c) A; the rows of a SciPy sparse x become dense."""
         x = x.toarray() if hasattr(x, "toarray") else x
-        return self.linear(params, x - params["center"]), TransformCache(x)
+        return self.apply(params, x), TransformCache(x)
+
+    def apply(self, params: Params, x: Array, multiply: Product = matmul) -> Array:
+        """Return y."""
+        return self.linear(params, x - params["center"], multiply)
 
     def pull_input(self, params: Params, cache: TransformCache, dy: Array) -> Array:
         """dx = dy Aᵀ."""
@@ -156,7 +162,7 @@ class Scaling(Transform):
         spread = np.where(constant | (spread == 0), 1.0, spread)
         return {"center": np.where(constant, x[0], center), "factor": 1 / np.where(spread < np.inf, spread, np.nan)}
 
-    def linear(self, params: Params, x: Array) -> Array:
+    def linear(self, params: Params, x: Array, multiply: Product = matmul) -> Array:
         """x / s."""
         return x * params["factor"]
 
@@ -229,9 +235,9 @@ class PCA(Transform):
             W = W * factors[:kept]
         return {"center": center, "W": W}
 
-    def linear(self, params: Params, x: Array) -> Array:
+    def linear(self, params: Params, x: Array, multiply: Product = matmul) -> Array:
         """x W."""
-        return x @ params["W"]
+        return multiply(x, params["W"])
 
     def back(self, params: Params, dy: Array) -> Array:
         """dy Wᵀ."""

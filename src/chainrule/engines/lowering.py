@@ -9,7 +9,6 @@ never changes. `lower` says what stands in the way of anything else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -26,7 +25,6 @@ from ..blocks import (
     NoisyReLU,
     PReLU,
     RReLU,
-    Transform,
     threshold,
 )
 from ..network import Network
@@ -146,16 +144,11 @@ def _affine(block: Dense | DropConnect, k: int, places: Places) -> Layer:
     return layer
 
 
-def head(network: Network) -> int:
-    """Return how many transforms of its inputs a network begins with."""
-    return sum(1 for _ in takewhile(lambda block: isinstance(block, Transform), network.blocks))
-
-
 def lower(network: Network) -> Lowered | str:
     """Return a network as the core takes it, or what the core does not know of it."""
     places = {(slot.block, slot.name): slot.start for slot in network.slots}
     noise, layers, stage = Noise(), list[Layer](), BEFORE_THE_FIRST
-    transforms = head(network)
+    transforms = len(network.transforms)
     for k, block in [*enumerate(network.blocks)][transforms:]:
         if type(block) in (Dense, DropConnect):
             layers.append(_affine(block, k, places))  # type: ignore[arg-type]  # it is one of the two

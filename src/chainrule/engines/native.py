@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..augmentation import AUGMENTATIONS
-from ..blocks import PCA, Dense
+from ..blocks import Dense
 from ..losses import LOSSES, CrossEntropy, Logistic, Loss, Poisson, SigmoidCrossEntropy
 from ..mixup import mixup_share
 from ..network import Network
@@ -27,7 +27,7 @@ from ..objective import Objective
 from ..optimizers import Memory, UpdateRule
 from ..recipe import PLAIN, Recipe
 from .core import MISSING, _core, instruction_set, instruction_sets, threads
-from .lowering import head, lower
+from .lowering import lower
 from .plans import PARTS, loss_name, prediction_plan, rule_name, step_plan
 from .reference import Steps
 
@@ -74,7 +74,7 @@ def obstacle(
         return f"the update rule {rule!r} is not of the table"
     if any(type(p) not in PARTS or not {*p.kinds} <= {"weight", "bias"} for p in objective.penalties):
         return "a penalty is not of the table, or on other parameters than weights and biases"
-    if recipe.augmentation and head(objective.network):
+    if recipe.augmentation and objective.network.transforms:
         return "an augmentation comes before a transform that is measured on the inputs"
     if any(type(augmentation) not in AUGMENTATIONS.values() for augmentation in recipe.augmentation):
         return "an augmentation is not of the table"
@@ -90,7 +90,7 @@ class Inputs:
 
     def __init__(self, network: Network, X: NDArray[Any], count: int) -> None:
         self._network, self._given, self._threads = network, _plain(X), count
-        self._size = max((slot.stop for slot in network.slots if slot.block < head(network)), default=0)
+        self._size = max((slot.stop for slot in network.slots if slot.block < len(network.transforms)), default=0)
         self._statistics: NDArray[Any] = np.full(self._size, np.nan)
         self._made = self._given
         self._making = Lock()
@@ -237,16 +237,14 @@ def plan_for(network: Network, theta: Array, X: Array) -> Any:
 
 
 def transformed(network: Network, theta: Array, X: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return what the transforms at the head of a network make of X, in C order; products by the core."""
-    for block, params in zip(network.blocks[: head(network)], network.unpack(theta), strict=False):
-        if isinstance(block, PCA):
-            X, W = _plain(X - params["center"]), params["W"]
-            y = np.empty((X.shape[0], W.shape[1]), X.dtype)
-            _product(*W.shape, X.dtype.name).predict(_plain(W).reshape(-1), X, "identity", y, count)
-            X = y
-        else:
-            X, _ = block.forward(params, X)
-    return _plain(X)
+    """Return what the transforms of a network make of X, in C order; by the core, so that one row is as in many."""
+
+    def multiply(x: Array, W: Array) -> Array:
+        y = np.empty((x.shape[0], W.shape[1]), x.dtype)
+        _product(*W.shape, x.dtype.name).predict(_plain(W).reshape(-1), _plain(x), "identity", y, count)
+        return y
+
+    return _plain(network.transformed(theta, X, multiply))
 
 
 @cache
@@ -271,7 +269,7 @@ def compiled(
     plan = prediction_plan(network, dtype.name)
     nothing = transformed(network, theta, np.empty((0, network.inputs), dtype), 1)
     plan.predict(theta, nothing, "identity", np.empty((0, outputs), dtype), 1)
-    predict, ahead = plan.predict, head(network) > 0
+    predict, ahead = plan.predict, bool(network.transforms)
 
     def run(X: NDArray[np.floating], loss: Loss | None) -> NDArray[np.floating]:
         if not isinstance(X, np.ndarray):  # sparse rows are for the definitions
