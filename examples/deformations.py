@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.augmentation import Deformation
-from chainrule.randomness import Stream
-from chainrule.sources import read_idx
+from chainrule.foundation.randomness import Stream
+from chainrule.tables.sources import read_idx
 
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "mnist" / "train-images-idx3-ubyte.gz"
 LABELS = IMAGES.with_name(IMAGES.name.replace("images-idx3", "labels-idx1"))

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import MLPClassifier
-from chainrule.sources import load
+from chainrule.tables.sources import load
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 HELD_OUT = 10_000

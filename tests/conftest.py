@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("oracles")
+pytest.register_assert_rewrite("support.oracles")
 
 settings.register_profile(
     "chainrule",

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 import chainrule
-from chainrule.settings import SETTINGS
+from chainrule.estimators.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"

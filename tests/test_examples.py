@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import needs_data
+from support.commands import needs_data
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -306,7 +306,7 @@ print(json.dumps([{0} is value is cr.{0}, "{0}" in dir(cr), sorted(set(cr.__all_
 def test_the_loop_stays_the_loop_when_its_module_is_imported() -> None:
     program = """
 import json
-import chainrule.training, chainrule.estimators
+import chainrule.loop.training, chainrule.estimators
 import chainrule as cr
 print(json.dumps([callable(cr.training), callable(cr.train), cr.training.__name__]))
 """

@@ -1,4 +1,4 @@
-"""Fit the polynomials of src/chainrule/native/math.hpp and print them as C++ constants.
+"""Fit the polynomials of src/core/vector/math.hpp and print them as C++ constants.
 
 Every entry is the polynomial whose largest weighted error over its interval is smallest, found by the Remez exchange
 in 120 digits: solve for the polynomial whose error alternates between +E and -E at n + 2 points, move the points to

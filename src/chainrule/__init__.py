@@ -8,9 +8,14 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from . import augmentation, gradient_check, losses, optimizers, penalties, schedules
-from .advice import Advice, TrainingAdvice, diagnose
-from .averaging import Averaging, MovingAverage
-from .blocks import (
+from .inspection.doctor import Advice, TrainingAdvice, diagnose
+from .inspection.statistics import BlockStatistics, block_statistics
+from .loop.checkpoint import Checkpoint, CheckpointError
+from .loop.loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
+from .loop.progress import DivergenceError, Progress, Result, Stopping, TrainingState
+from .loop.range_test import RangeTest, range_test
+from .loop.training import train, training
+from .mathematics.blocks import (
     PCA,
     Activation,
     BatchNorm,
@@ -24,20 +29,15 @@ from .blocks import (
     RReLU,
     Scaling,
 )
-from .checkpoint import Checkpoint, CheckpointError
-from .loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
-from .network import Network
-from .objective import Objective
-from .progress import DivergenceError, Progress, Result, Stopping, TrainingState
-from .range_test import RangeTest, range_test
-from .recipe import Recipe
-from .starts import fit_blocks, unit_variance
-from .statistics import BlockStatistics, block_statistics
-from .training import train, training
+from .mathematics.network import Network
+from .mathematics.objective import Objective
+from .mathematics.starts import fit_blocks, unit_variance
+from .steps.averaging import Averaging, MovingAverage
+from .steps.recipe import Recipe
 
 if TYPE_CHECKING:
     from .estimators import MLPClassifier, MLPRegressor
-    from .model_file import ModelFileError, load, save
+    from .estimators.fitted.saving import ModelFileError, load, save
 
     __version__: str
 
@@ -96,9 +96,9 @@ __all__ = [
 _LATE = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
-    "ModelFileError": "model_file",
-    "load": "model_file",
-    "save": "model_file",
+    "ModelFileError": "estimators.fitted.saving",
+    "load": "estimators.fitted.saving",
+    "save": "estimators.fitted.saving",
 }
 """Names that are imported when they are first asked for, and where they are."""
 

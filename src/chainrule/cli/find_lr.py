@@ -12,18 +12,11 @@ from typing import Any
 import click
 import numpy as np
 
-from ..range_test import BELOW, RangeTest
+from ..loop.range_test import BELOW, RangeTest
+from ..workbench.data import data_options, prepare
 from . import show, version
-from .data import data_options, prepare
 from .option_types import option
-from .options import (
-    SCHEDULED,
-    TrainCommand,
-    given_settings,
-    is_given,
-    show_value,
-    training_options,
-)
+from .options import SCHEDULED, TrainCommand, given_settings, is_given, show_value, training_options
 from .train import Training, check_writable, not_itself
 
 OWN = ("low", "high", "steps", "plot", "as_json")

@@ -11,16 +11,16 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import assembly
 from ..engines import report as engine_report
-from ..gradient_check import ArrayCheck
-from ..gradient_check import check_gradients as check
-from ..losses import LOSSES, Loss
-from ..model_file import load as load_model
-from ..network import Network
-from ..objective import Objective
-from ..penalties import Penalty
-from ..randomness import Stream
+from ..estimators.fitted.saving import load as load_model
+from ..estimators.settings import network as assembly
+from ..foundation.randomness import Stream
+from ..inspection.gradient_check import ArrayCheck
+from ..inspection.gradient_check import check_gradients as check
+from ..mathematics.losses import LOSSES, Loss
+from ..mathematics.network import Network
+from ..mathematics.objective import Objective
+from ..mathematics.penalties import Penalty
 from . import show, version
 from .option_types import SettingType
 from .options import SIGNATURES, show_value

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..penalties import KINDS
-from ..settings import SETTINGS
-from ..value_rules import Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
+from ..estimators.settings.table import SETTINGS
+from ..foundation.values import Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
+from ..mathematics.penalties import KINDS
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]

@@ -15,11 +15,11 @@ from typing import Any
 
 import click
 
-from ..assembly import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE, monitor
 from ..estimators import MLPClassifier, MLPRegressor
+from ..estimators.settings.network import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE, monitor
+from ..estimators.settings.table import SETTINGS
+from ..foundation.values import Choice, Flag, Optional, Rule, Several
 from ..optimizers import OPTIMIZERS, UpdateRule
-from ..settings import SETTINGS
-from ..value_rules import Choice, Flag, Optional, Rule, Several
 from .option_types import SHAPES, SPECIAL, SettingType, option, shape_of
 
 ESTIMATORS: Mapping[str, type[Any]] = {"classification": MLPClassifier, "regression": MLPRegressor}

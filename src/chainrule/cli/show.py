@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from ..progress import Progress as Event
-from ..statistics import BlockStatistics
+from ..inspection.statistics import BlockStatistics
+from ..loop.progress import Progress as Event
 
 MOST_LINES = 12
 """Of longer lists the beginning is shown."""

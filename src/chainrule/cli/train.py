@@ -13,18 +13,20 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from .. import assembly, checkpoint
-from ..blocks import Activation, Block
 from ..engines import report as engine_report
-from ..loggers import logger_for
-from ..model_file import save
-from ..network import Network
-from ..range_test import RangeTest
-from ..settings import SETTINGS
-from ..statistics import BlockStatistics
-from ..tables import TableEncoder
+from ..estimators.fitted.saving import save
+from ..estimators.settings import network as assembly
+from ..estimators.settings.table import SETTINGS
+from ..inspection.statistics import BlockStatistics
+from ..loop import checkpoint
+from ..loop.loggers import logger_for
+from ..loop.range_test import RangeTest
+from ..mathematics.blocks import Activation, Block
+from ..mathematics.network import Network
+from ..tables.encoder import TableEncoder
+from ..workbench.data import Data, Rows, can_stratify, data_options, encoder_of, prepare, split
+from ..workbench.scores import scores_of
 from . import show, version
-from .data import Data, Rows, can_stratify, data_options, encoder_of, prepare, split
 from .option_types import as_options
 from .options import (
     ESTIMATORS,
@@ -37,7 +39,6 @@ from .options import (
     training_options,
     without_effect,
 )
-from .scores import scores_of
 
 
 @click.command(

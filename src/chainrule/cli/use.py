@@ -8,12 +8,12 @@ import click
 import numpy as np
 import polars as pl
 
-from ..model_file import load as load_model
-from ..sources import Source, load
-from ..tables import write_table
+from ..estimators.fitted.saving import load as load_model
+from ..tables.files import write_table
+from ..tables.sources import Source, load
+from ..workbench.data import Rows, as_target, blaming
+from ..workbench.scores import scores_of
 from . import show, version
-from .data import Rows, as_target, blaming
-from .scores import scores_of
 from .train import not_itself
 
 

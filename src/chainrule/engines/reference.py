@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Array
-from ..blocks import Context
-from ..objective import Objective
+from ..foundation.arrays import Array
+from ..mathematics.blocks import Context
+from ..mathematics.objective import Objective
 from ..optimizers import Memory, UpdateRule
-from ..recipe import PLAIN, Recipe, follow
+from ..steps.recipe import PLAIN, Recipe, follow
 
 PIECE = 1 << 15
 """Entries of θ that an update rule is applied to at a time: its temporaries then stay in the cache."""

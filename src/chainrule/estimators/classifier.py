@@ -12,11 +12,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
-from .. import assembly
-from ..fitting import MLP, first_order
-from ..losses import LOSSES
-from ..predictor import Predictor, as_they_are
-from ..targets import Classes
+from ..mathematics.losses import LOSSES
+from .fitted.predictor import Predictor, as_they_are
+from .fitted.targets import Classes
+from .fitting.fit import MLP, first_order
+from .settings import network as assembly
 
 
 def _probabilistic(estimator: Any) -> bool:

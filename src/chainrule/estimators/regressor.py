@@ -11,10 +11,10 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
-from .. import assembly
-from ..fitting import MLP, first_order
-from ..predictor import Predictor
-from ..targets import Scale
+from .fitted.predictor import Predictor
+from .fitted.targets import Scale
+from .fitting.fit import MLP, first_order
+from .settings import network as assembly
 
 
 class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn ships no types

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from .. import limits
-from ..arrays import Array
-from ..objective import Objective
+from ..foundation import limits
+from ..foundation.arrays import Array
+from ..mathematics.objective import Objective
 
 
 class Iterate(NamedTuple):

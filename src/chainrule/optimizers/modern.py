@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
 
-from ..arrays import Array, namespace
+from ..foundation.arrays import Array, namespace
 from .rules import Memory, UpdateRule
 
 NEGLIGIBLE = 2.0**-64

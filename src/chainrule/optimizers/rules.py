@@ -21,8 +21,8 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from .. import limits
-from ..arrays import Array, namespace
+from ..foundation import limits
+from ..foundation.arrays import Array, namespace
 
 Memory: TypeAlias = dict[str, Any]
 """What a rule remembers: arrays (P,) by name, and the count "t" of updates done."""

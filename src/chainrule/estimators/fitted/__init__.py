@@ -1,0 +1,1 @@
+"""What an estimator is once it is fitted: predictions, targets, a file."""

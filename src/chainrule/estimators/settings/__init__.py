@@ -1,0 +1,1 @@
+"""The settings of the estimators, and what each becomes."""

@@ -1,0 +1,1 @@
+"""What everything stands on: array namespaces, named random streams, values that are allowed, files written whole."""

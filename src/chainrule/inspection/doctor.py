@@ -1,0 +1,395 @@
+"""What is wrong with a training that does not learn: the block, the figure that shows it, and what to do.
+
+`advise` looks at a finished training for symptoms that cost next to nothing to see; only where there is one does
+`diagnose` measure. Causes stand in a table, the most basic first, for each explains those below it: inputs of a wrong
+size blow up weights, weights that are blown up kill units, dead units pass no gradient.
+
+Source: LeCun et al. 1998, "Efficient BackProp"; Glorot and Bengio 2010; Pascanu et al. 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.arrays import Array, spaced
+from ..loop.progress import Progress
+from ..mathematics.blocks import Block, Dense, DropConnect
+from ..mathematics.network import Network
+from ..mathematics.objective import Objective
+from ..mathematics.penalties import L1, L2, Penalty
+from ..steps.recipe import PLAIN, Recipe
+from .statistics import BlockStatistics, block_statistics
+from .symptoms import constant_loss, equal_layers, symptom
+
+MOST = 2
+"""Advice that is given at a time."""
+
+SAMPLE = 4096
+"""Rows on which columns are judged."""
+
+LARGE, WIDE = 100.0, 10.0
+"""Numbers that reach 100, in a column whose root mean square is above 10, are not standardised."""
+
+SWEPT, SLOW = 0.3, 1e-5
+"""In a sound training a step moves the weights by 0.1 to 1 % of their size; from 30 % on they are swept away."""
+
+NOWHERE, STILL = 0.1, 0.05
+"""Slow steps lead nowhere if they move the weights by less than this share of their size, and the loss by less than
+this share of the best constant prediction's."""
+
+OVERPOWERED = 100.0
+"""Penalties that pull so many times as hard as the data do decide alone."""
+
+SHORTENED = 0.01
+"""A gradient that clipping leaves less than this share of does nothing."""
+
+ROWS = 256
+"""Rows on which the data's gradient is measured."""
+
+DEAD, FLAT = 0.7, 0.5
+"""Shares of dead units, and of saturated entries, that no sound training was seen to have."""
+
+FADED = 100.0
+"""The factor by which the gradient may grow or shrink on its way through the network."""
+
+
+class TrainingAdvice(UserWarning):
+    """A training that did not learn, with a measured cause and a remedy."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One cause: the block where it shows, the figure that shows it, and the remedy.
+
+    >>> print(Advice("1 Activation relu", "its 100 units are dead", "try a lower learning rate"))
+    1 Activation relu: its 100 units are dead; try a lower learning rate
+    """
+
+    block: str
+    figure: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.block}: {self.figure}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training to be judged; `rate` is its highest learning rate, `usual` the optimiser's own."""
+
+    objective: Objective
+    theta: NDArray[np.floating]
+    history: Sequence[Progress] = ()
+    rate: float | None = None
+    usual: float | None = None
+    recipe: Recipe = PLAIN
+
+    @cached_property
+    def blocks(self) -> tuple[BlockStatistics, ...]:
+        """The figures of each block at θ."""
+        look = self.history[-1].look if self.history else None
+        return look.statistics(self.theta) if look else block_statistics(self.objective, self.theta)
+
+    @cached_property
+    def dense(self) -> list[int]:
+        """The numbers of the Dense blocks."""
+        return [k for k, block in enumerate(self.objective.network.blocks) if isinstance(block, Dense)]
+
+    @cached_property
+    def pace(self) -> float | None:
+        """The share of their size by which a step of the first epoch moved the weights."""
+        return self.history[0].look.first if self.history and self.history[0].look else None
+
+    @cached_property
+    def idle(self) -> bool:
+        """Whether the steps were so short that all of them together lead nowhere."""
+        if self.rate is None or self.pace is None or not 0 <= self.pace < SLOW or not self.history[0].learning_rate:
+            return False
+        if not abs(self.history[-1].loss - self.history[0].loss) < STILL * constant_loss(self.objective):
+            return False
+        highest = self.rate / self.history[0].learning_rate  # a warm-up begins with less
+        return self.pace * highest < SLOW and self.pace * highest * self.history[-1].step < NOWHERE
+
+    def batch(self) -> Objective:
+        """Return the objective on as many rows as a step takes, or those at hand where that is not known."""
+        look = self.history[-1].look if self.history else None
+        rows = -(-self.objective.rows // (look.steps if look else 1))
+        return self.objective.batch(spaced(self.objective.rows, rows))
+
+    def faster(self) -> str:
+        """Return a learning rate to try: the optimiser's own, or ten times the rate where that was not far below."""
+        assert self.rate is not None
+        return f"{self.usual if self.usual and 10 * self.rate <= self.usual else 10 * self.rate:.3g}"
+
+    def slower(self) -> str:
+        """Return a learning rate to try: the optimiser's own, or a tenth where the rate was not far above it."""
+        assert self.rate is not None
+        return f"{self.usual if self.usual and self.rate >= 10 * self.usual else self.rate / 10:.3g}"
+
+
+# ---------------------------------------------------------------------------------------------------------- causes
+
+
+def _columns(X: Array) -> tuple[Array, Array, Array]:
+    """Return the largest |x|, the root mean square and the deviation of each column, on a sample of rows."""
+    part = X[spaced(X.shape[0], SAMPLE)]
+    largest = abs(part).max(axis=0)
+    largest = largest.toarray().ravel() if hasattr(largest, "toarray") else np.asarray(largest)
+    squares = part.multiply(part) if hasattr(part, "multiply") else np.square(part, dtype=np.float64)
+    mean, square = (np.asarray(a.mean(axis=0), np.float64).ravel() for a in (part, squares))
+    return largest, np.sqrt(square), np.sqrt(np.maximum(square - mean * mean, 0))
+
+
+def unscaled(name: str, values: Array, remedy: str, block: str) -> list[Advice]:
+    """Return advice on columns of numbers that are far from standardised."""
+    if not values.shape[0]:
+        return []
+    largest, size, deviation = _columns(values)
+    k = int(np.argmax(size))
+    if not (largest[k] > LARGE and size[k] > WIDE):
+        return []
+    figure = f"the {name} reach {largest[k]:.3g} (column {k}, deviation {deviation[k]:.3g})"
+    return [Advice(block, figure, f"standardise them (mean 0, deviation 1): {remedy}")]
+
+
+def wrong_scale(case: Case) -> list[Advice]:
+    """Inputs, or targets of a regression, of a wrong size."""
+    objective, names = case.objective, case.objective.network.names
+    X, remedy = _after_transforms(case)
+    found = unscaled("inputs", X, remedy, names[0])
+    if objective.loss.targets == "real":
+        found += unscaled("targets", objective.y, "scale_target=True", names[-1])
+    return found
+
+
+def _after_transforms(case: Case) -> tuple[Array, str]:
+    """Return a sample of the inputs as the first learning block gets them, and what would scale them.
+
+    None of them where θ, and what was measured with it, is not known: after a divergence.
+    """
+    X, network = case.objective.X, case.objective.network
+    if not network.transforms:
+        return X, 'input_transform="standard" or StandardScaler'
+    if not case.theta.size:
+        return X[:0], ""
+    sample = X[spaced(case.objective.rows, SAMPLE)]
+    return network.transformed(case.theta, sample), 'input_transform="standard" or "whitening"'
+
+
+def equal_units(case: Case) -> list[Advice]:
+    """Layers whose units are all alike: they get the same gradient, and count as one unit for ever."""
+    network = case.objective.network
+    return [
+        Advice(
+            network.names[k],
+            f"its {network.widths[k + 1]} units are all equal, and will stay so",
+            'start from random weights: initializer="auto"',
+        )
+        for k in equal_layers(case.objective, case.theta)[:1]
+    ]
+
+
+def rate_too_high(case: Case) -> list[Advice]:
+    """A learning rate that sweeps the weights away."""
+    if case.rate is None or case.pace is None or case.pace < SWEPT:
+        return []
+    worst = max(case.blocks, key=lambda block: block.parameter_norm or 0.0)
+    pace = f"the learning rate {case.rate:.3g} moved the weights by {case.pace:.3g} times their size per step"
+    return [Advice(worst.name, f"{pace} of the first epoch", f"try {case.slower()}")]
+
+
+SETTING_OF_PENALTY: Mapping[type, str] = MappingProxyType({L2: "alpha", L1: "l1"})
+"""The estimators' names for the strengths of penalties."""
+
+
+def overpowered(case: Case) -> list[Advice]:
+    """Penalties that decide alone: at usual starting weights, their gradient is far longer than that of the data.
+
+    At the weights that were found the two are equally long: penalties have then pulled the weights to where they are.
+    """
+    network, batch = case.objective.network, case.batch()
+    theta = Network(network.inputs, [*map(_plain, network.blocks)]).initialize(0, case.theta.dtype.name)
+    measured = network.mask("statistic")
+    theta[measured] = case.theta[measured]
+    data = batch.bare().batch(spaced(batch.rows, ROWS)).gradient(theta)
+    pulls = [(float(np.linalg.norm(_pull(batch, penalty, theta))), penalty) for penalty in batch.penalties]
+    pull, penalty = max(pulls, key=lambda pair: pair[0], default=(0.0, None))
+    ratio = pull / max(float(np.linalg.norm(data)), 1e-300)
+    if penalty is None or not ratio > OVERPOWERED:
+        return []
+    name = SETTING_OF_PENALTY.get(type(penalty), f"{type(penalty).__name__} strength")
+    figure = (
+        f"the penalty {name}={penalty.strength:.3g} pulls starting weights {ratio:.3g} times as hard as the data do"
+    )
+    return [Advice(network.names[case.dense[0]], figure, f"try {name}={penalty.strength / ratio / OVERPOWERED:.1g}")]
+
+
+def _plain(block: Block) -> Block:
+    """Return a block that starts from the usual weights."""
+    return (
+        replace(block, initializer=None, bias_initializer="zeros") if isinstance(block, Dense | DropConnect) else block
+    )
+
+
+def _pull(batch: Objective, penalty: Penalty, theta: Array) -> Array:
+    """Return the gradient of one penalty; a proximal one pulls as hard as the same penalty in the gradient."""
+    plain = replace(penalty, proximal=False) if getattr(penalty, "proximal", False) else penalty  # type: ignore[type-var]  # L1
+    alone = Objective(batch.network, batch.loss, batch.X, batch.y, batch.sample_weight, [plain])
+    return alone.penalty_and_gradient(theta)[1]
+
+
+def shortened(case: Case) -> list[Advice]:
+    """A limit that clipping shortens the gradient to, which leaves next to nothing of it and of the steps."""
+    if case.recipe.clip is None or not case.idle:
+        return []
+    (kind, limit), network = case.recipe.clip, case.objective.network
+    g = case.batch().gradient(case.theta)
+    norm, left = (float(np.linalg.norm(v)) for v in (g, case.recipe.clipped(network, g)))
+    if not left < SHORTENED * norm:
+        return []
+    figure = f"clip_{kind}={limit:.3g} leaves {_share(left / norm)} of a gradient of the length {norm:.3g}"
+    return [Advice(network.names[case.dense[-1]], figure, f"leave it out, or try clip_norm={norm:.1g}")]
+
+
+def dead_units(case: Case) -> list[Advice]:
+    """Units of an activation with a flat side (ReLU) that are on it for every row."""
+    found = [k for k, b in enumerate(case.blocks) if (b.dead or 0) >= DEAD and _has_flat_side(case, k)]
+    start = 'initializer="he_uniform" with bias_initializer="zeros"'
+    remedy = f'try {start}, a lower learning rate or activation="leaky_relu"'
+    figure = "{} of its {} units are dead: 0 slope on every row"
+    return [
+        Advice(b.name, figure.format(_share(b.dead), case.objective.network.widths[k + 1]), remedy)
+        for k, b in ((k, case.blocks[k]) for k in found[:1])
+    ]
+
+
+def _has_flat_side(case: Case, k: int) -> bool:
+    """Return whether a block's slope is exactly 0 at -3 or 3, not only where a curve runs out of digits."""
+    block, units = case.objective.network.blocks[k], case.objective.network.widths[k + 1]
+    params = case.objective.network.unpack(case.theta)[k]
+    x = np.repeat(np.array([[-3.0], [3.0]], case.theta.dtype), units, axis=1)
+    y, cache = block.forward(params, x)
+    return bool((block.pull_input(params, cache, np.ones_like(y)) == 0).any())
+
+
+def saturated(case: Case) -> list[Advice]:
+    """Sigmoids and their like at their flat ends, where no gradient passes."""
+    found = [b for k, b in enumerate(case.blocks) if (b.saturated or 0) >= FLAT and not _has_flat_side(case, k)]
+    remedy = 'try start="unit_variance", initializer="xavier_uniform" or activation="relu"'
+    figure = "{} of its outputs are saturated: less than 1 % of the steepest slope"
+    return [Advice(b.name, figure.format(_share(b.saturated)), remedy) for b in found[:1]]
+
+
+def _share(share: float | None) -> str:
+    return f"{100 * (share or 0):.3g} %"
+
+
+def fading(case: Case) -> list[Advice]:
+    """Gradients that vanish or explode on the way back from the last Dense block to the first."""
+    if len(case.dense) < 2:
+        return []
+    first, last = case.blocks[case.dense[0]], case.blocks[case.dense[-1]]
+    ratio = first.output_gradient / last.output_gradient if last.output_gradient > 0 else 1.0
+    figure = f"the gradient at its output is {first.output_gradient:.3g}, {last.output_gradient:.3g} at {last.name}"
+    if ratio < 1 / FADED:
+        return [Advice(first.name, f"{figure}: it vanishes", 'try activation="relu" or start="unit_variance"')]
+    if ratio > FADED:
+        return [Advice(first.name, f"{figure}: it explodes", 'try initializer="auto" or start="unit_variance"')]
+    return []
+
+
+def rate_too_low(case: Case) -> list[Advice]:
+    """A learning rate that leaves the weights where they started, although they have a gradient."""
+    if not case.idle or not case.history[-1].gradient_norm > 0:
+        return []
+    steps = f"the {case.history[-1].step} steps lead nowhere"
+    pace = f"the learning rate {case.rate:.3g} moved the weights by {case.pace:.3g} times their size per step"
+    return [Advice(case.objective.network.names[case.dense[0]], f"{pace}: {steps}", f"try {case.faster()}")]
+
+
+CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
+    wrong_scale,
+    equal_units,
+    rate_too_high,
+    overpowered,
+    shortened,
+    dead_units,
+    saturated,
+    fading,
+    rate_too_low,
+)
+"""The table, the most basic first: what one finds, those below it would only repeat."""
+
+
+def diagnose(
+    objective: Objective,
+    theta: NDArray[np.floating],
+    history: Sequence[Progress] = (),
+    learning_rate: float | None = None,
+    usual: float | None = None,
+    recipe: Recipe = PLAIN,
+) -> list[Advice]:
+    """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
+
+    `history` are the events of the training (a rate that is too high shows in them only), `learning_rate` its highest
+    rate, `usual` the rate to recommend, `recipe` what its steps did beside the rule.
+
+    >>> import chainrule as cr
+    >>> network = cr.Network(2, [cr.Dense(4, bias_initializer=-9.0), cr.Activation("relu"), cr.Dense(1)])
+    >>> objective = cr.Objective(network, cr.losses.SquaredError(), np.ones((5, 2)), np.ones(5))
+    >>> [advice.figure for advice in diagnose(objective, network.initialize(0))]
+    ['100 % of its 4 units are dead: 0 slope on every row']
+    """
+    case = Case(objective, theta, history, learning_rate, usual, recipe)
+    with np.errstate(all="ignore"):
+        return next((found for cause in CAUSES if (found := cause(case))), [])[:MOST]
+
+
+def advise(
+    objective: Objective,
+    theta: NDArray[np.floating],
+    history: Sequence[Progress],
+    optimizer: Any,
+    recipe: Recipe = PLAIN,
+) -> list[Advice]:
+    """Return what `diagnose` says of a finished training that has a symptom, else nothing."""
+    with np.errstate(all="ignore"):
+        if not symptom(objective, theta, history):
+            return []
+    rates = [event.learning_rate for event in history if event.learning_rate is not None]
+    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe)
+
+
+def usual_rate(optimizer: Any) -> float | None:
+    """Return the learning rate that an optimiser's class has by itself, None where it has none.
+
+    >>> from chainrule.optimizers import SGD
+    >>> usual_rate(SGD(30.0))
+    0.001
+    """
+    own = getattr(type(optimizer), "learning_rate", None)
+    return float(own) if isinstance(own, float | int) else None
+
+
+def likely_cause(objective: Objective, learning_rate: float | None, usual: float | None) -> str:
+    """Return the most likely cause of a loss that is not finite, and its remedy."""
+    data = [("inputs", objective.X)]
+    if objective.loss.targets == "real":
+        data.append(("targets", objective.y))
+    for name, values in data:
+        if values.size and not isfinite(float(abs(values).max())):
+            return f"the {name} hold NaN or infinity; remove or fill them"
+    case = Case(objective, np.empty(0), (), learning_rate, usual)
+    for advice in wrong_scale(case)[:1]:
+        return f"{advice.figure}; {advice.remedy}"
+    if learning_rate is None:
+        return "the loss overflows; start from smaller weights or standardise the data"
+    return f"the learning rate {learning_rate:.3g} is too high for this network; try {case.slower()}"

@@ -1,0 +1,1 @@
+"""The one training loop, its events, checkpoints, loggers and restarts."""

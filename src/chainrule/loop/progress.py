@@ -1,0 +1,123 @@
+"""What the training loop says and remembers: events, the stopping rule, the state to go on from, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inspection.statistics import BlockStatistics, Look
+from ..optimizers import Memory
+
+Monitor = Literal["loss", "validation_loss", "validation_score"]
+Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up", "diverged"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One epoch of training, just finished. `theta` (P,) is live: copy it to keep it.
+
+    `loss` is the mean over the epoch's batches, each taken before its own update; `gradient_norm` is that of the
+    last batch; `learning_rate` that of the last step, None where the optimiser finds its own. `seconds` count from
+    the start of this training. `restart` says which of several starts (n_restarts) it is, from 0.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float | None
+    gradient_norm: float
+    seconds: float
+    theta: NDArray[np.floating] = field(repr=False)
+    restart: int = 0
+    look: Look | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def statistics(self) -> tuple[BlockStatistics, ...]:
+        """The figures of each block, computed from the live θ when first read: read them before the next epoch.
+
+        Empty for an event that was unpickled before anyone had read them.
+        """
+        return () if self.look is None else self.look.statistics(self.theta)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "look": None}  # which knows the data
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Stop when `monitor` has not improved by `min_change` for more than `patience` epochs in a row.
+
+    With `keep_best` the weights of the best epoch are the result: early stopping. A "validation_score" is better
+    when higher, a loss when lower.
+    """
+
+    monitor: Monitor = "loss"
+    min_change: float = 1e-4
+    patience: float = 10
+    keep_best: bool = False
+
+    def __post_init__(self) -> None:
+        if self.monitor not in get_args(Monitor):
+            raise ValueError(
+                f"Stopping monitor {self.monitor!r} is not known; accepted: {', '.join(get_args(Monitor))}"
+            )
+
+
+@dataclass
+class TrainingState:
+    """Everything a training needs to go on where it stopped; counts run over all calls.
+
+    `average` is the mean of θ over the `averaged` epochs that stochastic weight averaging has counted.
+    """
+
+    theta: NDArray[np.floating]
+    memory: Memory | None = None
+    epoch: int = 0
+    step: int = 0
+    rows: int = 0
+    plateaus: int = 0
+    no_change: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    best_theta: NDArray[np.floating] | None = None
+    restart: int = 0
+    average: NDArray[np.floating] | None = None
+    averaged: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended: θ, why, its events (their θ is the live one, so the last), and the state to go on from."""
+
+    theta: NDArray[np.floating]
+    reason: Reason
+    history: list[Progress]
+    state: TrainingState
+    message: str = ""
+
+
+class DivergenceError(ValueError):
+    """The loss is no longer finite: at `step`, from a likely `cause`.
+
+    `theta` holds the last good weights, or their average where one was kept; `history` the events until then.
+    """
+
+    def __init__(
+        self,
+        step: int,
+        epoch: int,
+        cause: str,
+        state: TrainingState,
+        history: Sequence[Progress] = (),
+        average: NDArray[np.floating] | None = None,
+    ) -> None:
+        super().__init__(f"training diverged at step {step} (epoch {epoch + 1}): {cause}")
+        self.step, self.epoch, self.cause, self.state = step, epoch, cause, state
+        self.theta, self.history = state.theta if average is None else average, list(history)

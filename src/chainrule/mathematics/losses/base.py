@@ -1,0 +1,107 @@
+"""What every loss shares: the average over rows, and the functions that turn scores into probabilities."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from ...foundation.arrays import Array, namespace, special
+
+Targets = Literal["real", "counts", "binary", "signs", "classes"]
+
+
+def softmax(scores: Array) -> Array:
+    """Return pᵢⱼ = e^sᵢⱼ / Σₖ e^sᵢₖ, row by row."""
+    xp = namespace(scores)
+    e = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
+    return e / xp.sum(e, axis=1, keepdims=True)
+
+
+def log_softmax(scores: Array) -> Array:
+    """Return log pᵢⱼ = sᵢⱼ - log Σₖ e^sᵢₖ, row by row, from scores shifted so that the largest is 0."""
+    xp = namespace(scores)
+    shifted = scores - xp.max(scores, axis=1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
+
+
+def one_hot(classes: Array, like: Array) -> Array:
+    """Return rows of zeros with a one at the class: (n,) integers to an array like `like`, (n, o)."""
+    xp = namespace(like)
+    return xp.astype(classes[:, None] == xp.arange(like.shape[1]), like.dtype)
+
+
+def kl_divergence(p: Array, q: Array) -> Array:
+    """Return D(p‖q) = Σⱼ pⱼ log(pⱼ / qⱼ) for each row; its gradient in q's scores is that of cross entropy.
+
+    >>> import numpy as np
+    >>> kl_divergence(np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])).round(6)
+    array([0.143841])
+    """
+    return namespace(p).sum(special(p).rel_entr(p, q), axis=-1)
+
+
+def jeffreys_divergence(p: Array, q: Array) -> Array:
+    """Return the symmetric D(p‖q) + D(q‖p) for each row."""
+    return kl_divergence(p, q) + kl_divergence(q, p)
+
+
+class Loss(ABC):
+    """A loss: subclasses give the loss of each row and its derivatives; this class averages them."""
+
+    targets: ClassVar[Targets] = "real"
+    probabilistic: ClassVar[bool] = False
+
+    def shaped(self, target: Array, outputs: int) -> Array:
+        """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""
+        return namespace(target).reshape(target, (-1, outputs)) if target.ndim == 1 else target
+
+    def _beside(self, scores: Array, target: Array) -> Array:
+        target = self.shaped(target, scores.shape[1])
+        if target.shape[0] != scores.shape[0]:
+            raise ValueError(f"scores have shape {scores.shape}, the target has {target.shape[0]} rows")
+        return target
+
+    @abstractmethod
+    def rows(self, scores: Array, target: Array) -> Array:
+        """Return the loss of each row, (n,)."""
+
+    @abstractmethod
+    def rows_gradient(self, scores: Array, target: Array) -> Array:
+        """Return the derivative of each row's loss in its scores, (n, o)."""
+
+    @abstractmethod
+    def rows_curvature(self, scores: Array, target: Array, v: Array) -> Array:
+        """Return each row's Hessian in its scores, times v, (n, o)."""
+
+    def value(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
+        """Return L = Σᵢ wᵢ lossᵢ / Σᵢ wᵢ, one number."""
+        rows = self.rows(scores, self._beside(scores, target))
+        if weight is None:
+            return namespace(rows).mean(rows)
+        return namespace(rows).sum(rows * _shares(weight))
+
+    def gradient(self, scores: Array, target: Array, weight: Array | None = None) -> Array:
+        """Return dL/dscores, (n, o)."""
+        return _shared(self.rows_gradient(scores, self._beside(scores, target)), weight)
+
+    def curvature(self, scores: Array, target: Array, v: Array, weight: Array | None = None) -> Array:
+        """Return (d²L/dscores²) v, (n, o)."""
+        return _shared(self.rows_curvature(scores, self._beside(scores, target), v), weight)
+
+    def predict(self, scores: Array) -> Array:
+        """Return what the scores stand for: probabilities, counts, or the scores themselves."""
+        return scores
+
+    @property
+    def unsmoothed(self) -> Loss:
+        """The loss that a validation asks: this one, on targets as they are."""
+        return self
+
+
+def _shares(weight: Array) -> Array:
+    total = namespace(weight).sum(weight)
+    return weight / (total + (total == 0))
+
+
+def _shared(rows: Array, weight: Array | None) -> Array:
+    return rows / rows.shape[0] if weight is None else rows * _shares(weight)[:, None]

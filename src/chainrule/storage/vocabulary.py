@@ -1,0 +1,99 @@
+"""The words a model file may use: plain JSON for numbers, text and lists, and names from a closed list for objects.
+
+`encode` turns a setting into JSON, `decode` turns it back. Objects are written as {"kind": name, "fields": {...}},
+with names from KINDS only: nothing is imported, nothing is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ..mathematics import initializers
+from ..mathematics.blocks import BLOCKS, Activation
+from ..mathematics.losses import LOSSES
+from ..optimizers import OPTIMIZERS
+from ..steps import schedules
+from ..steps.augmentation.images import AUGMENTATIONS
+from ..steps.schedules import SCHEDULES
+
+
+class UnstorableError(TypeError):
+    """A value that a model file has no words for, such as a function."""
+
+
+KINDS: Mapping[str, type] = MappingProxyType(
+    {
+        **BLOCKS,
+        **{f"augmentation.{kind.__name__}": kind for kind in AUGMENTATIONS.values()},
+        **{f"losses.{kind.__name__}": kind for kind in LOSSES.values()},
+        **{f"optimizers.{kind.__name__}": kind for kind in OPTIMIZERS.values()},
+        **{f"schedules.{kind.__name__}": kind for kind in (*SCHEDULES.values(), schedules.WarmUp)},
+        **{
+            f"initializers.{kind.__name__}": kind
+            for kind in (initializers.Constant, initializers.Normal, initializers.Scaled, initializers.Orthogonal)
+        },
+    }
+)
+"""Every object a model file can hold."""
+
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def encode(value: Any) -> Any:
+    """Return `value` as plain JSON; numbers that JSON lacks (inf, nan) become {"number": "inf"}.
+
+    Raises UnstorableError for a value that is not in the vocabulary.
+
+    >>> from chainrule.losses import Huber
+    >>> encode((0.5, Huber(2.0)))
+    [0.5, {'kind': 'losses.Huber', 'fields': {'delta': 2.0}}]
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else {"number": repr(value)}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {"pairs": [[encode(key), encode(item)] for key, item in value.items()]}
+    if type(value) not in _NAMES:
+        raise UnstorableError(f"a model file has no words for {value!r}")
+    return {"kind": _NAMES[type(value)], "fields": _fields(value)}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    if isinstance(value, Activation):
+        return {"name": value.name, **{name: encode(setting) for name, setting in value.settings.items()}}
+    assert is_dataclass(value)
+    return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+
+
+def decode(entry: Any) -> Any:
+    """Return the value that `encode` wrote; lists come back as tuples.
+
+    Raises ValueError for anything else.
+    """
+    if entry is None or isinstance(entry, bool | int | str | float):
+        return entry
+    if isinstance(entry, list):
+        return tuple(decode(item) for item in entry)
+    if isinstance(entry, dict) and entry.keys() == {"number"} and entry["number"] in ("inf", "-inf", "nan"):
+        return float(entry["number"])
+    if isinstance(entry, dict) and entry.keys() == {"pairs"} and isinstance(entry["pairs"], list):
+        return dict(decode(pair) for pair in entry["pairs"])
+    if isinstance(entry, dict) and entry.keys() == {"kind", "fields"} and isinstance(entry["fields"], dict):
+        if entry["kind"] not in KINDS:
+            raise ValueError(f"it holds a {str(entry['kind'])[:40]!r}, which this version does not know")
+        try:
+            return KINDS[entry["kind"]](**{name: decode(field) for name, field in entry["fields"].items()})
+        except TypeError as error:
+            raise ValueError(f"its {entry['kind']} has wrong fields") from error
+    raise ValueError(f"it holds {str(entry)[:40]!r} where a value was expected")

@@ -1,0 +1,16 @@
+"""Tables: columns of numbers, categories and dates, from files or frames, as a matrix of numbers."""
+
+from .columns import CategoryColumn, DroppedColumn, NumberColumn
+from .encoder import TableEncoder, needs_encoding
+from .files import SourceError, read_table, write_table
+
+__all__ = [
+    "CategoryColumn",
+    "DroppedColumn",
+    "NumberColumn",
+    "SourceError",
+    "TableEncoder",
+    "needs_encoding",
+    "read_table",
+    "write_table",
+]

@@ -1,0 +1,1 @@
+"""From data on disk to a tested model, without a screen."""

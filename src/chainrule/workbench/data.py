@@ -1,0 +1,234 @@
+"""From a source to training and test rows: which task, which rows, and the mistakes that are known by then.
+
+Shapes: n rows, i inputs. The test rows are never used for choosing anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import click
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from ..tables.encoder import TableEncoder
+from ..tables.files import parse_numbers
+from ..tables.sources import Source, infer_task, load
+
+FEWEST = 10
+"""Rows of which a part can be held out."""
+
+STRAY, MANY_NUMBERS = 0.1, 20
+"""A text column with more than 20 different numbers, and at most a tenth of other texts, was meant to be numbers."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs (a table, or a matrix (n, i)) and target."""
+
+    X: Any
+    y: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def part(self, rows: NDArray[np.intp]) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.X[rows], self.y[rows])
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training and test rows (None: no test), where the test rows come from, the task and why."""
+
+    source: Source
+    task: str
+    why: str
+    train: Rows
+    test: Rows | None
+    tested_on: str
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the inputs are named columns."""
+        return isinstance(self.source.X, pl.DataFrame)
+
+    @property
+    def standardise(self) -> bool:
+        """Whether inputs are to be standardised: tables and plain matrices are, images have their own scale."""
+        return self.is_table or self.source.scale == 1
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what the data are: target, test rows, task."""
+    options = (
+        click.option(
+            "--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file"
+        ),
+        click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE"),
+        click.option(
+            "--test-fraction",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.2,
+            metavar="NUMBER",
+            help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
+        ),
+        click.option(
+            "--task",
+            type=click.Choice(["auto", "classification", "regression"]),
+            default="auto",
+            help="auto tells from the target  [auto]",
+        ),
+    )
+    for add in options:
+        command = add(command)
+    return command
+
+
+def prepare(name: str, target: str | None, test: str | None, fraction: float, task: str, seed: int) -> Data:
+    """Load a source and set test rows apart: those of `test`, or those the source brings, or a share of its rows.
+
+    Raises ValueError, one line, for data that cannot be trained on.
+    """
+    source = load(name, target)
+    assert source.y is not None
+    task, why = _decide(source, task)
+    rows = Rows(source.X, as_target(source.y, task, source.target))
+    if test is not None:
+        other = load(test, source.target)
+        held, tested_on = Rows(other.X, as_target(other.y, task, source.target)), test
+        _check_columns(rows.X, held.X, test)
+    elif source.X_test is not None and source.y_test is not None:
+        held, tested_on = Rows(source.X_test, as_target(source.y_test, task, source.target)), "its own test rows"
+    elif fraction > 0:
+        rows, held = _held_out(rows, fraction, task, seed, source.name)
+        tested_on = f"held out: {fraction * 100:g} % of the rows"
+    else:
+        return _checked(Data(source, task, why, rows, None, "nothing"))
+    return _checked(Data(source, task, why, rows, held, tested_on))
+
+
+def _decide(source: Source, asked: str) -> tuple[str, str]:
+    """Return the task and one line why."""
+    y, name = source.y, repr(source.target)
+    assert y is not None
+    task = infer_task(y) if asked == "auto" else asked
+    if asked != "auto":
+        return task, "--task says so"
+    if y.ndim > 1:
+        return task, f"{name} has {y.shape[1]} columns of " + ("0 and 1" if task == "classification" else "numbers")
+    kinds = {"b": "values, true and false", "i": "whole numbers", "u": "whole numbers", "f": "numbers"}
+    return task, f"{name} holds {len(np.unique(y)):,} different {kinds.get(y.dtype.kind, 'texts')}"
+
+
+def as_target(y: Any, task: str, name: str | None) -> NDArray[Any]:
+    """Return the target as the estimator takes it; ValueError where it does not suit the task."""
+    if task == "regression":
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"target {name!r} is text, such as {str(y[0])!r}; a regression needs numbers")
+        return np.asarray(y, np.float64)
+    if y.dtype.kind == "f" and not (y == np.round(y)).all():
+        strange = y[y != np.round(y)][0]
+        raise ValueError(f"target {name!r} holds {strange:g}; a classification needs text or whole numbers")
+    return np.asarray(y.astype(np.int64) if y.dtype.kind == "f" else y)
+
+
+def _check_columns(X: Any, X_test: Any, test: str) -> None:
+    """Raise ValueError where the test inputs cannot be those of the training, before any training."""
+    if isinstance(X, pl.DataFrame) != isinstance(X_test, pl.DataFrame):
+        raise ValueError(f"{test}: a table and a matrix do not go together as training and test data")
+    if isinstance(X, pl.DataFrame):
+        missing = [repr(column) for column in X.columns if column not in X_test.columns]
+        if missing:
+            raise ValueError(f"{test}: it lacks the column {', '.join(missing[:5])} of the training data")
+    elif X.shape[1] != X_test.shape[1]:
+        raise ValueError(f"{test}: it has {X_test.shape[1]} inputs, the training data {X.shape[1]}")
+
+
+def _held_out(rows: Rows, fraction: float, task: str, seed: int, name: str) -> tuple[Rows, Rows]:
+    if len(rows) < FEWEST:
+        count = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
+        raise ValueError(f"{name}: {count} too few to hold some out; add rows, or give --test-fraction 0")
+    train, held = split(rows.y, fraction, seed, labels=task == "classification")
+    return rows.part(train), rows.part(held)
+
+
+def _checked(data: Data) -> Data:
+    """Raise ValueError for a target that is always the same."""
+    y = data.train.y
+    if (y == y[0]).all() and (y.ndim == 1 or data.task == "regression"):
+        what = "classes" if data.task == "classification" else "values"
+        raise ValueError(
+            f"target {data.source.target!r} is always {y[0].tolist()!r} in the training rows; two {what} are needed"
+        )
+    return data
+
+
+def split(y: NDArray[Any], fraction: float, seed: int, labels: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the row numbers of two parts, the second a share of the rows, with the classes in proportion.
+
+    A class with a single row stays in the first part. Where the second part is smaller than the number of classes,
+    the rows are drawn without regard to them.
+    """
+    rows = np.arange(len(y))
+    if not labels or y.ndim > 1:
+        return tuple(train_test_split(rows, test_size=fraction, random_state=seed))
+    _, number, counts = np.unique(y, return_inverse=True, return_counts=True)
+    lone = counts[number] < 2
+    first, second = rows[~lone], ceil(fraction * (~lone).sum())
+    proportion = number[~lone] if (counts > 1).sum() <= min(second, len(first) - second) else None
+    kept, other = train_test_split(first, test_size=second, random_state=seed, stratify=proportion)
+    return np.concatenate([kept, rows[lone]]), other
+
+
+def can_stratify(y: NDArray[Any], fraction: float) -> bool:
+    """Return whether scikit-learn can split these labels with the classes in proportion."""
+    if y.ndim > 1:
+        return True
+    counts = np.unique(y, return_counts=True)[1]
+    held = ceil(fraction * len(y))
+    return bool(counts.min() > 1 and len(counts) <= min(held, len(y) - held))
+
+
+def encoder_of(data: Data, preprocessing: str, dtype: str, test: str) -> TableEncoder | None:
+    """Return what will happen to the columns, learned from the training rows; None where nothing will.
+
+    The test rows are read once with it, so that what is wrong with them is known before any training.
+    """
+    if not data.is_table or preprocessing == "never":
+        return None
+    with blaming(data.source.name):
+        _check_numbers(data.source.X)
+        encoder = TableEncoder(dtype="float64" if dtype == "auto" else dtype).fit(data.train.X)
+    if data.test is not None:
+        with blaming(test):
+            encoder.transform(data.test.X)
+    return encoder
+
+
+def _check_numbers(table: Any) -> None:
+    """Raise ValueError for a column of text that was meant to be numbers: it would be read as categories."""
+    for column in table.select(pl.col(pl.String)):
+        numbers, given = parse_numbers(column), column.is_not_null()
+        strays = (given & numbers.is_null()).arg_true()
+        if numbers.n_unique() > MANY_NUMBERS and 0 < len(strays) <= STRAY * int(given.sum()):
+            value, row = column[strays[0]], strays[0] + 1
+            raise ValueError(
+                f"column {column.name!r}: {value!r} in row {row} is not a number, but most others are; "
+                "empty the cell if it is missing, or take the column out"
+            )
+
+
+@contextmanager
+def blaming(name: str) -> Iterator[None]:
+    """Put the name of a file before what is wrong with its data."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

@@ -1,0 +1,84 @@
+// The activation functions, row for row those of activations.py: y = f(x), f'(x, y); `a` is the row's setting.
+#pragma once
+
+#include "vector/math.hpp"
+#include "formulas/tables.hpp"
+
+namespace chainrule::CHAINRULE_SET {
+
+#define FUNCTION(NAME, F, DF)                                                                                      \
+    struct NAME {                                                                                                  \
+        template <class V> static INLINE V f(V x, [[maybe_unused]] typename V::Lane a) { return F; }               \
+        template <class V>                                                                                         \
+        static INLINE V df([[maybe_unused]] V x, [[maybe_unused]] V y, [[maybe_unused]] typename V::Lane a) {      \
+            using T [[maybe_unused]] = typename V::Lane;                                                           \
+            return DF;                                                                                             \
+        }                                                                                                          \
+    };
+
+template <class V> INLINE V where(Integers<V> mask, typename V::Lane yes, typename V::Lane no) {
+    return select(mask, all<V>(yes), all<V>(no));
+}
+
+template <class V> INLINE V normal_density(V x) {
+    using T = typename V::Lane;
+    return exp(x * x * T(-0.5)) * T(0.3989422804014326779);
+}
+
+template <class V> INLINE V elu(V x, typename V::Lane alpha) {
+    return select(x > 0, x, expm1(minimum(x, zero<V>())) * alpha);
+}
+
+// 1 / (1 + x²)
+template <class V> INLINE V lorentzian(V x) { return typename V::Lane(1) / fma(x, x, typename V::Lane(1)); }
+
+// t = tanh(log(1 + e^x)) and t', with e^x = s / r put in: nothing overflows or cancels.
+template <class V> struct MishParts {
+    V t, dt;
+    INLINE explicit MishParts(V x) {
+        using T = typename V::Lane;
+        const V s = sigmoid(x), r = sigmoid(-x), q = fma(r, r, T(1));
+        t = s * (T(1) + r) / q;
+        dt = T(4) * r * r * s / (q * q);
+    }
+};
+
+FUNCTION(Identity, x, all<V>(1))
+FUNCTION(HeavisideStep, where<V>(x >= 0, 1, 0), zero<V>())
+FUNCTION(Sign, where<V>(x >= 0, 1, -1), zero<V>())
+FUNCTION(Sigmoid, sigmoid(x), y*(T(1) - y))
+FUNCTION(Tanh, tanh(x), T(1) - y * y)
+FUNCTION(AlgebraicSigmoid, x / square_root(fma(x, x, typename V::Lane(1))), lorentzian(x) * square_root(lorentzian(x)))
+FUNCTION(Arctan, arctan(x), lorentzian(x))
+FUNCTION(Relu, maximum(zero<V>(), x), where<V>(x > 0, 1, 0))
+FUNCTION(LeakyRelu, select(x > 0, x, x* a), where<V>(x > 0, 1, a))
+FUNCTION(Elu, elu(x, a), select(x > 0, all<V>(1), y + a))
+FUNCTION(Selu, elu(x, typename V::Lane(1.6732632423543772)) * typename V::Lane(1.0507009873554805),
+         select(x > 0, all<V>(T(1.0507009873554805)), y + T(1.0507009873554805 * 1.6732632423543772)))
+FUNCTION(Softplus, softplus(x), sigmoid(x))
+FUNCTION(Gelu, x* normal_cdf(x), fma(x, normal_density(x), normal_cdf(x)))
+FUNCTION(Silu, x* sigmoid(x), sigmoid(x) * fma(x, sigmoid(-x), T(1)))
+FUNCTION(Mish, x* MishParts<V>(x).t, fma(x, MishParts<V>(x).dt, MishParts<V>(x).t))
+#undef FUNCTION
+
+// y = f(z + b), and d = f'(z + b) where it is asked for, on one panel in place of z.
+template <class F, class T>
+void activate(T* y, T* d, const T* bias, T setting, std::int64_t rows, int vectors) {
+    constexpr int lanes = LANES<T>;
+    for (int v = 0; v < vectors; ++v) {
+        const Vector<T> b = load<Vector<T>>(bias + v * lanes);
+        for (std::int64_t at = v * lanes; at < rows * 2 * lanes; at += 2 * lanes) {
+            const Vector<T> x = load<Vector<T>>(y + at) + b, value = F::f(x, setting);
+            store(y + at, value);
+            if (d) store(d + at, F::df(x, value, setting));
+        }
+    }
+}
+
+template <class T> using Activate = void (*)(T*, T*, const T*, T, std::int64_t, int);
+
+#define ROW(name, Type) activate<Type, T>,
+template <class T> constexpr Activate<T> ACTIVATE[] = {CHAINRULE_ACTIVATIONS(ROW)};
+#undef ROW
+
+}  // namespace chainrule::CHAINRULE_SET

@@ -1,0 +1,177 @@
+// The losses, row for row those of losses/: the loss of each row, and its derivative in the scores times the row's share.
+#pragma once
+
+#include "step/inputs.hpp"
+#include "vector/transpose.hpp"
+
+namespace chainrule::CHAINRULE_SET {
+
+template <class V> struct Sloped {
+    V value, slope;
+};
+
+// An element loss: l(s, t) and dl/ds; `a` is the loss's own number.
+#define ELEMENT(NAME, ...)                                                                                         \
+    struct NAME {                                                                                                  \
+        template <class V> static INLINE Sloped<V> at(V s, V t, [[maybe_unused]] typename V::Lane a) {             \
+            using T [[maybe_unused]] = typename V::Lane;                                                           \
+            __VA_ARGS__                                                                                            \
+        }                                                                                                          \
+    };
+
+template <class V> INLINE V sign_of(V r) { return select(r > 0, all<V>(1), select(r < 0, all<V>(-1), r * r)); }
+
+ELEMENT(SquaredError, const V r = s - t; return {T(0.5) * a * r * r, a * r};)
+ELEMENT(AbsoluteError, const V r = s - t; return {absolute(r), sign_of(r)};)
+ELEMENT(Huber, const V r = s - t, c = minimum(all<V>(a), maximum(all<V>(-a), r)); return {c * (r - T(0.5) * c), c};)
+ELEMENT(Quantile, const V r = t - s;
+        return {maximum((a - T(1)) * r, a * r), select(r > 0, all<V>(-a), select(r < 0, all<V>(T(1) - a), r * r))};)
+ELEMENT(Poisson, const V e = exp(s), log_t = select(t == 0, zero<V>(), log(t)); return {e - t * s + t * log_t - t, e - t};)
+ELEMENT(SigmoidCrossEntropy, const V u = log1p(exp(-absolute(s))), up = maximum(zero<V>(), s) + u, down = maximum(zero<V>(), -s) + u;
+        const V smooth = fma(t, T(1) - a, T(0.5) * a);
+        return {smooth * down + (T(1) - smooth) * up, sigmoid(s) - smooth};)
+ELEMENT(Logistic, const V m = -t * s; return {softplus(m), -t * sigmoid(m)};)
+ELEMENT(Hinge, const V m = T(1) - t * s; return {maximum(zero<V>(), m), select(t * s < 1, -t, m * T(0))};)
+ELEMENT(SquaredHinge, const V m = maximum(zero<V>(), T(1) - t * s); return {m * m, T(-2) * t * m};)
+ELEMENT(Perceptron, const V m = -t * s; return {maximum(zero<V>(), m), select(t * s <= 0, -t, m * T(0))};)
+#undef ELEMENT
+
+// LANES rows side by side: lane i of score(c) is output c of row i. So a row's loss is summed over whole registers, and
+// no lane sees another: which rows share a register changes nothing.
+template <class T> struct Rows {
+    using V = Vector<T>;
+    using I = Integers<V>;
+
+    Index outputs;
+    T* scores;         // (outputs, LANES); the slopes in their place afterwards
+    const T* targets;  // (outputs, LANES), or null: one at the class
+    I classes;
+    V share;  // of each row in the batch's loss
+    T a;      // the loss's own number
+
+    INLINE V score(Index c) const { return load<V>(scores + c * LANES<T>); }
+    INLINE void keep(Index c, V v) const { store(scores + c * LANES<T>, v); }
+    INLINE void slope(Index c, V dl) const { keep(c, dl * share); }
+    INLINE V target(Index c) const {
+        if (targets) return load<V>(targets + c * LANES<T>);
+        return select(classes == static_cast<typename I::Lane>(c), all<V>(1), zero<V>());
+    }
+};
+
+// A sum over outputs, PANEL terms at a time.
+template <class V> struct Sum {
+    V whole = zero<V>(), part = zero<V>();
+    int terms = 0;
+
+    INLINE void add(V v) {
+        part = part + v;
+        if (++terms % PANEL<typename V::Lane> == 0) whole = whole + part, part = zero<V>();
+    }
+    INLINE V value() const { return whole + part; }
+};
+
+template <class Element> struct Elementwise {
+    template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
+        Sum<Vector<T>> total;
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const auto [value, slope] = Element::at(rows.score(c), rows.target(c), rows.a);
+            total.add(value);
+            rows.slope(c, slope);
+        }
+        return total.value();
+    }
+};
+
+// -Σⱼ tⱼ log pⱼ = T log Σ e^(s - m) - Σ t (s - m), with m = max s and T = Σ t; its derivative is T p - t. Targets are
+// smoothed by the share a.
+struct CrossEntropy {
+    template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
+        using V = Vector<T>;
+        const T even = rows.a / static_cast<T>(rows.outputs);
+        const auto smoothed = [&](Index c) LAMBDA { return fma(rows.target(c), T(1) - rows.a, even); };
+        V m = rows.score(0);
+        for (Index c = 1; c < rows.outputs; ++c) m = maximum(m, rows.score(c));
+        Sum<V> exps, weights, weighted;
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const V s = rows.score(c) - m, t = smoothed(c), e = exp(s);
+            exps.add(e);
+            weights.add(t);
+            weighted.add(select(t == 0, zero<V>(), t * s));
+            rows.keep(c, e);
+        }
+        const V scale = weights.value() / exps.value();
+        for (Index c = 0; c < rows.outputs; ++c) rows.slope(c, rows.score(c) * scale - smoothed(c));
+        return weights.value() * log(exps.value()) - weighted.value();
+    }
+};
+
+// m = maxⱼ (1 - tⱼ + sⱼ - Σₖ tₖ sₖ), the worst margin violation; power 1 or 2 of it.
+template <int power> struct Violation {
+    template <class T> static INLINE Vector<T> of(const Rows<T>& rows) {
+        using V = Vector<T>;
+        using I = Integers<V>;
+        Sum<V> right;
+        for (Index c = 0; c < rows.outputs; ++c) right.add(rows.target(c) * rows.score(c));
+        V most = all<V>(-__builtin_inff());
+        I worst = zero<I>();
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const V margin = T(1) - rows.target(c) + rows.score(c) - right.value();
+            const I more = (margin > most) | (margin != margin);
+            most = select(more, margin, most);
+            worst = select(more, all<I>(static_cast<typename I::Lane>(c)), worst);
+        }
+        const V slope = select(most > 0, power == 1 ? all<V>(1) : T(2) * most, zero<V>());
+        for (Index c = 0; c < rows.outputs; ++c) {
+            const V chosen = select(worst == static_cast<typename I::Lane>(c), all<V>(1), zero<V>());
+            rows.slope(c, slope * (chosen - rows.target(c)));
+        }
+        return power == 1 ? most : most * most;
+    }
+};
+using MulticlassHinge = Violation<1>;
+using SquaredMulticlassHinge = Violation<2>;
+
+// The target of row r of the wave, mixed with that of the row that its inputs are mixed with; LANES apart.
+template <class T> void mix_targets(const Step<T>& step, Index r, Index source, Index outputs, T* to) {
+    const Index partner = source_of(step, partner_of(step, step.wave + r));
+    const auto target = [&](Index row, Index c) {
+        return step.loss.target ? step.loss.target[row * outputs + c] : static_cast<T>(step.loss.classes[row] == c);
+    };
+    for (Index c = 0; c < outputs; ++c) to[c * LANES<T>] = target(source, c) * step.mix + target(partner, c) * (T(1) - step.mix);
+}
+
+// The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
+template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
+    const Layer<T>& output = step.layer[step.layers - 1];
+    const Index outputs = output.outputs;
+    T share[LANES<T>], *targets = scratch.targets;
+    typename Rows<T>::I::Lane classes[LANES<T>] = {};
+    for (Index r = first; r < last; r += LANES<T>) {
+        const Index count = last - r < LANES<T> ? last - r : LANES<T>;
+        into_lanes(output.y + r * PANEL<T>, step.stride, count, outputs, scratch.scores);
+        for (Index i = 0; i < LANES<T>; ++i) share[i] = T(1) / step.total;
+        for (Index i = 0; i < count; ++i) {
+            const Index source = source_of(step, step.wave + r + i);
+            if (step.weight) share[i] = step.weight[source] / step.total;
+            if (step.mixes) mix_targets(step, r + i, source, outputs, targets + i);
+            else if (!step.loss.target) classes[i] = static_cast<typename Rows<T>::I::Lane>(step.loss.classes[source]);
+            else for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
+        }
+        const Rows<T> rows{outputs, scratch.scores, step.loss.target || step.mixes ? targets : nullptr, load<typename Rows<T>::I>(classes),
+                           load<Vector<T>>(share), step.loss.a};
+        store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
+        if (backward)
+            out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.sloped);
+    }
+}
+
+template <class T> using TakeLoss = void (*)(const Step<T>&, const Scratch<T>&, Index, Index, bool);
+
+#define ROW_OF_ELEMENTS(name, Type) take_loss<Elementwise<Type>, T>,
+#define ROW_OF_ROWS(name, Type) take_loss<Type, T>,
+template <class T>
+constexpr TakeLoss<T> TAKE_LOSS[] = {CHAINRULE_ELEMENT_LOSSES(ROW_OF_ELEMENTS) CHAINRULE_ROW_LOSSES(ROW_OF_ROWS)};
+#undef ROW_OF_ELEMENTS
+#undef ROW_OF_ROWS
+
+}  // namespace chainrule::CHAINRULE_SET

@@ -1,0 +1,229 @@
+// What one training step works on: the network lowered to layers, the workspace, and the numbers of this step.
+//
+// Matrices of the workspace lie in panels: PANEL<T> columns (128 bytes) side by side, all rows of a panel one after the
+// other, the last panel padded. Element (r, c) is at  panel (c / PANEL) * stride + r * PANEL + c % PANEL.  Rows of a
+// panel are two cache lines, so products stream through them in either direction without packing anything again.
+//
+// A step goes in waves of at most WAVE rows. In each wave, threads first take rows (gather, forward, loss, backward:
+// rows do not depend on one another), then units of the weights (gradient, penalties, update: outputs do not either).
+// No sum is ever split between threads, so their number does not change a bit of the result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "formulas/tables.hpp"
+
+namespace chainrule {
+
+constexpr std::size_t PANEL_BYTES = 128;
+template <class T> constexpr int PANEL = static_cast<int>(PANEL_BYTES / sizeof(T));
+
+constexpr int DEPTH = 256;      // terms of a sum accumulated in registers before they are added to memory
+constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
+constexpr int LARGE = 1 << 16;  // weights of a layer that go through the cache in whole rows, as they lie in memory
+constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
+
+using Index = std::int64_t;
+
+// The name of a random stream; see randomness.py.
+struct Stream {
+    std::uint64_t seed, purpose, step, block;
+};
+
+[[gnu::always_inline]] constexpr Index panels(Index columns, Index width) { return (columns + width - 1) / width; }
+
+// Dropout and Gaussian noise on the outputs of a layer, or on the inputs; each has the number of its block.
+template <class T> struct Noise {
+    T dropped;  // of 65536 values of 16 bits; 0: no dropout
+    T deviation;
+    std::uint64_t dropout_block, noise_block;
+
+    bool any() const { return dropped || deviation; }
+};
+
+// The parameters of a layer that have one number for each unit, and which of them are penalised as biases.
+enum UnitParameter { BIAS, SCALE, SHIFT, SLOPE, UNIT_PARAMETERS };
+constexpr bool AS_BIAS[] = {true, false, true, false};
+enum Kind { WEIGHTS, BIASES, SCALES, SLOPES, KINDS };
+constexpr Kind KIND_OF[] = {BIASES, SCALES, BIASES, SLOPES};
+
+template <class T> struct Units {
+    Index at = -1;  // where they begin in θ; -1: there are none
+    Index slot;
+    T* packed;      // padded
+    T* gradient;
+};
+
+enum Normalization { NO_NORM, BATCH_NORM, LAYER_NORM };
+
+// One affine map with what stands between it and the next: y = noise(f(norm(x W + b))).
+template <class T> struct Layer {
+    Index inputs, outputs;
+    Index weights;  // where W (inputs, outputs) begins in θ
+    Units<T> units[UNIT_PARAMETERS];
+    int activation;
+    T setting;
+    int live;  // an activation that learns or draws its slope, instead of `activation`; see stages.hpp
+    bool shared_slope;
+    T lowest, range;  // of the slopes that are drawn
+    std::uint64_t live_block;
+    Normalization norm;
+    T epsilon, momentum;
+    Index mean, variance;  // where the running statistics begin in θ
+    Noise<T> noise;
+    T disconnected;  // of 65536: weights left out at random
+    std::uint64_t connect_block;
+    bool sloped;  // y depends on z by more than y = z: there is a d
+    Index first_unit;  // units are pieces of W, PANEL rows by `width` panels, numbered through all layers
+    Index width;
+    T* packed;         // W in panels of outputs
+    T* transposed;     // Wᵀ in panels of inputs; null for the first layer
+    T* y;              // f(z) of a wave, in panels
+    T* d;              // f'(z), then dL/dz
+    T* e;              // the derivative in the slope that is learnt, then times dL/dy
+    T* normal;         // x̂ of a normalisation
+    T* upstream;       // dL/dy of a normalisation of rows
+    T* inverse;        // 1/σ: of each column, or of each row
+    T* batch_mean;     // of each column
+    T* batch_variance;
+    T* settled_mean;   // the running statistics after this wave
+    T* settled_variance;
+    T* gradient;       // unit by unit; used where a batch has more than DEPTH rows
+};
+
+// λ of the penalties on one kind of parameter, already divided where it is per sample.
+template <class T> struct Strengths {
+    T l1, l2, shrink;  // shrink: λ₁ of a proximal step, beside the gradient
+};
+
+enum Clip { NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_UNIT };
+
+template <class T> struct Loss {
+    int kind;
+    T a;              // the loss's own number: Huber's δ, the quantile's q, squared error's factor
+    const T* target;  // (rows, outputs), or null
+    const std::int64_t* classes;
+};
+
+// An augmentation of rows, or of the images in them, and its numbers; see augmentation.py.
+struct AugmentationSpec {
+    int kind;
+    double numbers[8];
+    Index rows, columns, channels;  // 1, the inputs, 1 where there is no image
+
+    [[gnu::always_inline]] Index inputs() const { return rows * columns * channels; }
+
+    // Deformation: the cell of the grid of knots that a pixel lies in, the knots, and the 16-bit numbers of a row.
+    [[gnu::always_inline]] Index cell(Index pixel) const { return static_cast<Index>(static_cast<double>(pixel) / numbers[5]); }
+    [[gnu::always_inline]] Index knots_down() const { return numbers[4] ? cell(rows - 1) + 4 : 0; }
+    [[gnu::always_inline]] Index knots_across() const { return numbers[4] ? cell(columns - 1) + 4 : 0; }
+    [[gnu::always_inline]] Index random() const { return 5 + 2 * knots_down() * knots_across(); }
+
+    // Numbers of workspace for one row: the random ones, the field along knot rows, the image and its border.
+    template <class T> [[gnu::always_inline]] Index workspace() const {
+        constexpr Index lanes = static_cast<Index>(64 / sizeof(T));
+        const Index field = 2 * knots_down() * panels(columns, lanes) * lanes;
+        return panels(random(), 16) * 16 + field + (rows + 3) * (columns + 3) * channels + lanes;
+    }
+};
+
+// Asked between pieces of work by the first thread; others learn from it whether the step was given up.
+class Watch {
+  public:
+    virtual bool given_up() = 0;
+
+  protected:
+    ~Watch() = default;
+};
+
+// Memory of one thread.
+template <class T> struct Scratch {
+    T* unit;       // the gradient of one unit, row by row
+    T* block;      // BLOCK x PANEL
+    T* scores;     // outputs x LANES: the scores of some rows, side by side
+    T* targets;    // the same of their targets
+    T* row[3];     // rows of inputs on their way: this one, the next, their mixture
+    T* workspace;  // of an augmentation
+    T* layer[2];   // prediction: BLOCK x the widest layer, input and output
+    Watch* watch;  // null: never asked
+};
+
+// A piece of a step between two meetings of the threads. Rows go forward through layers `from` to `to`, of layer `to` (a
+// batch normalisation) only the product, or to the end and the loss; and back from `from` to `to`. Columns go through the
+// normalisation of layer `from`.
+struct Phase {
+    bool columns, back;
+    int from, to;
+};
+
+template <class T> struct Step {
+    bool defers() const { return clip == CLIP_NORM || clip == CLIP_UNIT; }  // moves when the whole gradient is known
+
+    int layers, back_to;  // the layer that the way back from the loss ends at
+    Layer<T>* layer;
+    Noise<T> input;
+    bool training;        // else: as at prediction
+    std::uint64_t seed, number;  // of the random streams: the step's number
+
+    const T* X;           // (any rows, inputs), C order
+    const Index* order;   // which rows of X the batch takes, or null: from `start` on
+    const T* weight;      // per row of X, or null
+    Index start;          // first row of the batch where order is null
+    Index rows;           // rows of the batch
+    Index wave, wave_rows;  // first row of this wave within the batch, and how many
+    Index stride;         // elements between panels: rows of the workspace times PANEL
+    T* x;                 // the gathered inputs, in panels
+    bool gathered;        // the workspace holds this wave's rows already
+    T* row_loss;          // per row of the batch
+    T total;              // Σ of the weights of the batch
+    Loss<T> loss;
+
+    T* theta;
+    T* memory[3];
+    int rule;
+    T constant[KINDS][8];
+    T rate[KINDS];
+    bool care;        // something of what follows is wanted
+    Clip clip;
+    T limit;          // of the gradient's entries or norms
+    T factor;         // that shortens the whole gradient
+    T max_norm;       // of each unit's incoming weights; 0: none
+    const AugmentationSpec* augmentation;
+    int augmentations;
+    bool mixes;
+    T mix;            // the share of a row when it is mixed with the next
+    T* average;       // of θ, or null: moves by `share` of the way to θ
+    T share;
+    Strengths<T> weights, biases;
+    double* norm;     // per slot: Σ g²; null where nobody asks
+    double* l1;       // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
+    double* l2;       // per slot: Σ θ²
+};
+
+// What each instruction set provides.
+template <class T> struct Program {
+    void (*prepare)(const Step<T>&, Index first, Index last);
+    void (*rows)(const Step<T>&, Scratch<T>&, const Phase&, Index first, Index last, bool backward);
+    void (*columns)(const Step<T>&, const Phase&, Index first, Index last);
+    void (*update)(const Step<T>&, Scratch<T>&, Index first, Index last);
+    void (*move)(const Step<T>&, Index first, Index last);
+    void (*shorten)(const Step<T>&, int layer, Index first, Index last, bool gradient);
+    void (*measure)(const Step<T>&, Index first, Index last);
+    void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);
+    bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);
+    void (*augment)(const AugmentationSpec&, const Stream&, Index row, const T* from, T* to, T* workspace);
+};
+
+struct InstructionSet {
+    const char* name;
+    Program<float> single;
+    Program<double> twofold;
+};
+
+template <class T> const Program<T>& program_of(const InstructionSet& set) {
+    if constexpr (sizeof(T) == 4) return set.single;
+    else return set.twofold;
+}
+
+}  // namespace chainrule

@@ -1,0 +1,158 @@
+// One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
+#include "step/inputs.hpp"
+#include "formulas/losses.hpp"
+#include "step/products.hpp"
+#include "step/units.hpp"
+
+namespace chainrule::CHAINRULE_SET {
+namespace {
+
+// A layer's panels of the workspace, for rows `first` of the wave on.
+template <class T> struct Places {
+    T *y, *d, *e, *normal, *inverse;
+};
+
+template <class T> Places<T> places_of(const Layer<T>& layer, Index first, bool backward) {
+    const auto from = [&](T* panels, Index apart) { return panels ? panels + first * apart : nullptr; };
+    if (!backward) return {from(layer.y, PANEL<T>), nullptr, nullptr, nullptr, nullptr};
+    return {from(layer.y, PANEL<T>), layer.sloped ? from(layer.d, PANEL<T>) : nullptr, from(layer.e, PANEL<T>),
+            from(layer.normal, PANEL<T>), layer.norm == LAYER_NORM ? from(layer.inverse, 1) : nullptr};
+}
+
+// z = x W, without b.
+template <class T> void product(const Layer<T>& layer, const T* x, T* y, Index stride, Index rows) {
+    for (Index j = 0; j * PANEL<T> < layer.outputs; ++j)
+        multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, y + j * stride, rows,
+                 smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>));
+}
+
+// A whole layer for rows from `row` of the batch on; all in panels `stride` apart.
+template <class T>
+void forward(const Step<T>& step, const Layer<T>& layer, const T* x, const Places<T>& to, Index stride, Index row, Index rows) {
+    const bool norm = layer.norm == LAYER_NORM;
+    if (norm) {
+        product(layer, x, to.y, stride, rows);
+        normalize_rows(layer, to.y, to.normal, to.inverse, stride, rows);
+    }
+    for (Index j = 0; j * PANEL<T> < layer.outputs; ++j) {
+        const auto panel_of = [&](T* panels) { return panels ? panels + j * stride : nullptr; };
+        const Panel<T> panel{j, layer.outputs, panel_of(to.y), panel_of(to.d), panel_of(to.e)};
+        if (!norm)
+            multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, panel.y, rows,
+                     smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>));
+        finish(step, layer, panel, layer.units[norm ? SHIFT : BIAS].packed + j * PANEL<T>, row, rows);
+    }
+}
+
+// dL/dz of the layer before, or dL/dy of its normalisation: (dz Wᵀ) f'.
+template <class T>
+void pull(const Layer<T>& layer, const Layer<T>& before, Scratch<T>& scratch, Index first, Index stride, Index rows) {
+    for (Index j = 0; j * PANEL<T> < layer.inputs; ++j) {
+        const Index columns = smaller<Index>(PANEL<T>, layer.inputs - j * PANEL<T>), at = j * stride + first * PANEL<T>;
+        T* d = before.d + at;
+        T* product = before.sloped ? scratch.block : d;
+        multiply({layer.d + first * PANEL<T>, stride}, layer.transposed + j * layer.outputs * PANEL<T>, layer.outputs,
+                 product, rows, columns);
+        for (Index i = 0; before.e && i < rows * PANEL<T>; i += LANES<T>)
+            multiply_by(before.e + at + i, load<Vector<T>>(product + i));
+        for (Index i = 0; before.sloped && i < rows * PANEL<T>; i += LANES<T>)
+            multiply_by(d + i, load<Vector<T>>(product + i));
+    }
+    if (before.norm == LAYER_NORM) normalize_rows_back(before, first, stride, rows);
+}
+
+template <class T> void block(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
+    const Index rows = last - first, offset = first * PANEL<T>;
+    int l = phase.from;
+    if (!phase.back) {
+        if (l == 0) take_inputs(step, scratch, first, rows);
+        const T* x = (l ? step.layer[l - 1].y : step.x) + offset;
+        for (; l < phase.to; x = step.layer[l++].y + offset)
+            forward(step, step.layer[l], x, places_of(step.layer[l], first, backward), step.stride, step.wave + first, rows);
+        if (l < step.layers) return product(step.layer[l], x, step.layer[l].y + offset, step.stride, rows);
+        TAKE_LOSS<T>[step.loss.kind](step, scratch, first, last, backward);
+        --l;
+    }
+    for (const int to = phase.back ? phase.to : step.back_to; backward && l > to; --l)
+        pull(step.layer[l], step.layer[l - 1], scratch, first, step.stride, rows);
+}
+
+// Rows first to last of the wave: their losses and, on the way back, dL/dz of every layer.
+template <class T> void take_rows(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
+    const Index count = panels(last - first, BLOCK);
+    for (Index b = 0; b < count; ++b) {
+        if (scratch.watch && scratch.watch->given_up()) return;
+        block(step, scratch, phase, first + (last - first) * b / count, first + (last - first) * (b + 1) / count, backward);
+    }
+}
+
+// Panels first to last of a batch normalisation.
+template <class T> void take_columns(const Step<T>& step, const Phase& phase, Index first, Index last) {
+    const auto take = phase.back ? normalize_columns_back<T> : normalize_columns<T>;
+    for (Index j = first; j < last; ++j) take(step, step.layer[phase.from], j);
+}
+
+// Predictions for rows first to last of X, a block at a time through two buffers.
+template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, int link, T* out) {
+    constexpr Index stride = BLOCK * PANEL<T>;
+    const Index outputs = step.layer[step.layers - 1].outputs;
+    for (Index r = first; r < last; r += BLOCK) {
+        if (scratch.watch && scratch.watch->given_up()) return;
+        const Index rows = smaller<Index>(BLOCK, last - r);
+        T *x = scratch.layer[0], *y = scratch.layer[1];
+        gather(step.X, step.layer[0].inputs, nullptr, r, x, stride, rows);
+        for (int l = 0; l < step.layers; ++l) {
+            forward<T>(step, step.layer[l], x, {y, nullptr, nullptr, nullptr, nullptr}, stride, r, rows);
+            T* const swap = x;
+            x = y;
+            y = swap;
+        }
+        TAKE_LINK<T>[link](x, stride, rows, outputs, out + r * outputs);
+    }
+}
+
+bool same(const char* a, const char* b) {
+    while (*a && *a == *b) ++a, ++b;
+    return *a == *b;
+}
+
+template <class T, class F> bool each(const T* x, T* y, Index n, F f) {
+    for (Index i = 0; i < n; i += LANES<T>) {
+        const int count = static_cast<int>(smaller<Index>(LANES<T>, n - i));
+        store(y + i, f(load<Vector<T>>(x + i, count)), count);
+    }
+    return true;
+}
+
+// One function of math.hpp, or an activation's f ("f relu") or f' ("df relu"), over an array: for the tests.
+template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[maybe_unused]] T setting) {
+#define TRY(NAME, F)                                                                                               \
+    if (same(name, NAME)) return each<T>(x, y, n, [&](Vector<T> v) LAMBDA { return F; });
+    TRY("exp", exp(v)) TRY("expm1", expm1(v)) TRY("log", log(v)) TRY("log1p", log1p(v)) TRY("erf", erf(v))
+    TRY("normal_cdf", normal_cdf(v)) TRY("cosine", turned(v).cosine) TRY("sine", turned(v).sine)
+#define ROW(name, Type)                                                                                            \
+    TRY("f " #name, Type::f(v, setting)) TRY("df " #name, Type::df(v, Type::f(v, setting), setting))
+    CHAINRULE_ACTIVATIONS(ROW)
+#undef ROW
+#undef TRY
+    return false;
+}
+
+template <class T>
+constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, update<T>,   move_units<T>,
+                                shorten<T>, measure_units<T>, predict<T>,      evaluate<T>, augment<T>};
+
+}  // namespace
+}  // namespace chainrule::CHAINRULE_SET
+
+namespace chainrule {
+
+#define QUOTE(x) #x
+#define NAME_OF(x) QUOTE(x)
+#define JOIN(a, b) a##b
+#define SET_OF(x) JOIN(set_, x)
+extern const InstructionSet SET_OF(CHAINRULE_SET);
+const InstructionSet SET_OF(CHAINRULE_SET) = {NAME_OF(CHAINRULE_SET), CHAINRULE_SET::PROGRAM<float>,
+                                              CHAINRULE_SET::PROGRAM<double>};
+
+}  // namespace chainrule

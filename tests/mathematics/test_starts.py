@@ -1,0 +1,119 @@
+"""Starts that look at the data, and what equal units come to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.datasets import load_iris
+
+from chainrule import Activation, Dense, MLPClassifier, Network, Objective, losses, optimizers, train, unit_variance
+from chainrule.engines.native import engine as native
+from chainrule.foundation.arrays import spaced
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(300, 6)) * [1, 1e3, 1e-3, 5, 40, 1] + [0, 50, 0, -900, 3, 1e4]
+ENGINES = ["reference", *([] if native.MISSING else ["native"])]
+
+
+def outputs_of_dense(network: Network, theta: Any, x: Any) -> list[Any]:
+    """Return what each Dense block gives for the rows x."""
+    found = []
+    for block, params in zip(network.blocks, network.unpack(theta), strict=True):
+        x, _ = block.forward(params, x)
+        found += [x] if isinstance(block, Dense) else []
+    return found
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "selu"])
+@pytest.mark.parametrize("initializer", [None, "normal", "orthogonal", "ones"])
+def test_every_dense_block_gives_mean_0_and_variance_1(activation: str, initializer: Any) -> None:
+    blocks = [b for o in (20, 30, 10) for b in (Dense(o, initializer, 0.5), Activation(activation))]
+    network = Network(6, [*blocks, Dense(3, initializer)])
+    start = network.initialize(1)
+    before = start.copy()
+    theta = unit_variance(network, start, X)
+    np.testing.assert_array_equal(start, before)
+    for y in outputs_of_dense(network, theta, X):
+        np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-8)
+        assert y.var(axis=0).mean() == pytest.approx(1, rel=1e-8)
+
+
+def test_weights_keep_their_directions_and_the_rest_its_values() -> None:
+    network = Network(6, [Dense(4), Activation("tanh"), Dense(2)])
+    start = network.initialize(3)
+    scaled = network.views(unit_variance(network, start, X))
+    for name, w in network.views(start).items():
+        if name.endswith("W"):
+            ratio = scaled[name] / w
+            np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_types_and_sparse_rows(dtype: str) -> None:
+    network = Network(6, [Dense(4), Activation("relu"), Dense(2)])
+    start, rows = network.initialize(3, dtype), X.astype(dtype)
+    theta = unit_variance(network, start, rows)
+    assert theta.dtype == dtype
+    sparse = unit_variance(network, start, scipy.sparse.csr_array(rows))
+    np.testing.assert_allclose(sparse, theta, rtol=1e-12 if dtype == "float64" else 1e-3, atol=1e-6)
+
+
+def test_what_does_not_vary_stays() -> None:
+    network = Network(6, [Dense(4, "zeros", 0.25), Activation("relu"), Dense(2, "zeros", 0.5)])
+    start = network.initialize(0)
+    np.testing.assert_array_equal(unit_variance(network, start, X), start)
+    np.testing.assert_array_equal(unit_variance(network, network.initialize(0), X[:1]), start)
+
+
+def test_a_sample_of_the_rows_is_enough() -> None:
+    network = Network(1, [Dense(1, "ones")])
+    rows = np.sort(RNG.normal(size=(50_000, 1)), axis=0)  # sorted, as files often are
+    theta = unit_variance(network, network.initialize(0), rows)
+    assert theta[0] == pytest.approx(1, abs=0.02)
+    assert (spaced(5, 10) == np.arange(5)).all()
+    assert len(np.unique(spaced(1000, 256))) == 256
+    assert spaced(0, 4).size == 0
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (0, 6), (6,)])
+def test_rows_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
+    network = Network(6, [Dense(1)])
+    with pytest.raises(ValueError, match=r"X has shape \(.*\); a start looks at \(rows, 6\)"):
+        unit_variance(network, network.initialize(0), np.zeros(shape))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_deep_network_on_raw_columns_learns_from_it_and_not_without() -> None:
+    data, y = load_iris(return_X_y=True)
+    raw = data * 1e-4 + 3  # hardly any signal, far from zero
+    deep = {"hidden_layer_sizes": (20,) * 4, "activation": "tanh", "max_iter": 30, "batch_size": 10, "tol": 0}
+    scores = {
+        start: MLPClassifier(**deep, start=start, random_state=0).fit(raw, y).score(raw, y)
+        for start in ("random", "unit_variance")
+    }
+    assert scores["unit_variance"] > 0.9
+    assert scores["random"] < 0.7
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softplus"])
+def test_units_that_start_equal_stay_equal_for_ever(engine: str, value: float, activation: str) -> None:
+    data, y = load_iris(return_X_y=True)
+    network = Network(4, [Dense(7, value), Activation(activation), Dense(5, value), Activation(activation), Dense(3)])
+    objective = Objective(network, losses.CrossEntropy(), data, y)
+    start = network.initialize(0)
+    result = train(
+        objective, start, optimizer=optimizers.Momentum(0.05), batch_size=30, epochs=20, seed=1, engine=engine
+    )
+    views = network.views(result.theta)
+    assert not np.array_equal(result.theta, start)
+    for name in ("0.W", "0.b"):
+        assert np.ptp(views[name], axis=-1).max() == 0, name
+    assert np.linalg.matrix_rank(views["2.W"]) <= 1
+    random = Network(4, [Dense(7), *network.blocks[1:]])
+    other = train(Objective(random, losses.CrossEntropy(), data, y), random.initialize(0), epochs=1, engine=engine)
+    assert np.ptp(random.views(other.theta)["0.W"], axis=-1).min() > 0
