@@ -56,7 +56,8 @@ INTERRUPTED = """
 import os, signal, threading, warnings
 import numpy as np
 import polars  # beside it an endless wait is deaf to signals
-from chainrule import MLPClassifier, restarts
+from chainrule import MLPClassifier
+from chainrule.loop import restarts
 
 restarts.SHORT = 0
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from support import paper_rules as paper
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 from chainrule.engines import ReferenceEngine
 from chainrule.engines.reference import PIECE, apply
 from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Minimizer, Momentum, Nesterov, UpdateRule
+from support import paper_rules as paper
 from support.oracles import relative_error
 from support.problems import PROBLEMS, Problem, Quadratic, quadratic
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Semaphore, Thread
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -51,6 +51,9 @@ class LBFGS:
     SciPy works in float64; θ is handed to the objective in its own dtype.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"gradient", "value"})
+    elementwise: ClassVar[bool] = False
+    whole_batch: ClassVar[bool] = True
     history: int = 10
     tolerance: float = 1e-4
     max_evaluations: int = 15000

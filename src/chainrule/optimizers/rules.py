@@ -49,6 +49,11 @@ LIMITS: Mapping[str, limits.Limit] = MappingProxyType(
 class UpdateRule(ABC):
     """The contract of a first-order rule: it needs the gradient, and keeps its memory in arrays like θ."""
 
+    needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
+    elementwise: ClassVar[bool] = True
+    """Whether the rule works entry by entry: engines may then fuse it with the gradient, and split it."""
+    whole_batch: ClassVar[bool] = False
+    """Whether the rule asks the same rows again, so that it takes them all."""
     memory: ClassVar[tuple[str, ...]] = ()
     decays: ClassVar[bool] = False
     """Whether the rule shrinks weights by itself: its memory then says which entries, as "decayed" (P,) of 0 and 1."""
