@@ -10,8 +10,9 @@ import pytest
 
 from chainrule import Activation, Dense, MLPClassifier, MLPRegressor, losses, optimizers, schedules
 from chainrule.augmentation import Deformation, Mask, Noise
+from chainrule.estimators.settings import loss, optimizer, running, step
 from chainrule.estimators.settings import network as assembly
-from chainrule.estimators.settings.network import Task
+from chainrule.estimators.settings.loss import Task
 from chainrule.losses import LOSSES
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.penalties import L1, L2
@@ -56,10 +57,10 @@ def test_the_table_names_every_loss() -> None:
 @pytest.mark.parametrize("name", list(FITTING))
 def test_a_loss_fits_its_tasks_and_no_other(name: str, task: Task) -> None:
     if task in FITTING[name]:
-        assert assembly.loss(settings(loss=name), task) == LOSSES[FITTING[name][task]]()
+        assert loss.loss(settings(loss=name), task) == LOSSES[FITTING[name][task]]()
         return
     with pytest.raises(ValueError, match=f"loss '{name}' does not fit a {task} target; accepted: ") as error:
-        assembly.loss(settings(loss=name), task)
+        loss.loss(settings(loss=name), task)
     offered = str(error.value).split("accepted: ")[1].split(", ")
     assert offered
     for other in offered:
@@ -68,34 +69,34 @@ def test_a_loss_fits_its_tasks_and_no_other(name: str, task: Task) -> None:
 
 def test_a_loss_object_is_taken_as_it_is() -> None:
     given = losses.Huber(3.0)
-    assert assembly.loss(settings(loss=given, delta=9), "regression") is given
+    assert loss.loss(settings(loss=given, delta=9), "regression") is given
     with pytest.raises(ValueError, match="does not fit a binary target"):
-        assembly.loss(settings(loss=losses.CrossEntropy()), "binary")
+        loss.loss(settings(loss=losses.CrossEntropy()), "binary")
 
 
 def test_delta_and_quantile_reach_their_losses() -> None:
-    assert assembly.loss(settings(loss="huber", delta=0.3), "regression") == losses.Huber(0.3)
-    assert assembly.loss(settings(loss="quantile", quantile=0.9), "regression") == losses.Quantile(0.9)
+    assert loss.loss(settings(loss="huber", delta=0.3), "regression") == losses.Huber(0.3)
+    assert loss.loss(settings(loss="quantile", quantile=0.9), "regression") == losses.Quantile(0.9)
 
 
 def test_label_smoothing_reaches_the_losses_that_have_it_and_no_given_object() -> None:
-    assert assembly.loss(settings(label_smoothing=0.1), "multiclass") == losses.CrossEntropy(0.1)
-    assert assembly.loss(settings(label_smoothing=0.1), "binary") == losses.SigmoidCrossEntropy(0.1)
+    assert loss.loss(settings(label_smoothing=0.1), "multiclass") == losses.CrossEntropy(0.1)
+    assert loss.loss(settings(label_smoothing=0.1), "binary") == losses.SigmoidCrossEntropy(0.1)
     with pytest.raises(ValueError, match="label_smoothing is for losses on probabilities, log_loss among them"):
-        assembly.loss(settings(loss="hinge", label_smoothing=0.1), "binary")
+        loss.loss(settings(loss="hinge", label_smoothing=0.1), "binary")
     given = losses.CrossEntropy()
-    assert assembly.loss(settings(loss=given, label_smoothing=0.1), "multiclass") is given
+    assert loss.loss(settings(loss=given, label_smoothing=0.1), "multiclass") is given
 
 
 def test_augmentations_have_a_strength_above_zero_and_an_order() -> None:
-    assert assembly.augmentations(settings(), 7) == ()
+    assert step.augmentations(settings(), 7) == ()
     own = Mask(0.5, 1.0)
     every = {"augment_noise": 0.1, "augment_mask": 0.2, "augment_rotate": 5, "augmentation": [own]}
     wanted = (Deformation((3, 3), rotate=5.0), Mask(0.2), Noise(0.1), own)
-    assert assembly.augmentations(settings(**every), 9) == wanted
+    assert step.augmentations(settings(**every), 9) == wanted
     strengths = {"shift": 1.0, "rotate": 2.0, "scale": 0.3, "shear": 4.0, "elastic": 5.0}
     named = {f"augment_{name}": strength for name, strength in strengths.items()}
-    found = assembly.augmentations(settings(**named, image_shape=[2, 3, 2]), 12)
+    found = step.augmentations(settings(**named, image_shape=[2, 3, 2]), 12)
     assert found == (Deformation((2, 3, 2), **strengths),)
 
 
@@ -112,7 +113,7 @@ def test_augmentations_have_a_strength_above_zero_and_an_order() -> None:
 )
 def test_images_that_the_inputs_are_not_are_refused(changes: Settings, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        assembly.augmentations(settings(**changes), 12)
+        step.augmentations(settings(**changes), 12)
 
 
 def test_the_network_is_a_chain_of_dense_and_activation() -> None:
@@ -155,7 +156,7 @@ def test_the_number_of_activations_must_match() -> None:
     ],
 )
 def test_penalties_have_a_strength_above_zero(alpha: float, l1: float, expected: list[Any]) -> None:
-    assert assembly.penalties(settings(alpha=alpha, l1=l1)) == expected
+    assert loss.penalties(settings(alpha=alpha, l1=l1)) == expected
 
 
 FACTORS: dict[str, Any] = {
@@ -191,19 +192,19 @@ RULES: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("solver", list(OPTIMIZERS))
 def test_a_solver_takes_the_settings_that_it_has(solver: str) -> None:
     plain, changed = RULES[solver]
-    assert assembly.optimizer(settings(solver=solver)) == plain
-    assert assembly.optimizer(settings(solver=solver, **FACTORS)) == changed
+    assert optimizer.optimizer(settings(solver=solver)) == plain
+    assert optimizer.optimizer(settings(solver=solver, **FACTORS)) == changed
 
 
 def test_sgd_chooses_its_momentum() -> None:
     plain = settings(solver="sgd", nesterovs_momentum=False)
-    assert assembly.optimizer(plain) == optimizers.Momentum(1e-3, 0.9)
-    assert assembly.optimizer({**plain, "momentum": 0}) == optimizers.SGD(1e-3)
+    assert optimizer.optimizer(plain) == optimizers.Momentum(1e-3, 0.9)
+    assert optimizer.optimizer({**plain, "momentum": 0}) == optimizers.SGD(1e-3)
 
 
 def test_an_optimizer_object_is_taken_as_it_is() -> None:
     given = optimizers.Adam(0.2)
-    assert assembly.optimizer(settings(solver=given, learning_rate_init=0.1, beta_1=0.5)) is given
+    assert optimizer.optimizer(settings(solver=given, learning_rate_init=0.1, beta_1=0.5)) is given
 
 
 SCHEDULED: dict[str, Any] = {
@@ -221,31 +222,31 @@ SCHEDULED: dict[str, Any] = {
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_a_schedule_takes_the_settings_that_it_has(name: str) -> None:
     given = settings(learning_rate=name, learning_rate_init=0.3, power_t=0.7, decay=0.6, decay_every=4)
-    rule = assembly.optimizer(given)
-    assert assembly.schedule(given, rule) == SCHEDULED[name]
-    assert assembly.schedule({**given, "warm_up": 8}, rule) == schedules.WarmUp(SCHEDULED[name], 8)
+    rule = optimizer.optimizer(given)
+    assert optimizer.schedule(given, rule) == SCHEDULED[name]
+    assert optimizer.schedule({**given, "warm_up": 8}, rule) == schedules.WarmUp(SCHEDULED[name], 8)
 
 
 @pytest.mark.parametrize("solver", [optimizers.Adam(0.2), "adagrad", "adadelta", "adam", "lbfgs"])
 def test_the_schedule_starts_from_the_rules_own_rate(solver: Any) -> None:
     given = settings(solver=solver)
     own = {"adagrad": 0.01, "adadelta": 1.0, "adam": 1e-3, "lbfgs": 1e-3}.get(str(solver), 0.2)
-    assert assembly.schedule(given, assembly.optimizer(given)) == schedules.Constant(own)
+    assert optimizer.schedule(given, optimizer.optimizer(given)) == schedules.Constant(own)
     told = {**given, "learning_rate_init": 0.5}
-    assert assembly.schedule(told, assembly.optimizer(told)) == schedules.Constant(0.5)
+    assert optimizer.schedule(told, optimizer.optimizer(told)) == schedules.Constant(0.5)
 
 
 def test_a_schedule_object_is_taken_as_it_is() -> None:
     given = schedules.Cosine(0.2, 0.1)
     changed = settings(learning_rate=given, learning_rate_init=0.5)
-    assert assembly.schedule(changed, optimizers.Adam()) is given
-    assert assembly.schedule({**changed, "warm_up": 3}, optimizers.Adam()) == schedules.WarmUp(given, 3)
+    assert optimizer.schedule(changed, optimizers.Adam()) is given
+    assert optimizer.schedule({**changed, "warm_up": 3}, optimizers.Adam()) == schedules.WarmUp(given, 3)
 
 
 def test_stopping_watches_the_loss_or_the_validation_score() -> None:
     given = settings(tol=0.01, n_iter_no_change=7)
-    late = assembly.stopping(given, optimizers.Adam())
-    early = assembly.stopping({**given, "early_stopping": True}, optimizers.Adam())
+    late = running.stopping(given, optimizers.Adam())
+    early = running.stopping({**given, "early_stopping": True}, optimizers.Adam())
     assert late is not None
     assert (late.monitor, late.min_change, late.patience, late.keep_best) == ("loss", 0.01, 7, False)
     assert early is not None
@@ -253,13 +254,13 @@ def test_stopping_watches_the_loss_or_the_validation_score() -> None:
 
 
 def test_stopping_can_be_given_infinite_patience() -> None:
-    endless = assembly.stopping(settings(n_iter_no_change=inf), optimizers.Adam())
+    endless = running.stopping(settings(n_iter_no_change=inf), optimizers.Adam())
     assert endless is not None
     assert endless.patience == inf
 
 
 def test_a_minimizer_stops_by_itself_unless_stopped_early() -> None:
-    assert assembly.stopping(settings(), optimizers.LBFGS()) is None
-    early = assembly.stopping(settings(early_stopping=True), optimizers.LBFGS())
+    assert running.stopping(settings(), optimizers.LBFGS()) is None
+    early = running.stopping(settings(early_stopping=True), optimizers.LBFGS())
     assert early is not None
     assert early.keep_best

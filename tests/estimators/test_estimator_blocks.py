@@ -19,6 +19,7 @@ from chainrule import MLPClassifier, MLPRegressor
 from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.engines.native import engine as native
 from chainrule.estimators.settings import network as assembly
+from chainrule.estimators.settings import step
 from chainrule.mathematics.blocks import (
     ACTIVATION_BLOCKS,
     INPUT_TRANSFORMS,
@@ -126,7 +127,7 @@ def test_the_network_is_in_the_order_of_the_notes() -> None:
 
 def test_augmentations_are_those_of_the_settings() -> None:
     given = MLPClassifier(augment_noise=0.1, augment_mask=0.2, augment_rotate=5, augmentation=[Noise(0.3)]).get_params()
-    recipe = assembly.recipe(given, 9)
+    recipe = step.recipe(given, 9)
     assert recipe.augmentation == (Deformation((3, 3), rotate=5), Mask(0.2), Noise(0.1), Noise(0.3))
 
 

@@ -17,8 +17,8 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.utils.class_weight import compute_sample_weight
 
 from chainrule import Activation, MLPClassifier, MLPRegressor, losses, optimizers, schedules
-from chainrule.estimators.settings import network as assembly
-from chainrule.estimators.settings.network import Task
+from chainrule.estimators.settings import loss as loss_settings
+from chainrule.estimators.settings.loss import Task
 from chainrule.losses import LOSSES
 from chainrule.mathematics.initializers import INITIALIZERS, Constant
 from chainrule.optimizers import OPTIMIZERS
@@ -57,7 +57,7 @@ def same_bits(a: Any, b: Any) -> bool:
 def _fits(loss: str, task: Task) -> bool:
     settings = {**MLPRegressor().get_params(), "loss": loss}
     try:
-        return assembly.loss(settings, task) is not None
+        return loss_settings.loss(settings, task) is not None
     except ValueError:
         return False
 

@@ -21,7 +21,7 @@ from chainrule import (
     train,
 )
 from chainrule.engines.native import engine as native
-from chainrule.estimators.settings import network as assembly
+from chainrule.estimators.settings import loss as loss_settings
 from chainrule.loop.range_test import BLOWN_UP, WINDOW, smoothed
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Momentum, Rprop
@@ -190,7 +190,7 @@ def test_an_estimator_tests_what_it_would_fit() -> None:
     found = model.range_test(X[:300], y[:300], low=1e-5, high=1.0, steps=60)
     fitted = model.set_params(max_iter=9, n_iter_no_change=1, tol=1e9).fit(X[:300], y[:300])
     objective = Objective(
-        fitted.network_, CrossEntropy(), X[:300] / 16, y[:300], None, assembly.penalties(model.get_params())
+        fitted.network_, CrossEntropy(), X[:300] / 16, y[:300], None, loss_settings.penalties(model.get_params())
     )
     start = fitted.network_.initialize(7)
     wanted = range_test(objective, start, low=1e-5, high=1.0, steps=60, batch_size=50, seed=7)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..engines import report as engine_report
 from ..estimators.fitted.saving import load as load_model
+from ..estimators.settings import loss as loss_settings
 from ..estimators.settings import network as assembly
 from ..foundation.randomness import Stream
 from ..inspection.gradient_check import ArrayCheck
@@ -152,7 +153,7 @@ def check_gradients(ctx: click.Context, /, model: str | None, layers: str | None
         fitted = load_model(model)
         network, loss = fitted.network_, fitted.loss_function_
         theta = _near(fitted.theta_, rest["seed"], network.mask("statistic"))
-        penalties = assembly.penalties(fitted.get_params(deep=False))
+        penalties = loss_settings.penalties(fitted.get_params(deep=False))
     else:
         network, loss = _fresh(ctx, str(layers), rest["activation"], rest["loss"])
         theta, penalties = network.initialize(rest["seed"]).astype(np.float64), []

@@ -16,7 +16,9 @@ from typing import Any
 import click
 
 from ..estimators import MLPClassifier, MLPRegressor
-from ..estimators.settings.network import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE, monitor
+from ..estimators.settings.optimizer import SETTINGS_OF_RULE
+from ..estimators.settings.running import monitor
+from ..estimators.settings.step import FIELD_OF_DEFORMATION
 from ..estimators.settings.table import SETTINGS
 from ..foundation.values import Choice, Flag, Optional, Rule, Several
 from ..optimizers import OPTIMIZERS, UpdateRule

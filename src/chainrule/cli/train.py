@@ -15,6 +15,7 @@ import numpy as np
 
 from ..engines import report as engine_report
 from ..estimators.fitted.saving import save
+from ..estimators.settings import loss as loss_settings
 from ..estimators.settings import network as assembly
 from ..estimators.settings.table import SETTINGS
 from ..inspection.statistics import BlockStatistics
@@ -213,7 +214,7 @@ class Training:
             classes = len(np.unique(y))
             outputs = outputs if y.ndim > 1 or classes == 2 else classes
             kind = "multilabel" if y.ndim > 1 else "multiclass" if outputs > 1 else "binary"
-        assembly.loss(self.settings, cast(assembly.Task, kind))
+        loss_settings.loss(self.settings, cast(loss_settings.Task, kind))
         inputs = X.shape[1] if self.encoder is None else len(self.encoder.feature_names_out_)
         return assembly.network(self.settings, inputs, outputs)
 

@@ -16,14 +16,14 @@ from ..mathematics.losses import LOSSES
 from .fitted.predictor import Predictor, as_they_are
 from .fitted.targets import Classes
 from .fitting.fit import MLP, first_order
-from .settings import network as assembly
+from .settings import loss as loss_settings
 
 
 def _probabilistic(estimator: Any) -> bool:
     """Probabilities exist for the losses that have them; the methods are absent otherwise."""
     loss = getattr(estimator, "loss_function_", None) or estimator.loss
     if isinstance(loss, str):
-        loss = LOSSES.get(assembly.LOSS_OF_TASK.get(loss, {}).get("multiclass", loss))
+        loss = LOSSES.get(loss_settings.LOSS_OF_TASK.get(loss, {}).get("multiclass", loss))
     if getattr(loss, "probabilistic", False):
         return True
     raise AttributeError(
@@ -168,7 +168,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
                     f" Previously got {self.classes_}, `y` has {found.labels}"
                 )
             self._classes, self.classes_ = found, found.labels
-        self.loss_function_ = assembly.loss(self.get_params(deep=False), self._classes.task)
+        self.loss_function_ = loss_settings.loss(self.get_params(deep=False), self._classes.task)
         self._outputs = self._classes.outputs
 
     def _output_activation(self) -> str:

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from .fitted.predictor import Predictor
 from .fitted.targets import Scale
 from .fitting.fit import MLP, first_order
-from .settings import network as assembly
+from .settings import loss as loss_settings
 
 
 class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn ships no types
@@ -132,7 +132,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         columns = y.reshape(len(y), -1)
         self._outputs = columns.shape[1]
         self._flat = y.ndim == 1
-        self.loss_function_ = assembly.loss(self.get_params(deep=False), "regression")
+        self.loss_function_ = loss_settings.loss(self.get_params(deep=False), "regression")
         if self.loss_function_.targets == "counts" and (columns < 0).any():
             raise ValueError("the poisson loss is for counts: y must be at least 0")
         if fresh:

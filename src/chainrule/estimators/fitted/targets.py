@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import type_of_target
 
 from ...mathematics.losses import Loss, softmax
-from ..settings.network import Task
+from ..settings.loss import Task
 
 
 @dataclass(frozen=True)

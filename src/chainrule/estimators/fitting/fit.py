@@ -34,6 +34,7 @@ from ...mathematics.starts import STARTS, measure
 from ...optimizers import Minimizer
 from ...steps.recipe import Recipe
 from ..fitted.model import Fitted
+from ..settings import loss, optimizer, running, step
 from ..settings import network as assembly
 from ..settings import table as settings
 from .callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
@@ -152,13 +153,13 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     def _job(self, train: Rows, held: Rows | None, given: tuple[Any, Any, Any], fresh: bool, incremental: bool) -> Job:
         """Return what the starts of a fit share; another kind of update rule starts with a memory of its own."""
         values = self.get_params(deep=False)
-        rule = assembly.optimizer(values)
-        if held is None and not incremental and assembly.monitor(values) != "loss":
+        rule = optimizer.optimizer(values)
+        if held is None and not incremental and running.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
         if not fresh and getattr(self, "_kind_of_rule", None) is not type(rule):
             self._state.memory = None
         self._kind_of_rule = type(rule)
-        objective = self._objective(train, assembly.penalties(values))
+        objective = self._objective(train, loss.penalties(values))
         tasks = Tasks(self, *given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter)
         measured = self._measured(objective.X) if fresh else {}
         return Job(objective, held, rule, tasks, self._batch_size(objective.rows), measured, fresh, incremental)
@@ -196,9 +197,9 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         settings.check(values, type(self).__name__)
         rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
         return range_test(
-            trial._objective(rows, assembly.penalties(values)),
+            trial._objective(rows, loss.penalties(values)),
             trial._starting_state(rows.X, trial._measured(rows.X), fresh=True, incremental=False, restart=0).theta,
-            optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
+            optimizer=optimizer.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
             batch_size=self._batch_size(rows.X.shape[0]),
             seed=trial._seed,
             recipe=trial._recipe(values),
@@ -239,7 +240,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
 
     @property
     def _keeps_best(self) -> bool:
-        return assembly.keeps_best(self.get_params(deep=False))
+        return running.keeps_best(self.get_params(deep=False))
 
     def _starts_at_a_time(self, job: Job) -> int:
         """Return how many starts to run side by side: one per thread, where that is faster and calls no user's code."""
@@ -260,7 +261,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             job.objective,
             state.theta,
             optimizer=rule,
-            schedule=assembly.schedule(values, rule),
+            schedule=optimizer.schedule(values, rule),
             epochs=1 if job.incremental else self.max_iter,
             batch_size=job.batch_size,
             order=ORDERS[self.shuffle],
@@ -270,25 +271,25 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             on_steps=None if stop is None else lambda rates, losses: stop.is_set(),
             validation=None if held is None else self._objective(held, [], judge=True),
             score=None if held is None else self._scorer(held),
-            stopping=None if job.incremental else assembly.stopping(values, rule),
-            averaging=assembly.averaging(values),
+            stopping=None if job.incremental else running.stopping(values, rule),
+            averaging=step.averaging(values),
             recipe=self._recipe(values),
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *job.tasks.readers),
             state=state,
-            checkpoint=assembly.checkpoint(values, before, anew),
+            checkpoint=running.checkpoint(values, before, anew),
         )
         result = self._drain(events, state)
         job.tasks.end()
         return result
 
     def _recipe(self, values: Mapping[str, Any]) -> Recipe:
-        if self.encoder_ is not None and assembly.deforms(values):
+        if self.encoder_ is not None and step.deforms(values):
             raise ValueError(
                 f"the columns of an encoded table are no image: {self.encoder_.summary()}, and shift, rotate and the"
                 ' like need every pixel as it is; give an array, with preprocessing="never"'
             )
-        return assembly.recipe(values, self.network_.inputs)
+        return step.recipe(values, self.network_.inputs)
 
     def _measured(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return what the transform of the inputs measures: the weights, which come later, play no part."""
