@@ -15,8 +15,6 @@ from chainrule.cli.options import (
     DEFAULTS,
     FIRST,
     MANY_ROWS,
-    NEEDS_ONE_OF,
-    ONLY_WITH,
     Facts,
     settled,
     show_value,
@@ -274,13 +272,9 @@ def test_defaults_follow_the_data() -> None:
     assert settled("classification", {"solver": "rprop"}, Facts(500, True, 1.0))["batch_size"] == 500
 
 
-def test_the_tables_name_settings_and_values_there_are() -> None:
+def test_the_defaults_of_the_command_line_are_settings_there_are() -> None:
     known = {name for kind in (cr.MLPClassifier, cr.MLPRegressor) for name in inspect.signature(kind).parameters}
     assert set(DEFAULTS) <= known
-    for name, (other, values) in ONLY_WITH.items():
-        assert name in known
-        assert all(SETTINGS[other].rule.accepts(value) for value in values)
-    assert {name for row in NEEDS_ONE_OF.items() for name in (row[0], *row[1])} <= known
 
 
 def test_images_are_as_the_source_says_and_options_that_need_them_say_so() -> None:

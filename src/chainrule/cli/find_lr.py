@@ -12,11 +12,12 @@ from typing import Any
 import click
 import numpy as np
 
+from ..estimators.settings.optimizer import SCHEDULED
 from ..loop.range_test import BELOW, RangeTest
 from ..workbench.data import data_options, prepare
 from . import show, version
 from .option_types import option
-from .options import SCHEDULED, TrainCommand, given_settings, is_given, show_value, training_options
+from .options import TrainCommand, given_settings, is_given, show_value, training_options
 from .train import Training, check_writable, not_itself
 
 OWN = ("low", "high", "steps", "plot", "as_json")
@@ -87,10 +88,11 @@ def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | 
         ctx.exit(1)
 
 
-def _check(ctx: click.Context, solver: str, low: float, high: float) -> None:
+def _check(ctx: click.Context, solver: Any, low: float, high: float) -> None:
     """Raise click.UsageError for a test that cannot be made."""
-    if solver not in SCHEDULED:
-        raise click.UsageError(f"--solver {solver} follows no learning rate; accepted: {', '.join(SCHEDULED)}", ctx)
+    if not SCHEDULED.holds({"solver": solver}):
+        known = ", ".join(SCHEDULED.values)
+        raise click.UsageError(f"--solver {show_value(solver)} follows no learning rate; accepted: {known}", ctx)
     if not low < high:
         raise click.UsageError(f"--low must be below --high; got {low:g} and {high:g}", ctx)
 

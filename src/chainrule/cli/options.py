@@ -16,12 +16,11 @@ from typing import Any
 import click
 
 from ..estimators import MLPClassifier, MLPRegressor
-from ..estimators.settings.optimizer import SETTINGS_OF_RULE
+from ..estimators.settings.optimizer import WHOLE
+from ..estimators.settings.row import GROUPS, WithOneOf
 from ..estimators.settings.running import monitor
-from ..estimators.settings.step import FIELD_OF_DEFORMATION
 from ..estimators.settings.table import SETTINGS
 from ..foundation.values import Choice, Flag, Optional, Rule, Several
-from ..optimizers import OPTIMIZERS, UpdateRule
 from .option_types import SHAPES, SPECIAL, SettingType, option, shape_of
 
 ESTIMATORS: Mapping[str, type[Any]] = {"classification": MLPClassifier, "regression": MLPRegressor}
@@ -30,15 +29,6 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {
     for task, kind in ESTIMATORS.items()
 }
 """The estimators' own defaults, by task and setting."""
-
-STEPPING = tuple(name for name, kind in OPTIMIZERS.items() if issubclass(kind, UpdateRule))
-"""The solvers that take steps, on batches."""
-
-SCHEDULED = tuple(name for name in STEPPING if OPTIMIZERS[name].scheduled)  # type: ignore[union-attr]  # they step
-"""Those of them that follow a learning-rate schedule."""
-
-WHOLE = tuple(name for name in STEPPING if name not in SCHEDULED)
-"""Those that compare one gradient with the next: both must be of the same rows."""
 
 MANY_ROWS = 10_000
 """From so many training rows on, a tenth of them is spent on early stopping."""
@@ -79,7 +69,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         "hidden_layer_sizes": Default((200, 100)),
         "alpha": Default(0.03),
         "batch_size": Default(
-            lambda f: f.rows if f.solver in WHOLE else max(1, min(128 if f.early else 32, f.rows // 2)),
+            lambda f: f.rows if WHOLE.holds({"solver": f.solver}) else max(1, min(128 if f.early else 32, f.rows // 2)),
             "32, at most half the rows; 128 with early stopping; all rows for rprop",
         ),
         "max_iter": Default(lambda f: 100 if f.early else 40, "40; 100 with early stopping"),
@@ -103,47 +93,6 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
 Fewer than 10,000 training rows: every row trains, over a fixed course of 40 epochs with a falling learning rate. More:
 a tenth of the rows tells when to lower the learning rate and when to stop.
 """
-
-
-class _Given(tuple[Any, ...]):
-    """Values such as these: all but None."""
-
-    def __contains__(self, value: object) -> bool:
-        return value is not None
-
-
-ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
-    {
-        "components": ("input_transform", ("pca", "whitening")),
-        "delta": ("loss", ("huber",)),
-        "quantile": ("loss", ("quantile",)),
-        "power_t": ("learning_rate", ("invscaling",)),
-        "decay": ("learning_rate", ("step", "exponential")),
-        "decay_every": ("learning_rate", ("step",)),
-        **{
-            name: ("solver", tuple(solver for solver, taken in SETTINGS_OF_RULE.items() if name in taken))
-            for name in ("beta_1", "beta_2", "epsilon", "weight_decay")
-        },
-        "momentum": ("solver", ("sgd", "momentum", "nesterov")),  # sgd becomes one of the others
-        "nesterovs_momentum": ("solver", ("sgd",)),
-        **dict.fromkeys(("learning_rate_init", "batch_size", "shuffle"), ("solver", STEPPING)),
-        **dict.fromkeys(("learning_rate", "warm_up"), ("solver", SCHEDULED)),
-        "max_fun": ("solver", ("lbfgs",)),
-        "averaging_start": ("averaging", ("swa",)),
-        "average_decay": ("averaging", ("ema",)),
-        "validation_fraction": ("early_stopping", (True,)),
-        "monitor": ("early_stopping", (True,)),
-        "scoring": ("early_stopping", (True,)),
-        "checkpoint_every": ("checkpoint", _Given(["FILE"])),
-    }
-)
-"""Settings without an effect unless another one has one of these values."""
-
-NEEDS_ONE_OF: Mapping[str, tuple[str, ...]] = {
-    "image_shape": tuple(FIELD_OF_DEFORMATION),
-    "l1_proximal": ("l1",),
-}
-"""Settings without an effect unless one of some others is given."""
 
 
 def is_given(ctx: click.Context, name: str) -> bool:
@@ -225,12 +174,16 @@ def without_effect(task: str, given: Mapping[str, Any], chosen: Mapping[str, Any
     values = {**SIGNATURES[task], **chosen}
     remarks = []
     for name in given:
-        other, accepted = ONLY_WITH.get(name, ("", ()))
-        if other and values[other] not in accepted:
-            state = f"with {option(other)} {show_value(values[other])}" if values[other] else f"without {option(other)}"
-            remarks.append(f"{option(name)} has no effect {state}")
-        if name in NEEDS_ONE_OF and not any(values[other] for other in NEEDS_ONE_OF[name]):
-            remarks.append(f"{option(name)} has no effect without one of {', '.join(map(option, NEEDS_ONE_OF[name]))}")
+        condition = SETTINGS[name].condition
+        if condition is None or condition.holds(values):
+            continue
+        if isinstance(condition, WithOneOf):
+            state = f"without one of {', '.join(map(option, condition.settings))}"
+        elif values[condition.setting]:
+            state = f"with {option(condition.setting)} {show_value(values[condition.setting])}"
+        else:
+            state = f"without {option(condition.setting)}"
+        remarks.append(f"{option(name)} has no effect {state}")
     return remarks
 
 
@@ -248,17 +201,6 @@ def by_label(weights: Any, classes: Any) -> Any:
     return {labels[label]: weight for label, weight in weights.items()}
 
 
-HEADINGS: Mapping[str, str] = {
-    "network": "The network",
-    "loss": "The loss",
-    "optimiser": "The optimiser",
-    "training": "Training",
-    "stopping": "Stopping",
-    "data": "Data",
-    "augmentation": "Augmentation",
-    "running": "Running",
-}
-
 FIRST = (
     *("target", "out", "test", "test_fraction", "task"),
     *("hidden_layer_sizes", "max_iter", "learning_rate_init", "early_stopping", "random_state"),
@@ -275,7 +217,7 @@ class TrainCommand(click.Command):
         """Write the options by section."""
         records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx) if isinstance(p, click.Option)}
         sections = {"The options that matter first": list(self.first)}
-        for group, heading in HEADINGS.items():
+        for group, heading in GROUPS.items():
             sections[heading] = [
                 name for name, row in SETTINGS.items() if row.group == group and name not in self.first
             ]

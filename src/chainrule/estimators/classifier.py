@@ -23,7 +23,7 @@ def _probabilistic(estimator: Any) -> bool:
     """Probabilities exist for the losses that have them; the methods are absent otherwise."""
     loss = getattr(estimator, "loss_function_", None) or estimator.loss
     if isinstance(loss, str):
-        loss = LOSSES.get(loss_settings.LOSS_OF_TASK.get(loss, {}).get("multiclass", loss))
+        loss = LOSSES.get(loss_settings.named(loss, "multiclass"))
     if getattr(loss, "probabilistic", False):
         return True
     raise AttributeError(
