@@ -11,14 +11,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli.option_types import option
-from chainrule.cli.options import (
-    DEFAULTS,
-    FIRST,
-    MANY_ROWS,
-    Facts,
-    settled,
-    show_value,
-)
+from chainrule.cli.options import FIRST, settled, show_value
+from chainrule.estimators.presets import DEFAULTS, MANY_ROWS, Facts
 from chainrule.estimators.settings.table import SETTINGS
 from chainrule.tables.sources import load
 from support.commands import DATA, needs_data, ok, people, refused, run, write

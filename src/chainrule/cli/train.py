@@ -15,6 +15,7 @@ import numpy as np
 
 from ..engines import report as engine_report
 from ..estimators.fitted.saving import save
+from ..estimators.presets import Facts
 from ..estimators.settings import loss as loss_settings
 from ..estimators.settings import network as assembly
 from ..estimators.settings.table import SETTINGS
@@ -32,7 +33,6 @@ from .option_types import as_options
 from .options import (
     ESTIMATORS,
     SIGNATURES,
-    Facts,
     TrainCommand,
     by_label,
     given_settings,

@@ -1,4 +1,4 @@
-"""What a value may be: in code, in words for errors and help, and as a text on the command line."""
+"""What a value may be: in code, and in words for errors and help."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ class Rule(Protocol):
 
     def accepts(self, value: Any) -> bool:
         """Return whether the value is accepted."""
-
-    def parse(self, text: str) -> Any:
-        """Return the value a text stands for; ValueError when it stands for none."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +47,6 @@ class Number:
         below = number < self.high if self.high_open else number <= self.high
         return above and below
 
-    def parse(self, text: str) -> float:
-        """The number."""
-        return float(text)
-
 
 @dataclass(frozen=True)
 class Whole:
@@ -75,10 +68,6 @@ class Whole:
         if whole and self.low <= int(value) <= self.high:
             return True
         return any(value is a or (isinstance(value, type(a)) and value == a) for a in self.also)
-
-    def parse(self, text: str) -> Any:
-        """The whole number, or the other value of that text."""
-        return next((a for a in self.also if str(a) == text), None) or int(text)
 
 
 def _called(kind: Any) -> str:
@@ -105,10 +94,6 @@ class Choice:
             return value in self.names
         return isinstance(value, self.kinds) and not isinstance(value, type)
 
-    def parse(self, text: str) -> str:
-        """The name."""
-        return text
-
 
 @dataclass(frozen=True)
 class Flag:
@@ -125,17 +110,10 @@ class Flag:
         """Whether value is a boolean, or one of the other words."""
         return isinstance(value, bool | np.bool_) or (isinstance(value, str) and value in self.also)
 
-    def parse(self, text: str) -> bool | str:
-        """True for "true", False for "false", or the other word."""
-        known: dict[str, bool | str] = {"true": True, "false": False, **{word: word for word in self.also}}
-        if text.lower() not in known:
-            raise ValueError(f"{text!r} is not {self.words}")
-        return known[text.lower()]
-
 
 @dataclass(frozen=True)
 class Several:
-    """One value of a rule, or a sequence of them (a comma-separated list as text)."""
+    """One value of a rule, or a sequence of them."""
 
     rule: Rule
     empty: bool = False
@@ -152,11 +130,6 @@ class Several:
         items = list(value)
         return (self.empty or bool(items)) and all(map(self.rule.accepts, items))
 
-    def parse(self, text: str) -> Any:
-        """The value, or a tuple of the comma-separated values."""
-        items = tuple(self.rule.parse(part.strip()) for part in text.split(",") if part.strip() not in ("", "none"))
-        return items[0] if len(items) == 1 else items
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -167,10 +140,6 @@ class Shape:
     def accepts(self, value: Any) -> bool:
         """Whether value is a sequence of two or three such numbers."""
         return hasattr(value, "__iter__") and len(value) in (2, 3) and Several(Whole()).accepts(value)
-
-    def parse(self, text: str) -> tuple[int, ...]:
-        """The comma-separated numbers."""
-        return tuple(int(part) for part in text.split(","))
 
 
 @dataclass(frozen=True)
@@ -188,10 +157,6 @@ class Optional:
         """Whether value is None or accepted."""
         return value is None or self.rule.accepts(value)
 
-    def parse(self, text: str) -> Any:
-        """None for "none", else the rule's value."""
-        return None if text.lower() == "none" else self.rule.parse(text)
-
 
 @dataclass(frozen=True)
 class Anything:
@@ -203,10 +168,6 @@ class Anything:
     def accepts(self, value: Any) -> bool:
         """Whether the test holds."""
         return self.test(value)
-
-    def parse(self, text: str) -> Any:
-        """The text itself; None for "none"."""
-        return None if text.lower() == "none" else text
 
 
 OBJECTS: Mapping[Any, str] = {int: "a whole number", float: "a number", Callable: "a function"}

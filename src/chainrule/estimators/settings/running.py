@@ -76,7 +76,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             "stopping",
             "auto",
             Choice(("auto", *get_args(Monitor))),
-            "the figure that must improve; auto: the score with early stopping, else the loss",
+            "figure that must improve; auto: the score with early stopping, else the loss",
             needs=WATCHED,
         ),
         "scoring": Setting("stopping", None, _scorer, "validation score", needs=WATCHED),
