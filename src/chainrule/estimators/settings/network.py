@@ -77,7 +77,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             (Field(Dense, "bias_initializer"),),
         ),
         "start": Setting(
-            "network", "random", Choice(tuple(STARTS)), "unit_variance scales the starting weights to the data"
+            "network", "random", Choice(tuple(STARTS)), "scale of the starting weights; unit_variance: suits the data"
         ),
         "input_transform": Setting(
             "network",
