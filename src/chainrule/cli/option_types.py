@@ -123,17 +123,17 @@ def words_for_text(rule: Rule) -> str:
 
 def shape_of(row: Setting) -> str:
     """Return the placeholder of a setting in the help."""
-    return f"{_shape(row.rule)}[:FIELD=VALUE]" if row.makes else _shape(row.rule)
+    return _shape(row.rule, "[:FIELD=VALUE]" if row.makes else "")
 
 
-def _shape(rule: Rule) -> str:
+def _shape(rule: Rule, fields: str = "") -> str:
     if isinstance(rule, Optional):
-        return _shape(rule.rule)
+        return _shape(rule.rule, fields)
     if isinstance(rule, Several):
-        return f"{_shape(rule.rule)},..."
+        return f"{_shape(rule.rule, fields)},..."
     if isinstance(rule, Flag):
         return "|".join(("true", "false", *rule.also))
-    return {Number: "NUMBER", Whole: "N", Shape: "ROWS,COLUMNS"}.get(type(rule), "NAME")
+    return {Number: "NUMBER", Whole: "N", Shape: "ROWS,COLUMNS"}.get(type(rule), "NAME") + fields
 
 
 def _names(rule: Rule) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from .row import FRACTION, Field, FieldOf, Setting, Settings, With, fields_of, m
 
 
 def takes_steps(rule: Any) -> bool:
-    """Return whether an optimiser, or a class of them, takes a step for each batch."""
-    return bool(rule.elementwise)
+    """Return whether an optimiser, or a class of them, takes a step for each batch: it does not need all rows."""
+    return not rule.whole_batch
 
 
 def follows_a_schedule(rule: Any) -> bool:
@@ -170,8 +170,9 @@ def optimizer(settings: Settings) -> UpdateRule | Minimizer:
 def learning_rate(settings: Settings, rule: Any) -> float:
     """Return the starting learning rate: the setting, or the rule's own where it is None."""
     given = settings["learning_rate_init"]
-    own = rule.learning_rate if takes_steps(rule) else SGD().learning_rate
-    return float(own if given is None else given)
+    if given is None:
+        given = rule.learning_rate if takes_steps(rule) else SGD().learning_rate
+    return float(given)
 
 
 def schedule(settings: Settings, rule: UpdateRule | Minimizer) -> Schedule:
