@@ -77,6 +77,11 @@ class Fitted(TableInputs):
         run = engines.compiled(self.engine, self.network_, model.theta_, self.n_threads)
         return Predictor(run, model, model._validated, loss, finish, decide)
 
+    def for_encoded_rows(self) -> Self:
+        """Return this fitted model for rows that are encoded already, as `encoded` gives them: nothing is checked."""
+        self._require_fit()
+        return self._probe(self.theta_)
+
     def save(self, path: Any) -> None:
         """Write the fitted estimator to a model file (.safetensors); `chainrule.load` reads it back.
 

@@ -54,11 +54,25 @@ class Rows(NamedTuple):
     weight: NDArray[Any] | None
 
 
+class PreparedFit(NamedTuple):
+    """A fit before its first step: validated rows, the data as given, and what the checkpoint holds, if there is one.
+
+    The estimator knows its encoder, its classes or scale of targets, and its network by then.
+    """
+
+    rows: Rows
+    given: tuple[Any, Any, Any]
+    saved: checkpoint.Kept | None
+    fresh: bool
+    incremental: bool
+
+
 class Job(NamedTuple):
     """What the starts of one fit share; `measured` is what the transform of the inputs has found."""
 
     objective: Objective
     held: Rows | None
+    saved: checkpoint.Kept | None
     rule: Any
     tasks: Tasks
     batch_size: int
@@ -127,7 +141,25 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         """
         return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
 
+    def prepare(self, X: Any, y: Any, sample_weight: Any = None) -> PreparedFit:
+        """Return a fit to X (n, i) and y made ready: its encoder, its network and its checkpoint can be looked at.
+
+        `fit_prepared` runs it, to what `fit` gives. Raises ValueError as `fit` does.
+        """
+        return self._prepared(X, y, sample_weight, incremental=False)
+
+    def fit_prepared(self, prepared: PreparedFit, X_val: Any = None, y_val: Any = None) -> Self:
+        """Fit as `prepare` made ready; X_val and y_val are those of `fit`."""
+        return self._run_prepared(prepared, X_val, y_val)
+
+    def encoded(self, X: Any, prepared: PreparedFit) -> Any:
+        """Return new rows X (n, i) as the network takes them, before or after the training; ValueError as `predict`."""
+        return self._probe(np.zeros(self.network_.size, prepared.rows.X.dtype), bare=False)._validated(X)
+
     def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
+        return self._run_prepared(self._prepared(X, y, weight, incremental), X_val, y_val)
+
+    def _prepared(self, X: Any, y: Any, weight: Any, incremental: bool) -> PreparedFit:
         values = self.get_params(deep=False)
         settings.check(values, type(self).__name__)
         for name in ("early_stopping", "averaging", "checkpoint") if incremental else ():
@@ -136,10 +168,15 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
         if not fresh:
             self.network_, self._made = assembly.continued(values, self._made, self.network_), assembly.made_of(values)
-        kept = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
-        train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
-        job = self._job(train, held, (X, y, weight), fresh, incremental)
-        best = self._best(job, kept)
+        saved = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
+        rows = self._learn(X, y, weight, fresh, incremental, saved)
+        return PreparedFit(rows, (X, y, weight), saved, fresh, incremental)
+
+    def _run_prepared(self, prepared: PreparedFit, X_val: Any, y_val: Any) -> Self:
+        values, fresh, incremental = self.get_params(deep=False), prepared.fresh, prepared.incremental
+        job = self._job(prepared, *self._held_out(prepared, X_val, y_val))
+        del prepared  # rows that were split need not stay in memory beside their parts
+        best = self._best(job)
         self._adopt(best, fresh)
         if best.reason == "diverged" and not self._keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
@@ -150,9 +187,9 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         self._warn(best, job.rule, incremental)
         return self
 
-    def _job(self, train: Rows, held: Rows | None, given: tuple[Any, Any, Any], fresh: bool, incremental: bool) -> Job:
+    def _job(self, prepared: PreparedFit, train: Rows, held: Rows | None) -> Job:
         """Return what the starts of a fit share; another kind of update rule starts with a memory of its own."""
-        values = self.get_params(deep=False)
+        values, fresh, incremental = self.get_params(deep=False), prepared.fresh, prepared.incremental
         rule = optimizer.optimizer(values)
         if held is None and not incremental and running.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
@@ -160,17 +197,18 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             self._state.memory = None
         self._kind_of_rule = type(rule)
         objective = self._objective(train, loss.penalties(values))
-        tasks = Tasks(self, *given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter)
+        tasks = Tasks(self, *prepared.given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter)
         measured = self._measured(objective.X) if fresh else {}
-        return Job(objective, held, rule, tasks, self._batch_size(objective.rows), measured, fresh, incremental)
+        size, saved = self._batch_size(objective.rows), prepared.saved
+        return Job(objective, held, saved, rule, tasks, size, measured, fresh, incremental)
 
-    def _best(self, job: Job, kept: checkpoint.Kept | None) -> Result:
+    def _best(self, job: Job) -> Result:
         """Run the starts of a job, side by side or one after the other, and return the best Result."""
         start, starts = partial(self._train, job), job.tasks.starts
         threads = 1 if starts < 2 else self._starts_at_a_time(job)
         if threads > 1:
             return best_side_by_side(start, starts, threads, self._keeps_best)
-        return best_of(start, starts, kept, self._keeps_best)
+        return best_of(start, starts, job.saved, self._keeps_best)
 
     def _learn(
         self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool, kept: checkpoint.Kept | None = None
@@ -193,26 +231,34 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         `low`, `high` and `steps` are those of `chainrule.range_test`; `learning_rate_init` and what it depends on
         play no part. Raises ValueError as `fit` does, and for a solver without a learning rate.
         """
-        values, trial = self.get_params(deep=False), copy(self)
-        settings.check(values, type(self).__name__)
+        trial = copy(self)
+        settings.check(trial.get_params(deep=False), type(self).__name__)
         rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
+        return trial._range_test(rows, test)
+
+    def range_test_prepared(self, prepared: PreparedFit, **test: Any) -> RangeTest:
+        """Return the learning-rate range test of a fit that `prepare` made ready; arguments as for `range_test`."""
+        return self._range_test(prepared.rows, test)
+
+    def _range_test(self, rows: Rows, test: Mapping[str, Any]) -> RangeTest:
+        values = self.get_params(deep=False)
         return range_test(
-            trial._objective(rows, loss.penalties(values)),
-            trial._starting_state(rows.X, trial._measured(rows.X), fresh=True, incremental=False, restart=0).theta,
+            self._objective(rows, loss.penalties(values)),
+            self._starting_state(rows.X, self._measured(rows.X), fresh=True, incremental=False, restart=0).theta,
             optimizer=optimizer.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
             batch_size=self._batch_size(rows.X.shape[0]),
-            seed=trial._seed,
-            recipe=trial._recipe(values),
+            seed=self._seed,
+            recipe=self._recipe(values),
             **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
 
-    def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
+    def _held_out(self, prepared: PreparedFit, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
         """Return the rows for training, and those for validation where there are any."""
+        rows = prepared.rows
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: give both or neither")
         if X_val is not None:
-            probe = self._probe(np.zeros(self.network_.size, rows.X.dtype), bare=False)
-            X_val, y_val = probe._validated(X_val), np.asarray(y_val)
+            X_val, y_val = self.encoded(X_val, prepared), np.asarray(y_val)
             y_val = column_or_1d(y_val) if y_val.shape[1:] == (1,) else y_val
             if X_val.shape[0] != len(y_val):
                 raise ValueError(f"X_val has {X_val.shape[0]} rows, y_val has {len(y_val)}")
@@ -277,7 +323,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *job.tasks.readers),
             state=state,
-            checkpoint=running.checkpoint(values, before, anew),
+            checkpoint=running.checkpoint(values, before, anew, job.saved),
         )
         result = self._drain(events, state)
         job.tasks.end()

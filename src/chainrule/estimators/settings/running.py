@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, inf
 
-from ...loop.checkpoint import Before, Checkpoint
+from ...loop.checkpoint import Before, Checkpoint, Kept
 from ...loop.fingerprint import describe
 from ...loop.progress import Monitor, Stopping
 from ...optimizers import Minimizer, UpdateRule
@@ -38,11 +38,14 @@ def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | Non
     )
 
 
-def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | None:
-    """Return where and how often to keep the training; what only the estimator knows about it is noted along."""
+def checkpoint(settings: Settings, before: Before, anew: bool, saved: Kept | None) -> Checkpoint | None:
+    """Return where and how often to keep the training; what only the estimator knows about it is noted along.
+
+    `saved` is what the file holds, None where there is none: it is not read again.
+    """
     if settings["checkpoint"] is None:
         return None
     about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
     if settings["n_restarts"] > 1:
         about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
-    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)
+    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew or saved is None, saved)
