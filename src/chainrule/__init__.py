@@ -37,7 +37,8 @@ from .steps.recipe import Recipe
 
 if TYPE_CHECKING:
     from .estimators import MLPClassifier, MLPRegressor
-    from .estimators.fitted.saving import ModelFileError, load, save
+    from .estimators.fitted.saving import ModelFileError, save
+    from .estimators.loading import load
 
     __version__: str
 
@@ -97,7 +98,7 @@ _LATE = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "ModelFileError": "estimators.fitted.saving",
-    "load": "estimators.fitted.saving",
+    "load": "estimators.loading",
     "save": "estimators.fitted.saving",
 }
 """Names that are imported when they are first asked for, and where they are."""

@@ -180,8 +180,7 @@ def test_precision_follows_the_input_or_the_setting(task: str, given: str, setti
     data = (4 * X).astype(given)
     scaled = {"scale_target": True} if task == "regression" else {}
     fitted = model(task, dtype=setting, **{**EASY, "max_iter": 2}, **scaled).fit(data, TARGETS[task])
-    answers = [fitted.predict(data)] if task == "regression" else [fitted.decision_function(data)]
-    answers += [] if task == "regression" else [fitted.predict_proba(data)]
+    answers = [] if task == "regression" else [fitted.decision_function(data), fitted.predict_proba(data)]
     assert {a.dtype.name for a in [fitted.theta_, *fitted.coefs_, *fitted.intercepts_, *answers]} == {expected}
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer
 from sklearn.preprocessing import scale
 
 from chainrule import MLPClassifier, MLPRegressor
-from chainrule.estimators.fitting.fit import Rows
+from chainrule.estimators.fitting.held_out import Rows
 from support.commands import ok, people, refused, write
 
 CANCER, DIABETES = load_breast_cancer(return_X_y=True), load_diabetes(return_X_y=True)
@@ -119,7 +119,7 @@ def test_restarts_are_compared_by_what_is_watched() -> None:
     settings = {"monitor": "validation_loss", "max_iter": 3, "hidden_layer_sizes": (2,)}
     several, watch = fitted("classification", **settings, n_restarts=4)
     _, X, y, _ = ROWS["classification"]
-    held = several._objective(Rows(X[1::2], y[1::2], None), [])
+    held = several.objective_on(Rows(X[1::2], y[1::2], None), [])
     losses = [float(held.value(theta)) for theta in watch.weights]
     np.testing.assert_array_equal(several.theta_, watch.weights[int(np.argmin(losses))])
 

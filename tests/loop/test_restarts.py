@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import MLPClassifier
 from chainrule.engines.native import engine as native
-from chainrule.estimators.fitting import fit as fitting
+from chainrule.estimators.fitting import starting
 from chainrule.loop import restarts
 from chainrule.loop.restarts import best_side_by_side
 
@@ -37,9 +37,9 @@ STARTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", STARTED)
 def test_starts_side_by_side_are_the_same_as_one_after_the_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found, at_once = [], []
-    together = fitting.best_side_by_side
+    together = starting.best_side_by_side
     monkeypatch.setattr(restarts, "SHORT", 0)
-    monkeypatch.setattr(fitting, "best_side_by_side", lambda *given: at_once.append(given[1:3]) or together(*given))
+    monkeypatch.setattr(starting, "best_side_by_side", lambda *given: at_once.append(given[1:3]) or together(*given))
     for n_threads in (1, 3):
         model = MLPClassifier(**{**BRIEF, **STARTED[name]}, n_restarts=5, n_threads=n_threads)
         try:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines import report as engine_report
-from ..estimators.fitted.saving import load as load_model
+from ..estimators.loading import load as load_model
 from ..estimators.settings import loss as loss_settings
 from ..estimators.settings import network as assembly
 from ..foundation.randomness import Stream

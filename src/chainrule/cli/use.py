@@ -8,7 +8,7 @@ import click
 import numpy as np
 import polars as pl
 
-from ..estimators.fitted.saving import load as load_model
+from ..estimators.loading import load as load_model
 from ..tables.files import write_table
 from ..tables.sources import Source, load
 from ..workbench.data import Rows, as_target, blaming

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
 from ..mathematics.losses import LOSSES
 from .fitted.predictor import Predictor, as_they_are
 from .fitted.targets import Classes
-from .fitting.fit import MLP, first_order
+from .fitting.fit import MLP, takes_batches
+from .fitting.held_out import Rows
+from .fitting.starting import Way
 from .settings import loss as loss_settings
+
+LABELS = "biufU"
+"""The kinds of NumPy types that the class labels of a model file may have, beside objects that are text."""
 
 
 def _probabilistic(estimator: Any) -> bool:
@@ -262,8 +267,9 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     Source: lecture notes; scikit-learn's interface.
     """
 
+    KIND: ClassVar[str] = "MLPClassifier"
     classes_: NDArray[Any]
-    _classes: Classes
+    _target: Classes
 
     def __init__(
         self,
@@ -355,58 +361,58 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         noise are taken up. Raises ValueError for labels that `classes` does not
         list, and for settings that would make another network.
         """
+        labels = None if classes is None else np.unique(classes)
         if not hasattr(self, "theta_"):
-            if classes is None:
+            if labels is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
-            self._declared = np.unique(classes)
-        elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+        elif labels is not None and not np.array_equal(self.classes_, labels):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
             )
-        try:
-            return self._fit(X, y, sample_weight, None, None, incremental=True)
-        finally:
-            self.__dict__.pop("_declared", None)
+        return self._fit(X, y, sample_weight, incremental=True, labels=labels)
 
-    partial_fit = available_if(first_order)(partial_fit)
+    partial_fit = available_if(takes_batches)(partial_fit)
 
-    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
-        if fresh or not incremental:
-            found = Classes.of(y, getattr(self, "_declared", None))
-            if not fresh and not np.array_equal(found.labels, self.classes_):
+    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any, way: Way, labels: Any) -> None:
+        if way.fresh or not way.incremental:
+            found = Classes.of(y, labels if way.fresh else None)
+            if not way.fresh and not np.array_equal(found.labels, self.classes_):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit."
                     f" Previously got {self.classes_}, `y` has {found.labels}"
                 )
-            self._classes, self.classes_ = found, found.labels
-        self.loss_function_ = loss_settings.loss(self.get_params(deep=False), self._classes.task)
-        self._outputs = self._classes.outputs
+            self._target, self.classes_ = found, found.labels
+        self.loss_function_ = loss_settings.loss(self.chosen_settings(), self._target.task)
 
-    def _output_activation(self) -> str:
-        if not self.loss_function_.probabilistic:
-            return "identity"
-        return "softmax" if self.loss_function_.targets == "classes" else "logistic"
-
-    def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        return self._classes.encode(y, self.loss_function_, dtype)
-
-    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any) -> NDArray[Any] | None:
+    def _weigh(self, rows: Rows, way: Way) -> NDArray[Any] | None:
         if self.class_weight is None:
-            return weight
-        by_class: NDArray[Any] = compute_sample_weight(self.class_weight, y).astype(dtype)
-        if not (by_class >= 0).all():
+            return rows.weight
+        if isinstance(self.class_weight, Mapping) and not any(self.class_weight.get(c, 1) for c in self.classes_):
+            raise ValueError(f"class_weight must be above 0 for one class at least, got {self.class_weight!r}")
+        by_class: NDArray[Any] = compute_sample_weight(self.class_weight, rows.y).astype(rows.X.dtype)
+        if not ((by_class >= 0) & np.isfinite(by_class)).all():
             raise ValueError(f"class_weight must hold numbers of at least 0, got {self.class_weight!r}")
-        return by_class if weight is None else by_class * weight
+        return by_class if rows.weight is None else by_class * rows.weight
 
-    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        if self._classes.task == "multilabel":
-            return None
-        numbers = self._classes.numbers(y)
-        return numbers[:, None] > 0 if self._classes.task == "binary" else numbers
+    def describe_target(self) -> dict[str, Any]:
+        """Return the classes as plain JSON; ValueError for labels that a file cannot hold."""
+        labels = self.classes_
+        if labels.dtype.kind not in LABELS and not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"class labels of type {labels.dtype} cannot be stored; use text or numbers")
+        kind = "object" if labels.dtype.kind == "O" else labels.dtype.str
+        return {"task": self._target.task, "labels": labels.tolist(), "dtype": kind}
 
-    def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
-        predicted = self._classes.decode(scores, self.loss_function_)
-        return float(accuracy_score(y, predicted, sample_weight=weight))
+    def restore_target(self, described: Mapping[str, Any]) -> None:
+        """Take over classes that `describe_target` gave; ValueError where they do not fit the network."""
+        labels, dtype = described["labels"], np.dtype(described["dtype"])
+        if dtype.kind not in LABELS + "O":
+            raise ValueError(f"its class labels have the type {dtype}")
+        self.classes_ = np.array(labels, dtype)
+        if self.classes_.tolist() != labels or np.unique(self.classes_).tolist() != labels:
+            raise ValueError(f"its class labels are not distinct, sorted values of the type {dtype}")
+        self._target = Classes(self.classes_, described["task"])
+        if self._target.outputs != self.network_.outputs:
+            raise ValueError("its classes do not fit its network")
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Return the scores: (n,) for two classes, (n, K) otherwise.
@@ -415,19 +421,19 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         the network's raw ones, less the 1/2 that parts the targets 0 and 1 of losses such as squared_error.
         """
         scores = self._scores(X)
-        return self._classes.decision(scores, self.loss_function_)
+        return self._target.decision(scores, self.loss_function_)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the predicted label of each row (n,), or the 0/1 indicator matrix (n, K) for several labels."""
         scores = self._scores(X)
-        return self._classes.decode(scores, self.loss_function_)
+        return self._target.decode(scores, self.loss_function_)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probability of each class, (n, K), in the order of `classes_`."""
         self._require_fit()
-        if self._classes.states(self.loss_function_):
+        if self._target.states(self.loss_function_):
             return self._run(X, self.loss_function_)
-        return self._classes.probabilities(self._scores(X), self.loss_function_)
+        return self._target.probabilities(self._scores(X), self.loss_function_)
 
     def compile(self) -> Predictor:
         """Return a Predictor: called, it gives probabilities (the decision function, where the loss has none), fast.
@@ -439,7 +445,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         (2, 3)
         """
         self._require_fit()
-        classes, loss = self._classes, self.loss_function_
+        classes, loss = self._target, self.loss_function_
         decide = partial(classes.decode, loss=loss)
         if not loss.probabilistic:
             return self._compile(None, partial(classes.decision, loss=loss), decide)

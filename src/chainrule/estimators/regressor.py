@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from copy import copy
-from typing import Any, Self
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from .fitted.predictor import Predictor
-from .fitted.targets import Scale
-from .fitting.fit import MLP, first_order
+from .fitted.targets import Numbers, Scale
+from .fitting.fit import MLP, another, takes_batches
+from .fitting.starting import Way
 from .settings import loss as loss_settings
 
 
@@ -249,6 +250,10 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     Source: lecture notes; scikit-learn's interface.
     """
 
+    KIND: ClassVar[str] = "MLPRegressor"
+    target_scale_: Scale | None
+    _target: Numbers
+
     def __init__(
         self,
         loss: Any = "squared_error",
@@ -338,52 +343,48 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         a memory of its own, and other rates of dropout and noise are taken up. Raises ValueError for settings that
         would make another network.
         """
-        return self._fit(X, y, sample_weight, None, None, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True)
 
-    partial_fit = available_if(first_order)(partial_fit)
+    partial_fit = available_if(takes_batches)(partial_fit)
 
-    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
-        columns = y.reshape(len(y), -1)
-        self._outputs = columns.shape[1]
-        self._flat = y.ndim == 1
-        self.loss_function_ = loss_settings.loss(self.get_params(deep=False), "regression")
-        if self.loss_function_.targets == "counts" and (columns < 0).any():
+    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any, way: Way, labels: Any) -> None:
+        self.loss_function_ = loss_settings.loss(self.chosen_settings(), "regression")
+        if self.loss_function_.targets == "counts" and (y < 0).any():
             raise ValueError("the poisson loss is for counts: y must be at least 0")
-        if fresh:
-            self.target_scale_ = Scale.of(columns, weight) if self._scaling() else None
+        scaled = bool(self.scale_target) and self.loss_function_.targets == "real"
+        if way.fresh:
+            self._target = Numbers.of(y, weight, scaled, dtype)
+            self.target_scale_ = self._target.scale
+            return
+        was, columns = self.target_scale_ is not None, y.reshape(len(y), -1).shape[1]
+        if scaled != was:
+            changed = "scale_target" if bool(self.scale_target) != was else "loss"
+            raise ValueError(another(changed, getattr(self, changed), "a scaled target" if was else "an unscaled one"))
+        if columns != self._target.outputs:
+            raise ValueError(f"y has {columns} columns, in the first fit it had {self._target.outputs}")
 
-    def _output_activation(self) -> str:
-        return "exp" if self.loss_function_.targets == "counts" else "identity"
+    def describe_target(self) -> dict[str, Any]:
+        """Return the columns of the target, their scale and their precision as plain JSON."""
+        scale, target = self.target_scale_, self._target
+        stored = None if scale is None else [scale.mean.tolist(), scale.deviation.tolist()]
+        return {"flat": target.flat, "scale": stored, "precision": target.dtype.name}
 
-    def _scaling(self) -> bool:
-        return bool(self.scale_target) and self.loss_function_.targets == "real"
-
-    def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        columns = y.reshape(len(y), -1).astype(dtype)
-        return columns if self.target_scale_ is None else self.target_scale_.encode(columns).astype(dtype)
-
-    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any) -> NDArray[Any] | None:
-        return weight
-
-    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        return None
-
-    def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
-        return float(r2_score(y, self._decode_scores(scores), sample_weight=weight))
-
-    def _decode_scores(self, scores: NDArray[Any]) -> NDArray[Any]:
-        predicted = np.asarray(self.loss_function_.predict(scores))
-        if self.target_scale_ is not None:
-            predicted = self.target_scale_.decode(predicted).astype(scores.dtype)
-        return predicted[:, 0] if self._flat else predicted
+    def restore_target(self, described: Mapping[str, Any]) -> None:
+        """Take over a target that `describe_target` gave; ValueError where it does not fit the network."""
+        flat, stored, outputs = described["flat"], described["scale"], self.network_.outputs
+        if (flat and outputs != 1) or (stored is not None and len(stored[0]) != outputs):
+            raise ValueError("its target does not fit its network")
+        self.target_scale_ = None if stored is None else Scale(*(np.array(s, np.float64) for s in stored))
+        dtype = described.get("precision", self.theta_.dtype.name)  # files of 0.1 predict in that of the weights
+        self._target = Numbers(outputs, flat, self.target_scale_, np.dtype(dtype))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the predicted target of each row: (n,), or (n, targets) where y had several columns."""
         scores = self._scores(X)
-        return self._decode_scores(scores)
+        return self._target.decode(scores, self.loss_function_)
 
     def compile(self) -> Predictor:
         """Return a Predictor: called, it gives the predictions in microseconds."""
         self._require_fit()
-        decode = copy(self)._decode_scores
+        decode = partial(self._target.decode, loss=self.loss_function_)
         return self._compile(None, decode, decode)

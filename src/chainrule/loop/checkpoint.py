@@ -77,7 +77,8 @@ class Checkpoint:
     """Where and how often a training is kept: "10 epochs", "500 steps" or "30 seconds".
 
     `about` holds further settings, as plain JSON, that make it another training; `before` is kept along; with `anew`
-    a file that is there is not read but replaced. Raises ValueError for an interval that is none.
+    a file that is there is not read but replaced; `saved` is what the file holds, where it has been read already.
+    Raises ValueError for an interval that is none.
 
     >>> import numpy as np, chainrule as cr
     >>> from tempfile import mkdtemp
@@ -94,6 +95,7 @@ class Checkpoint:
     about: Mapping[str, Any] = field(default_factory=dict)
     before: Before = NOTHING
     anew: bool = False
+    saved: Kept | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         Interval.parse(self.every)
@@ -163,7 +165,7 @@ class Keeper:
             return None
         path, running = Path(self.checkpoint.path), self.running
         clear_leftovers(path)
-        kept = None if self.checkpoint.anew else read(path)
+        kept = None if self.checkpoint.anew else self.checkpoint.saved or read(path)
         if kept is None:
             self.write()
             return None

@@ -1,4 +1,4 @@
-"""What the description inside a model file must say for a model to come of it: one row per entry.
+"""The entries that the description inside a model file must have for a model to come of it: one row each.
 
 A checksum finds what was changed by chance; these rows find what was written by no version of this library.
 """
@@ -16,6 +16,7 @@ from ...loop.progress import Reason
 from ...storage.vocabulary import decode
 
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+"""Attributes of a fitted estimator that hold a number per epoch, or None."""
 
 
 def _list_of(value: Any, item: Any) -> bool:
@@ -57,7 +58,7 @@ ENTRIES: Mapping[str, Rule] = MappingProxyType(
         **{f"training.{name}": Optional(Anything("a list of numbers", _curve)) for name in CURVES},
     }
 )
-"""What every description says."""
+"""The entries of every description."""
 
 TARGETS: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
     {
@@ -71,10 +72,14 @@ TARGETS: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
         "MLPRegressor": {
             "target.flat": Flag(),
             "target.scale": Optional(Anything("two lists of numbers, the second positive", _scale)),
+            "target.precision": Choice(("float32", "float64")),
         },
     }
 )
-"""What the description of each estimator says of its target."""
+"""The entries on the target of each estimator."""
+
+ADDED = frozenset({"target.precision"})
+"""Entries that files of 0.1 do not have."""
 
 
 def check(document: dict[str, Any]) -> None:
@@ -83,10 +88,14 @@ def check(document: dict[str, Any]) -> None:
     Raises ValueError for the first one that is missing or not accepted, naming it, what it says and what is accepted.
     """
     for path, rule in {**ENTRIES, **TARGETS[document["estimator"]]}.items():
-        value: Any = document
-        for key in path.split("."):
-            if not isinstance(value, dict) or key not in value:
-                raise ValueError(f"it has no {path}")
-            value = value[key]
+        *outer, last = path.split(".")
+        part: Any = document
+        for key in outer:
+            part = part.get(key) if isinstance(part, dict) else None
+        if not isinstance(part, dict) or last not in part:
+            if path in ADDED:
+                continue
+            raise ValueError(f"it has no {path}")
+        value = part[last]
         if not rule.accepts(value):
             raise ValueError(f"{path} must be {rule.words}, got {repr(value)[:40]}")

@@ -1,7 +1,12 @@
-"""What the estimators do with X: validate matrices, encode tables, and the same again for prediction."""
+"""Inputs of the estimators: matrices are validated, tables encoded, and the same again for prediction.
+
+Shapes: n rows, i inputs. The functions take the estimator whose `encoder_`, `input_scale_`, `n_features_in_` and
+`feature_names_in_` say how its rows are read; `read_training_rows` sets them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
@@ -9,79 +14,133 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_n_features, column_or_1d, validate_data
 
 from ...tables.encoder import TableEncoder, needs_encoding
 
+TIMES = ("m", "M")
+"""The kinds of NumPy types that hold points in time, and spans of it."""
 
-class TableInputs(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """An estimator that takes matrices as scikit-learn's do, and tables with text and missing values."""
+NO_TIMES = "give numbers, such as the days since the first date"
 
-    theta_: NDArray[Any]
-    encoder_: TableEncoder | None
-    feature_names_in_: NDArray[Any]
 
-    def _inputs(self, X: Any, y: Any, fresh: bool) -> tuple[Any, NDArray[Any]]:
-        """Validate X and y; encode the columns where that is asked for or needed."""
-        dtypes = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
-        common = {
-            "multi_output": True,
-            "y_numeric": self.__sklearn_tags__().estimator_type == "regressor",
-            "dtype": dtypes,
-            "accept_sparse": "csr",
-            "order": "C",
-        }
-        if fresh:
-            encode = self.preprocessing == "always" or (self.preprocessing == "auto" and _is_table(X))
-            self.encoder_ = TableEncoder(dtype="float64" if self.dtype == "auto" else self.dtype) if encode else None
-        if self.encoder_ is None:
-            X, y = validate_data(self, X, y, reset=fresh, **common)
-        else:
-            X, y = check_X_y(self._encoded(X, fresh), y, **common)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return self._rescaled(X), y
+def read_training_rows(model: Any, X: Any, y: Any, fresh: bool) -> tuple[Any, NDArray[Any]]:
+    """Return X and y validated, the columns encoded where that is asked for or needed.
 
-    def _encoded(self, X: Any, fresh: bool) -> NDArray[Any]:
-        """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns."""
-        encoder = self.encoder_
-        assert encoder is not None
-        if not (fresh or _is_frame(X)) and hasattr(self, "feature_names_in_"):
-            names = ", ".join(self.feature_names_in_[:12])
-            raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
-        frame = X if _is_frame(X) else _numbered(X)
-        if fresh:
-            encoder.fit(frame)
-            self.n_features_in_ = len(encoder.feature_names_in_)
-            self.__dict__.pop("feature_names_in_", None)
-            if _is_frame(X):
-                self.feature_names_in_ = np.array(encoder.feature_names_in_, object)
-        elif not _is_frame(X):
-            _check_n_features(self, X, reset=False)
-        return encoder.transform(frame)
+    Rows that go on with a model (not `fresh`) are read as its first ones were, in the precision of its weights.
+    """
+    asked: Any = (np.float64, np.float32) if model.dtype == "auto" else np.dtype(model.dtype)
+    common = {
+        "multi_output": True,
+        "y_numeric": model.__sklearn_tags__().estimator_type == "regressor",
+        "dtype": asked if fresh else model.theta_.dtype,
+        "accept_sparse": "csr",
+        "order": "C",
+    }
+    if fresh:
+        encode = model.preprocessing == "always" or (model.preprocessing == "auto" and _is_table(X))
+        model.encoder_ = TableEncoder(dtype="float64" if model.dtype == "auto" else model.dtype) if encode else None
+        model.input_scale_ = float(model.input_scale)
+    if common["y_numeric"]:
+        y = as_numbers(y)
+    if model.encoder_ is None:
+        table, (X, y) = X, validate_data(model, X, y, reset=fresh, **common)
+        _check_no_times(table)
+    else:
+        X, y = check_X_y(_encoded(model, X, fresh), y, **common)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return _rescaled(X, model.input_scale_), y
 
-    def _rescaled(self, X: Any) -> Any:
-        return X if self.input_scale == 1 else X * X.dtype.type(self.input_scale)
 
-    def _validated(self, X: Any) -> Any:
-        """Return X as the network takes it, for prediction."""
-        dtype = self.theta_.dtype
-        if self._ready(X):
-            return X
-        if self.encoder_ is not None:
-            X = check_array(self._encoded(X, fresh=False), dtype=dtype)
-        else:
-            X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), order="C")
-        return self._rescaled(X.astype(dtype, copy=False))
+def read_rows(model: Any, X: Any, dtype: Any) -> Any:
+    """Return rows X (n, i) as the network takes them, in the precision of its weights.
 
-    def _ready(self, X: Any) -> bool:
-        """Return whether X is a plain array that needs no validation beyond what is seen here at a glance."""
-        plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype == self.theta_.dtype and X.flags.c_contiguous
-        fits = plain and X.shape[1] == self.n_features_in_ and len(X) > 0
-        bare = self.encoder_ is None and self.input_scale == 1 and not hasattr(self, "feature_names_in_")
-        return fits and bare and isfinite(X.sum())
+    Raises ValueError for rows that are not like those of the training, or that this precision cannot hold.
+    """
+    if _is_ready(model, X, dtype):
+        return X
+    if model.encoder_ is not None:
+        X = check_array(_encoded(model, X, fresh=False), dtype=dtype)
+    else:
+        table, common = X, {"accept_sparse": "csr", "order": "C"}
+        X = validate_data(model, X, reset=False, dtype=(np.float64, np.float32), **common)
+        _check_no_times(table)
+    with np.errstate(over="ignore"):
+        rows = _rescaled(X.astype(dtype, copy=False), model.input_scale_)
+    if rows is not X:
+        check_range(X, rows)
+    return rows
+
+
+def check_range(given: Any, cast: Any, name: str = "X", remedy: str = "scale it") -> None:
+    """Raise ValueError for a finite number that is none any more after it was cast, or multiplied."""
+    before, after = (getattr(a, "data", a) if hasattr(a, "tocsr") else a for a in (given, cast))
+    if not np.isfinite(after).all():
+        largest = float(np.asarray(before)[~np.isfinite(after)].flat[0])
+        raise ValueError(f"{name} holds {largest:g}, which is too large for this model's {cast.dtype}: {remedy}")
+
+
+def as_numbers(y: Any) -> Any:
+    """Return the targets of a regression as numbers; ValueError for dates and others that are none."""
+    if y is None or hasattr(y, "tocsr"):
+        return y
+    numbers = np.asarray(y)
+    if numbers.dtype.kind in TIMES:
+        raise ValueError(f"y holds {numbers.dtype.name}: {NO_TIMES}")
+    if numbers.dtype.kind not in "OSU":
+        return y
+    try:
+        return numbers.astype(np.float64)
+    except TypeError as error:
+        raise ValueError(f"y holds {numbers.flat[0]!r}, which is no number: {NO_TIMES}") from error
+
+
+def _check_no_times(X: Any) -> None:
+    """Raise ValueError for a matrix of dates or spans, which would be taken for bare counts."""
+    for dtype in _dtypes(X):
+        if getattr(dtype, "kind", None) in TIMES or (isinstance(dtype, nw.dtypes.DType) and dtype.is_temporal()):
+            raise ValueError(f"X holds {dtype}: {NO_TIMES}; a DataFrame may hold them, with preprocessing 'auto'")
+
+
+def _dtypes(X: Any) -> Iterable[Any]:
+    """Return the types of the columns of a table, or the one of a matrix."""
+    if not _is_frame(X):
+        return [X.dtype] if hasattr(X, "dtype") else []
+    if nw.dependencies.is_pandas_dataframe(X):  # whose columns may have the same name
+        return list(X.dtypes)
+    return list(nw.from_native(X, eager_only=True).schema.dtypes())
+
+
+def _encoded(model: Any, X: Any, fresh: bool) -> NDArray[Any]:
+    """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns."""
+    encoder = model.encoder_
+    if not (fresh or _is_frame(X)) and hasattr(model, "feature_names_in_"):
+        names = ", ".join(model.feature_names_in_[:12])
+        raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
+    frame = X if _is_frame(X) else _numbered(X)
+    if fresh:
+        encoder.fit(frame)
+        model.n_features_in_ = len(encoder.feature_names_in_)
+        model.__dict__.pop("feature_names_in_", None)
+        if _is_frame(X):
+            model.feature_names_in_ = np.array(encoder.feature_names_in_, object)
+    elif not _is_frame(X):
+        _check_n_features(model, X, reset=False)
+    return encoder.transform(frame)  # type: ignore[no-any-return]  # the model's encoder is of no known type here
+
+
+def _rescaled(X: Any, scale: float) -> Any:
+    return X if scale == 1 else X * X.dtype.type(scale)
+
+
+def _is_ready(model: Any, X: Any, dtype: Any) -> bool:
+    """Return whether X is a plain array that needs no validation beyond what is seen here at a glance."""
+    plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and X.flags.c_contiguous
+    fits = plain and X.shape[1] == model.n_features_in_ and len(X) > 0
+    bare = model.encoder_ is None and model.input_scale_ == 1 and not hasattr(model, "feature_names_in_")
+    return fits and bare and isfinite(X.sum())
 
 
 def _is_frame(X: Any) -> bool:

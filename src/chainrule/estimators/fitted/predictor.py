@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ class Predictor:
     """Predicts with weights that no longer change; made by `estimator.compile()`.
 
     An array (n, i) of the network's dtype, where the estimator neither encodes nor rescales its columns, is taken as
-    it is, without being looked at (NaN in, NaN out): one row costs a few microseconds. All other rows go through the
-    estimator's own checks and steps. A predictor may be called from several threads, and pickled.
+    it is after one look at its sum of squares: one row costs a few microseconds. All other rows, and those that are
+    not finite, go through the estimator's own checks and steps. A predictor may be called from several threads, and
+    pickled.
 
     >>> from sklearn.datasets import load_iris
     >>> from chainrule import MLPClassifier
@@ -38,14 +40,14 @@ class Predictor:
     def __init__(
         self, run: Run, model: Any, check: Callable[[Any], Any], loss: Loss | None, finish: Finish, decide: Finish
     ) -> None:
-        """Take what runs the network, the fitted model, how it checks rows, and what is made of the outputs.
+        """Take the network's runner, the fitted model, its check of rows, and two functions of the network's outputs.
 
-        `finish` has what the loss makes of the scores (the scores, where it is None), `decide` the scores.
+        `finish` gets the scores after the loss's link (or raw, where the loss is None), `decide` the raw scores.
         """
         self._run, self._model, self._check = run, model, check
         self._loss, self._finish, self._decide = loss, finish, decide
         self._dtype, self._inputs = model.theta_.dtype, model.network_.inputs
-        self._as_it_is = model.encoder_ is None and model.input_scale == 1
+        self._as_it_is = model.encoder_ is None and model.input_scale_ == 1
 
     def __call__(self, X: Any) -> NDArray[Any]:
         """Return the probabilities (n, classes) of a classifier, its decision function where its loss has none, or
@@ -56,7 +58,7 @@ class Predictor:
         return self._finish(self._run(self._rows(X), self._loss))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the predicted labels, or numbers."""
+        """Return the predicted labels, or numbers; ValueError for rows that the estimator refuses."""
         return self._decide(self._run(self._rows(X), None))
 
     def __reduce__(self) -> Any:
@@ -64,6 +66,6 @@ class Predictor:
 
     def _rows(self, X: Any) -> NDArray[Any]:
         plain = self._as_it_is and type(X) is np.ndarray and X.dtype == self._dtype and X.ndim == 2
-        if plain and X.shape[1] == self._inputs:
+        if plain and X.shape[1] == self._inputs and isfinite(np.vdot(X, X)):  # some activations hide NaN
             return np.asarray(X)
         return self._check(X)  # type: ignore[no-any-return]  # an array, or a sparse one

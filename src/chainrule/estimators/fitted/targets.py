@@ -1,4 +1,4 @@
-"""Targets: what users call y, turned into what a loss takes, and scores turned back into predictions.
+"""Targets: a user's y turned into what a loss takes, and scores turned back into predictions.
 
 Shapes: n rows, o outputs. A classifier with two classes has one output, with K > 2 classes K outputs, with K labels
 (multilabel) K outputs; a regressor one output per target column.
@@ -7,14 +7,43 @@ Shapes: n rows, o outputs. A classifier with two classes has one output, with K 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 
 from ...mathematics.losses import Loss, softmax
 from ..settings.loss import Task
+from .inputs import check_range
+
+
+class Target(Protocol):
+    """The target of a fitted estimator: its classes, or the numbers of a regression."""
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs o."""
+
+    def encode(self, y: NDArray[Any], loss: Loss, dtype: Any) -> NDArray[Any]:
+        """Return y as the loss takes it."""
+
+    def decode(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
+        """Return the predictions for scores (n, o)."""
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the class number of each row (n,), which a validation split keeps in proportion, or None."""
+
+    def score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, loss: Loss) -> float:
+        """Return the accuracy or R² of the predictions for scores (n, o)."""
+
+
+FLOAT64 = np.dtype(np.float64)
+
+
+class NoNumberError(ValueError):
+    """Scores that are NaN: no label can be told from them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +61,7 @@ class Classes:
         """
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
+            _indicators(y)
             return cls(np.arange(y.shape[1]), "multilabel")
         if kind not in ("binary", "multiclass"):
             raise ValueError(
@@ -52,7 +82,7 @@ class Classes:
         Raises ValueError for a label that is not among the classes.
         """
         if self.task == "multilabel":
-            columns = (y.toarray() if hasattr(y, "toarray") else np.asarray(y)).astype(dtype)
+            columns = _indicators(y)
         else:
             numbers = self.numbers(y)
             if loss.targets == "classes":
@@ -62,6 +92,8 @@ class Classes:
 
     def numbers(self, y: NDArray[Any]) -> NDArray[np.intp]:
         """Return the position of each label of y (n,) among the classes."""
+        if y.ndim != 1:
+            raise ValueError(f"y must hold one label a row, as in the first fit, got the shape {y.shape}")
         positions = np.searchsorted(self.labels, y).clip(0, len(self.labels) - 1)
         unknown = self.labels[positions] != y
         if np.any(unknown):
@@ -70,7 +102,13 @@ class Classes:
         return np.asarray(positions, np.intp)
 
     def decode(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
-        """Return the predicted labels for scores (n, o): the largest, or those above the threshold."""
+        """Return the predicted labels for scores (n, o): the largest, or those above the threshold.
+
+        Raises NoNumberError for scores that are NaN.
+        """
+        if np.isnan(scores).any():
+            row = int(np.isnan(scores).any(axis=1).argmax())
+            raise NoNumberError(f"row {row}: the scores are NaN, for X holds NaN or numbers too large for the network")
         if self.task == "multiclass":
             return np.asarray(self.labels[scores.argmax(axis=1)])
         above = scores > self.threshold(loss)
@@ -102,10 +140,37 @@ class Classes:
             return np.asarray(np.where(total > 0, p / np.where(total > 0, total, 1), softmax(scores)))
         return np.asarray(p)
 
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the class number of each row (n,); None for several labels a row."""
+        return None if self.task == "multilabel" else self.numbers(y)
+
+    def score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, loss: Loss) -> float:
+        """Return the accuracy of the labels predicted for scores (n, o)."""
+        return float(accuracy_score(y, self.decode(scores, loss), sample_weight=weight))
+
+
+def _indicators(y: Any) -> NDArray[Any]:
+    """Return label columns (n, K) as an array; ValueError where they hold anything but 0 and 1."""
+    columns = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    strange = (columns != 0) & (columns != 1)
+    if strange.any():
+        found = ", ".join(f"{value:g}" for value in np.unique(columns)[:5].astype(float))
+        raise ValueError(f"label columns must hold 0 and 1, got {found}; such as (y == {columns[strange][0]:g})")
+    return columns
+
+
+def output_activation(loss: Loss) -> str:
+    """Return scikit-learn's name for the link of a loss."""
+    if loss.targets == "counts":
+        return "exp"
+    if not loss.probabilistic:
+        return "identity"
+    return "softmax" if loss.targets == "classes" else "logistic"
+
 
 @dataclass(frozen=True)
 class Scale:
-    """The mean and deviation of each target column, (o,), with which a regression is trained."""
+    """The mean and deviation of each target column, (o,), with which a regression is trained; both are float64."""
 
     mean: NDArray[Any]
     deviation: NDArray[Any]
@@ -128,3 +193,56 @@ class Scale:
     def decode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return y deviation + mean."""
         return np.asarray(y * self.deviation + self.mean)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The targets of a regression: how many columns, whether y was flat (n,), their scale, if they have one.
+
+    `dtype` is the precision of predictions in the target's own scale.
+    """
+
+    outputs: int
+    flat: bool
+    scale: Scale | None = None
+    dtype: np.dtype[Any] = FLOAT64
+
+    @classmethod
+    def of(cls, y: NDArray[Any], weight: NDArray[Any] | None, scaled: bool, dtype: Any) -> Numbers:
+        """Return the target of y (n,) or (n, o), which a network of some dtype is to learn."""
+        columns = y.reshape(len(y), -1)
+        scale = Scale.of(columns, weight) if scaled else None
+        return cls(columns.shape[1], y.ndim == 1, scale, precision(y.dtype, dtype))
+
+    def encode(self, y: NDArray[Any], loss: Loss, dtype: Any) -> NDArray[Any]:
+        """Return y as columns (n, o) in a dtype, centred and scaled first: so what is small beside the mean is kept."""
+        columns = y.reshape(len(y), -1)
+        centred = columns if self.scale is None else self.scale.encode(columns)
+        with np.errstate(over="ignore"):
+            encoded = centred.astype(dtype)
+        check_range(columns, encoded, "y", "give scale_target=True or dtype='float64'")
+        return encoded
+
+    def decode(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
+        """Return the predictions for scores (n, o), in the target's own scale and precision."""
+        predicted = np.asarray(loss.predict(scores))
+        if self.scale is not None:
+            predicted = self.scale.decode(predicted).astype(self.dtype)
+        return predicted[:, 0] if self.flat else predicted
+
+    def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return None: numbers have no classes."""
+        return None
+
+    def score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, loss: Loss) -> float:
+        """Return the R² of the predictions for scores (n, o)."""
+        return float(r2_score(y, self.decode(scores, loss), sample_weight=weight))
+
+
+def precision(target: np.dtype[Any], network: Any) -> np.dtype[Any]:
+    """Return the precision that holds a target and what a network says of it: float32 where both do with that.
+
+    >>> precision(np.dtype("int64"), "float32").name, precision(np.dtype("float32"), "float32").name
+    ('float64', 'float32')
+    """
+    return min(np.result_type(target, network), FLOAT64, key=lambda dtype: dtype.itemsize)

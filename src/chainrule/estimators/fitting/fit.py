@@ -1,120 +1,89 @@
-"""How both estimators are fitted: validating data, running the training loop, keeping what it found.
+"""Fitting, for both estimators: data validated, the training loop run, its result taken over.
 
-A subclass knows its target: `_read_target`, `_encode_target`, `_weigh`, `_strata`, `_default_score`.
+A fit is made ready (`prepare`), then run. A subclass knows its target: `_read_target`, `_weigh`.
 """
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Mapping
-from copy import copy, deepcopy
-from functools import cache, partial
-from threading import Event
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ... import engines
-from ...inspection.doctor import TrainingAdvice, advise
 from ...loop import checkpoint
-from ...loop.checkpoint import Before
-from ...loop.progress import DivergenceError, Progress, Result, TrainingState
 from ...loop.range_test import RangeTest, range_test
-from ...loop.restarts import best_of, best_side_by_side, short
-from ...loop.training import training
 from ...mathematics.objective import Objective
-from ...mathematics.starts import STARTS, measure
-from ...optimizers import Minimizer
+from ...optimizers import OPTIMIZERS
 from ...steps.recipe import Recipe
+from ..fitted.inputs import read_rows, read_training_rows
 from ..fitted.model import Fitted
-from ..settings import loss, optimizer, running, step
-from ..settings import network as assembly
-from ..settings import table as settings
+from ..settings import loss as loss_settings
+from ..settings import network as network_settings
+from ..settings import optimizer, running, step, table
 from .callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
+from .endings import LARGE, advice, warn
+from .held_out import Rows, given, held_out
+from .starting import Job, Way, first_weights, measured_by_transforms, run_job
 
-LARGE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
-
-ORDERS: Mapping[Any, Literal["reshuffle", "once", "given"]] = {True: "reshuffle", False: "given", "once": "once"}
-
-
-class Rows(NamedTuple):
-    """Validated rows: X (n, i), the user's y, weight (n,) or None."""
-
-    X: Any
-    y: NDArray[Any]
-    weight: NDArray[Any] | None
-
-
-class Job(NamedTuple):
-    """What the starts of one fit share; `measured` is what the transform of the inputs has found."""
-
-    objective: Objective
-    held: Rows | None
-    rule: Any
-    tasks: Tasks
-    batch_size: int
-    measured: Mapping[str, NDArray[Any]]
-    fresh: bool
-    incremental: bool
+NOT_IN_A_PASS: Mapping[str, str] = {
+    "early_stopping": "fit does",
+    "averaging": "fit does",
+    "checkpoint": "fit does",
+    "class_weight": (
+        "a batch does not show how often each class comes: give the weights as a dict, such as"
+        " dict(zip(classes, sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y)))"
+    ),
+}
+"""Settings that partial_fit refuses, and why; `class_weight` only where it is 'balanced'."""
 
 
-def first_order(estimator: Any) -> bool:
-    """Return True: partial_fit exists for solvers that take steps; the attribute is absent otherwise."""
-    if estimator.solver != "lbfgs" and not isinstance(estimator.solver, Minimizer):
+class PreparedFit(NamedTuple):
+    """A fit before its first step: validated rows, the data as given, and what the checkpoint holds, if there is one.
+
+    The estimator knows its encoder, its classes or scale of targets, and its network by then.
+    """
+
+    rows: Rows
+    given: tuple[Any, Any, Any]
+    saved: checkpoint.Kept | None
+    way: Way
+
+
+def takes_batches(estimator: Any) -> bool:
+    """Return True: partial_fit exists for optimisers that take a batch at a time; the attribute is absent otherwise."""
+    solver = estimator.solver
+    chosen = OPTIMIZERS.get(solver) if isinstance(solver, str) else solver
+    if chosen is None or not chosen.whole_batch:  # a name that is not known is for `fit` to refuse
         return True
-    raise AttributeError(f"partial_fit is only available for first-order solvers, not for {estimator.solver!r}")
+    raise AttributeError(
+        f"partial_fit is for solvers that take a batch at a time; {estimator.solver!r} asks the same rows again"
+    )
 
 
 class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships no types
     """The common part of MLPClassifier and MLPRegressor."""
 
-    _seed: int
-    _outputs: int
-    _made: Mapping[str, Any]
+    _last_rule: Any = None
 
     def _keep(self, given: Mapping[str, Any]) -> None:
+        """Set the parameters that a signature lists, from the local names of `__init__`."""
         for name, value in given.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
     @abstractmethod
-    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, fresh: bool, incremental: bool) -> None:
-        """Learn from y what it says about outputs, classes, scale and loss."""
+    def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any, way: Way, labels: Any) -> None:
+        """Learn outputs, classes or scale, and loss from y; `labels` are the classes that were declared, or None."""
 
-    @abstractmethod
-    def _output_activation(self) -> str:
-        """Return scikit-learn's name for the link of the loss."""
-
-    @abstractmethod
-    def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        """Return y as the loss takes it."""
-
-    @abstractmethod
-    def _weigh(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any) -> NDArray[Any] | None:
-        """Return the weight of each row, class weights included."""
-
-    @abstractmethod
-    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return what a validation split keeps in proportion."""
-
-    @abstractmethod
-    def _default_score(self, scores: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> float:
-        """Return accuracy or R²."""
-
-    @classmethod
-    @cache
-    def _get_param_names(cls) -> Any:
-        """Return the names of the parameters; scikit-learn reads them off the signature in every call."""
-        return super()._get_param_names()
+    def _weigh(self, rows: Rows, way: Way) -> NDArray[Any] | None:
+        """Return the weight of each row (n,), that of its class included, or None."""
+        return rows.weight
 
     @with_callbacks  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
@@ -125,67 +94,114 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         text or missing values is encoded (see `preprocessing`). Raises ValueError for settings or data that cannot
         work, naming them.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, incremental=False)
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
-    def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
-        values = self.get_params(deep=False)
-        settings.check(values, type(self).__name__)
-        for name in ("early_stopping", "averaging", "checkpoint") if incremental else ():
-            if getattr(self, name):
-                raise ValueError(f"partial_fit does not support {name}={getattr(self, name)!r}; fit does")
-        fresh = not (hasattr(self, "theta_") and (self.warm_start or incremental))
-        if not fresh:
-            self.network_, self._made = assembly.continued(values, self._made, self.network_), assembly.made_of(values)
-        kept = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
-        train, held = self._held_out(self._learn(X, y, weight, fresh, incremental, kept), X_val, y_val)
-        job = self._job(train, held, (X, y, weight), fresh, incremental)
-        best = self._best(job, kept)
-        self._adopt(best, fresh)
-        if best.reason == "diverged" and not self._keeps_best:
+    def prepare(self, X: Any, y: Any, sample_weight: Any = None) -> PreparedFit:
+        """Return a fit to X (n, i) and y made ready: its encoder, its network and its checkpoint can be looked at.
+
+        `fit_prepared` runs it, as `fit` does. Raises ValueError as `fit` does.
+        """
+        return self._prepared(X, y, sample_weight, incremental=False)
+
+    def encoded(self, X: Any, prepared: PreparedFit | None = None) -> Any:
+        """Return new rows X (n, i) as the network takes them, before or after the training; ValueError as `predict`."""
+        if prepared is None:
+            self._require_fit()
+        return read_rows(self, X, self.theta_.dtype if prepared is None else prepared.rows.X.dtype)
+
+    def fit_prepared(self, prepared: PreparedFit, X_val: Any = None, y_val: Any = None) -> Self:
+        """Fit as `prepare` made ready; X_val and y_val are those of `fit`."""
+        values, (fresh, incremental) = self.chosen_settings(), prepared.way
+        job = self._job(values, prepared, *self._apart(values, prepared, X_val, y_val))
+        del prepared  # rows that were split need not stay in memory beside their parts
+        best = run_job(job)
+        self._last_rule = job.rule
+        self._take_over(best, fresh, job.keeps_best)
+        if best.reason == "diverged" and not job.keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
         job.tasks.finish()
-        if best.reason not in ("diverged", "interrupted") and not incremental:
-            for advice in advise(job.objective, self.theta_, best.history, job.rule, self._recipe(values)):
-                warnings.warn(str(advice), TrainingAdvice, stacklevel=callers_level())
-        self._warn(best, job.rule, incremental)
+        if not incremental:
+            advice(job.objective, best, job.rule, job.recipe)
+        if not incremental or best.reason in ("interrupted", "diverged"):
+            warn(best, job.rule, values["max_iter"])
         return self
 
-    def _job(self, train: Rows, held: Rows | None, given: tuple[Any, Any, Any], fresh: bool, incremental: bool) -> Job:
-        """Return what the starts of a fit share; another kind of update rule starts with a memory of its own."""
-        values = self.get_params(deep=False)
+    def _fit(
+        self, X: Any, y: Any, weight: Any, X_val: Any = None, y_val: Any = None, incremental: bool = False, **told: Any
+    ) -> Self:
+        """Make a fit ready and run it; `told` are the labels that partial_fit declares."""
+        return self.fit_prepared(self._prepared(X, y, weight, incremental, **told), X_val, y_val)
+
+    def _prepared(self, X: Any, y: Any, weight: Any, incremental: bool, labels: Any = None) -> PreparedFit:
+        values = self.chosen_settings()
+        table.check(values, type(self).__name__)
+        if incremental:
+            _check_pass(values)
+        way = Way(not (hasattr(self, "theta_") and (self.warm_start or incremental)), incremental)
+        if not way.fresh:
+            check_same_reading(self)
+            self.network_ = network_settings.continued(values, self._made, self.network_)
+            self._made = network_settings.made_of(values)
+        saved = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
+        rows = self._learn(values, (X, y, weight), way, labels)
+        if way.fresh:
+            self._seed = _seed(self.random_state) if saved is None else _seed_of(saved, self.random_state)
+        return PreparedFit(rows, (X, y, weight), saved, way)
+
+    def _learn(self, values: Mapping[str, Any], data: tuple[Any, Any, Any], way: Way, labels: Any = None) -> Rows:
+        """Learn columns, classes and network from data (where it is fresh), and return its rows, validated."""
+        X, y = read_training_rows(self, *data[:2], way.fresh)
+        weight = data[2]
+        if weight is not None:
+            weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+        self._read_target(y, weight, X.dtype, way, labels)
+        if way.fresh:
+            self.network_ = network_settings.network(values, X.shape[1], self._target.outputs)
+            self._made = network_settings.made_of(values)
+        weight = self._weigh(Rows(X, y, weight), way)
+        if weight is not None and not way.incremental and not (weight > 0).any():
+            raise ValueError("sample_weight and class_weight leave no row a weight above 0: there is nothing to learn")
+        return Rows(X, y, weight)
+
+    def _job(self, values: Mapping[str, Any], prepared: PreparedFit, train: Rows, held: Rows | None) -> Job:
+        """Return the common ground of the starts of a fit."""
+        fresh, incremental = way = prepared.way
         rule = optimizer.optimizer(values)
         if held is None and not incremental and running.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
-        if not fresh and getattr(self, "_kind_of_rule", None) is not type(rule):
-            self._state.memory = None
-        self._kind_of_rule = type(rule)
-        objective = self._objective(train, loss.penalties(values))
-        tasks = Tasks(self, *given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter)
-        measured = self._measured(objective.X) if fresh else {}
-        return Job(objective, held, rule, tasks, self._batch_size(objective.rows), measured, fresh, incremental)
+        objective = self.objective_on(train, loss_settings.penalties(values))
+        last = None if fresh else self._state
+        if last is not None and type(self._last_rule) is not type(rule):
+            last.memory = None  # of another kind of rule, or of none yet
+        return Job(
+            model=self,
+            settings=values,
+            way=way,
+            seed=self._seed,
+            objective=objective,
+            held=held,
+            judge=None if held is None else self.objective_on(held, [], judge=True),
+            rule=rule,
+            recipe=_recipe(self, values),
+            batch_size=_batch_size(self.batch_size, objective.rows),
+            tasks=Tasks(self, *prepared.given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter),
+            saved=prepared.saved,
+            last=last,
+            measured=measured_by_transforms(self.network_, objective.X) if fresh else {},
+        )
 
-    def _best(self, job: Job, kept: checkpoint.Kept | None) -> Result:
-        """Run the starts of a job, side by side or one after the other, and return the best Result."""
-        start, starts = partial(self._train, job), job.tasks.starts
-        threads = 1 if starts < 2 else self._starts_at_a_time(job)
-        if threads > 1:
-            return best_side_by_side(start, starts, threads, self._keeps_best)
-        return best_of(start, starts, kept, self._keeps_best)
-
-    def _learn(
-        self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool, kept: checkpoint.Kept | None = None
-    ) -> Rows:
-        """Learn columns, classes, network and seed from data (where `fresh`), and return its rows, validated."""
-        X, y = self._inputs(X, y, fresh)
-        weight = None if weight is None else _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
-        self._read_target(y, weight, fresh, incremental)
-        self.out_activation_ = self._output_activation()
-        if fresh:
-            values = self.get_params(deep=False)
-            self.network_ = assembly.network(values, X.shape[1], self._outputs)
-            self._made = assembly.made_of(values)
-            self._seed = _seed(self.random_state) if kept is None else self._seed_of(kept)
-        return Rows(X, y, self._weigh(y, weight, X.dtype))
+    def _apart(
+        self, values: Mapping[str, Any], prepared: PreparedFit, X_val: Any, y_val: Any
+    ) -> tuple[Rows, Rows | None]:
+        """Return the rows for training, and those for validation where there are any."""
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: give both or neither")
+        if X_val is not None:
+            regression = self.__sklearn_tags__().estimator_type == "regressor"
+            return prepared.rows, given(self.encoded(X_val, prepared), y_val, regression)
+        if not values["early_stopping"]:
+            return prepared.rows, None
+        return held_out(prepared.rows, values["validation_fraction"], self._seed % 2**32, self._target)
 
     def range_test(self, X: Any, y: Any, sample_weight: Any = None, **test: Any) -> RangeTest:
         """Return the learning-rate range test of a new training on X (n, i) and y; this estimator does not change.
@@ -193,191 +209,86 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         `low`, `high` and `steps` are those of `chainrule.range_test`; `learning_rate_init` and what it depends on
         play no part. Raises ValueError as `fit` does, and for a solver without a learning rate.
         """
-        values, trial = self.get_params(deep=False), copy(self)
-        settings.check(values, type(self).__name__)
-        rows = trial._learn(X, y, sample_weight, fresh=True, incremental=False)
+        trial, values = copy(self), self.chosen_settings()
+        table.check(values, type(self).__name__)
+        way = Way(fresh=True, incremental=False)
+        rows = trial._learn(values, (X, y, sample_weight), way)
+        trial._seed = _seed(self.random_state)
+        return trial.range_test_prepared(PreparedFit(rows, (X, y, sample_weight), None, way), **test)
+
+    def range_test_prepared(self, prepared: PreparedFit, **test: Any) -> RangeTest:
+        """Return the learning-rate range test of a fit that `prepare` made ready; arguments as for `range_test`."""
+        values, rows = self.chosen_settings(), prepared.rows
         return range_test(
-            trial._objective(rows, loss.penalties(values)),
-            trial._starting_state(rows.X, trial._measured(rows.X), fresh=True, incremental=False, restart=0).theta,
+            self.objective_on(rows, loss_settings.penalties(values)),
+            first_weights(self.network_, rows.X, values, self._seed),
             optimizer=optimizer.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
-            batch_size=self._batch_size(rows.X.shape[0]),
-            seed=trial._seed,
-            recipe=trial._recipe(values),
+            batch_size=_batch_size(self.batch_size, rows.X.shape[0]),
+            seed=self._seed,
+            recipe=_recipe(self, values),
             **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
 
-    def _held_out(self, rows: Rows, X_val: Any, y_val: Any) -> tuple[Rows, Rows | None]:
-        """Return the rows for training, and those for validation where there are any."""
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val belong together: give both or neither")
-        if X_val is not None:
-            probe = self._probe(np.zeros(self.network_.size, rows.X.dtype), bare=False)
-            X_val, y_val = probe._validated(X_val), np.asarray(y_val)
-            y_val = column_or_1d(y_val) if y_val.shape[1:] == (1,) else y_val
-            if X_val.shape[0] != len(y_val):
-                raise ValueError(f"X_val has {X_val.shape[0]} rows, y_val has {len(y_val)}")
-            return rows, Rows(X_val, y_val, None)
-        if not self.early_stopping:
-            return rows, None
-        share, count = self.validation_fraction, rows.X.shape[0]
-        if not share:
-            raise ValueError(f"validation_fraction must be above 0 with early_stopping=True, got {share!r}")
-        try:
-            split = train_test_split(
-                *rows if rows.weight is not None else rows[:2],
-                test_size=share,
-                random_state=self._seed % 2**32,
-                stratify=self._strata(rows.y),
-            )
-        except ValueError as error:
-            raise ValueError(f"validation_fraction={share!r} of {count} rows cannot be split off: {error}") from error
-        train, held = Rows(*(*split[0::2], None)[:3]), Rows(*(*split[1::2], None)[:3])
-        if held.X.shape[0] < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        return train, held
-
-    @property
-    def _keeps_best(self) -> bool:
-        return running.keeps_best(self.get_params(deep=False))
-
-    def _starts_at_a_time(self, job: Job) -> int:
-        """Return how many starts to run side by side: one per thread, where that is faster and calls no user's code."""
-        own = (self.initializer, self.bias_initializer, self.learning_rate)
-        watched = self.verbose or self.callbacks or job.tasks.readers or self.scoring is not None
-        limited = self.checkpoint is not None or self.time_limit is not None
-        if watched or limited or any(map(callable, own)) or short(job.objective):
-            return 1
-        recipe = self._recipe(self.get_params(deep=False))
-        return engines.threads(self.n_threads) if engines.natively(self.engine, job.objective, job.rule, recipe) else 1
-
-    def _train(self, job: Job, restart: int, before: Before, anew: bool, stop: Event | None = None) -> Result:
-        """Run the training loop once; the time limit counts the seconds of the starts before; see restarts.Start."""
-        values, rule, held = self.get_params(deep=False), job.rule, job.held
-        state = self._starting_state(job.objective.X, job.measured, job.fresh, job.incremental, restart)
-        job.tasks.begin()
-        events = training(
-            job.objective,
-            state.theta,
-            optimizer=rule,
-            schedule=optimizer.schedule(values, rule),
-            epochs=1 if job.incremental else self.max_iter,
-            batch_size=job.batch_size,
-            order=ORDERS[self.shuffle],
-            seed=self._seed,
-            engine=self.engine,
-            n_threads=self.n_threads if stop is None else 1,
-            on_steps=None if stop is None else lambda rates, losses: stop.is_set(),
-            validation=None if held is None else self._objective(held, [], judge=True),
-            score=None if held is None else self._scorer(held),
-            stopping=None if job.incremental else running.stopping(values, rule),
-            averaging=step.averaging(values),
-            recipe=self._recipe(values),
-            time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
-            callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *job.tasks.readers),
-            state=state,
-            checkpoint=running.checkpoint(values, before, anew),
-        )
-        result = self._drain(events, state)
-        job.tasks.end()
-        return result
-
-    def _recipe(self, values: Mapping[str, Any]) -> Recipe:
-        if self.encoder_ is not None and step.deforms(values):
-            raise ValueError(
-                f"the columns of an encoded table are no image: {self.encoder_.summary()}, and shift, rotate and the"
-                ' like need every pixel as it is; give an array, with preprocessing="never"'
-            )
-        return step.recipe(values, self.network_.inputs)
-
-    def _measured(self, X: Any) -> dict[str, NDArray[Any]]:
-        """Return what the transform of the inputs measures: the weights, which come later, play no part."""
-        return measure(self.network_, np.zeros(self.network_.size, X.dtype), X)
-
-    def _starting_state(
-        self, X: Any, measured: Mapping[str, NDArray[Any]], fresh: bool, incremental: bool, restart: int
-    ) -> TrainingState:
-        """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
-        if fresh:
-            theta = self.network_.initialize(self._seed, X.dtype.name, restart)
-            self.network_.settle(theta, measured)
-            return TrainingState(STARTS[self.start](self.network_, theta, X), restart=restart)
-        state = self._state
-        if not state.theta.flags.writeable:  # mapped from a file, in a worker process
-            state = self._state = deepcopy(state)
-        if not incremental:
-            counts = state.epoch, state.step, state.rows
-            state = self._state = TrainingState(state.theta, None, *counts)
-        return state
-
-    def _objective(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
-        """Return the objective on some rows; one that judges sees targets as they are."""
-        y = self._encode_target(rows.y, rows.X.dtype)
+    def objective_on(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
+        """Return the objective on validated rows; one that judges sees targets as they are."""
         loss = self.loss_function_.unsmoothed if judge else self.loss_function_
+        y = self._target.encode(rows.y, self.loss_function_, rows.X.dtype)
         return Objective(self.network_, loss, rows.X, y, rows.weight, penalties)
-
-    def _batch_size(self, rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, rows)
-        if self.batch_size > rows:
-            warnings.warn(
-                f"Got `batch_size` {self.batch_size} larger than sample size {rows}. It is going to be clipped",
-                stacklevel=callers_level(),
-            )
-        return int(min(self.batch_size, rows))
-
-    def _scorer(self, held: Rows) -> Callable[[NDArray[Any]], float]:
-        """Return θ -> the validation score, by `scoring` or the estimator's own measure."""
-        if self.scoring is not None:
-            scorer = check_scoring(self, scoring=self.scoring)
-            return lambda theta: float(scorer(self._probe(theta), held.X, held.y))
-
-        def score(theta: NDArray[Any]) -> float:
-            scores = engines.predict(self.engine, self.network_, theta, held.X, n_threads=self.n_threads)
-            if not np.isfinite(scores).all():
-                return float("nan")
-            return self._default_score(scores, held.y, held.weight)
-
-        return score
-
-    def _drain(self, events: Generator[Progress, None, Result], state: TrainingState) -> Result:
-        """Read the events to the end. A divergence ends the fit, the last good (or best) weights kept."""
-        stopped = False
-        while True:
-            try:
-                events.throw(KeyboardInterrupt) if stopped else next(events)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped
-            except KeyboardInterrupt:
-                if stopped:
-                    return Result(state.theta, "interrupted", [], state)
-                stopped = True
-            except DivergenceError as error:
-                best = state.best_theta if self._keeps_best else None
-                return Result(error.theta if best is None else best, "diverged", error.history, state, str(error))
-
-    def _warn(self, result: Result, rule: Any, incremental: bool) -> None:
-        level = callers_level()
-        if result.reason == "interrupted":
-            warnings.warn("Training interrupted by user.", stacklevel=level)
-        elif result.reason == "diverged":
-            warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=level)
-        elif result.reason in ("epochs", "gave up") and not incremental:
-            name = "lbfgs" if isinstance(rule, Minimizer) else "Stochastic Optimizer"
-            why = result.message or f"Maximum iterations ({self.max_iter}) reached"
-            warnings.warn(
-                f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=level
-            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def _seed_of(self, kept: checkpoint.Kept) -> int:
-        """Return the seed of a training to go on with: its own, unless another is given."""
-        return int(kept.facts.get("seed") or 0) if self.random_state is None else _seed(self.random_state)
+
+def check_same_reading(model: Fitted) -> None:
+    """Raise ValueError for a setting that would read rows otherwise than the model that a training goes on with."""
+    made = {
+        "preprocessing": "never" if model.encoder_ is None else "always",
+        "input_scale": model.input_scale_,
+        "dtype": model.theta_.dtype.name,
+    }
+    for name, was in made.items():
+        if getattr(model, name) not in ("auto", was):
+            raise ValueError(another(name, getattr(model, name), was))
+
+
+def another(name: str, now: Any, was: Any) -> str:
+    """Return the words for a setting that would make another model."""
+    return (
+        f"{name} is {now!r}, the model was made with {was!r}: warm_start and partial_fit go on with it;"
+        f" set {name} back, or fit a new estimator"
+    )
+
+
+def _check_pass(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for settings that a single pass cannot follow."""
+    for name, why in NOT_IN_A_PASS.items():
+        value = settings.get(name)
+        if value and (name != "class_weight" or isinstance(value, str)):
+            raise ValueError(f"partial_fit does not support {name}={value!r}; {why}")
+
+
+def _recipe(model: Fitted, settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a step; ValueError for images where there is a table."""
+    if model.encoder_ is not None and step.deforms(settings):
+        raise ValueError(
+            f"the columns of an encoded table are no image: {model.encoder_.summary()}, and shift, rotate and the"
+            ' like need every pixel as it is; give an array, with preprocessing="never"'
+        )
+    return step.recipe(settings, model.network_.inputs)
+
+
+def _batch_size(asked: Any, rows: int) -> int:
+    """Return the rows of a step, with a warning where more are asked for than there are."""
+    if asked == "auto":
+        return min(200, rows)
+    if asked > rows:
+        warnings.warn(
+            f"Got `batch_size` {asked} larger than sample size {rows}. It is going to be clipped",
+            stacklevel=callers_level(),
+        )
+    return int(min(asked, rows))
 
 
 def _seed(random_state: Any) -> int:
@@ -387,6 +298,6 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31))
 
 
-def _print_iteration(event: Progress) -> None:
-    score = "" if event.validation_score is None else f", validation score = {event.validation_score:.6f}"
-    print(f"Iteration {event.epoch}, loss = {event.loss:.8f}{score}")
+def _seed_of(saved: checkpoint.Kept, random_state: Any) -> int:
+    """Return the seed of a training to go on with: its own, unless another is given."""
+    return int(saved.facts.get("seed") or 0) if random_state is None else _seed(random_state)

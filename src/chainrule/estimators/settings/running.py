@@ -15,7 +15,7 @@ from sklearn.metrics import get_scorer_names
 
 from ...engines import ENGINES
 from ...foundation.values import Anything, Choice, Flag, Number, Optional, Whole
-from ...loop.checkpoint import Before, Checkpoint, Interval
+from ...loop.checkpoint import Before, Checkpoint, Interval, Kept
 from ...loop.fingerprint import describe
 from ...loop.progress import Monitor, Stopping
 from ...optimizers import Minimizer, UpdateRule
@@ -139,11 +139,14 @@ def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | Non
     return Stopping(monitor=monitor(settings), keep_best=best, **fields_for(rows, settings, Stopping))
 
 
-def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | None:
-    """Return where and how often to keep the training; what only the estimator knows about it is noted along."""
+def checkpoint(settings: Settings, before: Before, anew: bool, saved: Kept | None) -> Checkpoint | None:
+    """Return where and how often to keep the training; what only the estimator knows about it is noted along.
+
+    `saved` is what the file holds, None where there is none: it is not read again.
+    """
     if settings["checkpoint"] is None:
         return None
     about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
     if settings["n_restarts"] > 1:
         about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
-    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)
+    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew or saved is None, saved)
