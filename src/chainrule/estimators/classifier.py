@@ -245,6 +245,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         Name of the target; only after `chainrule train`.
     encoder_ : TableEncoder or None
         Encoder of the columns, where there is one.
+    input_scale_ : float
+        Factor on every input that the model was fitted with.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : array

@@ -37,6 +37,7 @@ ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType(
         "target_scale_": Attribute("Scale or None", "mean and deviation of the target", (REGRESSOR,)),
         "target_name_": Attribute("str", "name of the target; only after `chainrule train`"),
         "encoder_": Attribute("TableEncoder or None", "encoder of the columns, where there is one"),
+        "input_scale_": Attribute("float", "factor on every input that the model was fitted with"),
         "n_features_in_": Attribute("int", "number of columns"),
         "feature_names_in_": Attribute("array", "names of the columns; only where they have names"),
         "n_layers_": Attribute("int", "number of layers, the inputs counted"),
