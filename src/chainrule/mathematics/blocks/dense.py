@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ..initializers import Initializer
 from .base import PREDICTING, Context, ParameterSpec, Params
@@ -46,10 +45,10 @@ class Dense:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.units, int | float | np.number) and not isinstance(self.units, bool)
-        if not whole or not 1 <= self.units < inf or int(self.units) != self.units:
-            raise ValueError(f"Dense units must be a whole number of at least 1, got {self.units!r}")
-        object.__setattr__(self, "units", int(self.units))
+        units: Any = self.units
+        whole = isinstance(units, float | np.floating) and units.is_integer()
+        values.check_value("Dense units", int(units) if whole else units, values.COUNT)
+        object.__setattr__(self, "units", int(units))
 
     def outputs(self, inputs: int) -> int:
         """Return o = units."""
@@ -132,7 +131,7 @@ class DropConnect:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        limits.check(self, {"rate": limits.SHARE})
+        values.check(self, {"rate": values.SHARE})
         object.__setattr__(self, "units", self.dense.units)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from .base import PREDICTING, Context, Elementwise, Params
 
@@ -54,7 +54,7 @@ class Dropout(Elementwise):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        limits.check(self, {"rate": limits.SHARE})
+        values.check(self, {"rate": values.SHARE})
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, NoiseCache]:
         """y = M ∘ x / (1 - p)."""
@@ -80,7 +80,7 @@ class GaussianNoise(Elementwise):
     deviation: float = 0.1
 
     def __post_init__(self) -> None:
-        limits.check(self, {"deviation": limits.NOT_NEGATIVE})
+        values.check(self, {"deviation": values.NOT_NEGATIVE})
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, NoiseCache]:
         """y = x + s z."""

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ...foundation.randomness import Stream
 from .base import PREDICTING, Context, ParameterSpec, Params
@@ -135,8 +135,7 @@ class Scaling(Transform):
     rule: str = "standard"
 
     def __post_init__(self) -> None:
-        if self.rule not in SCALES:
-            raise ValueError(f"Scaling rule must be one of {', '.join(SCALES)}, got {self.rule!r}")
+        values.check(self, {"rule": values.Choice(tuple(SCALES))})
 
     @property
     def name(self) -> str:
@@ -197,7 +196,7 @@ class PCA(Transform):
 
     def __post_init__(self) -> None:
         if self.components is not None:
-            limits.check(self, {"components": limits.COUNT})
+            values.check(self, {"components": values.COUNT})
 
     @property
     def name(self) -> str:

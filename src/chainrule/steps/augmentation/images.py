@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -20,14 +20,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...foundation.limits import NOT_NEGATIVE, SHARE, Limit, check
 from ...foundation.randomness import Stream
+from ...foundation.values import FINITE, NOT_NEGATIVE, SHARE, Number, check
 
-FINITE = Limit("a finite number", lambda value: -inf < value < inf)
-PIXELS = Limit("a number of pixels from 0 to a million", lambda value: 0 <= value <= 1e6)
-HALF_TURN = Limit("a number of degrees from 0 to 180", lambda value: 0 <= value <= 180)
-SLANT = Limit("a number of degrees of at least 0 and below 90", lambda value: 0 <= value < 90)
-SPACING = Limit("a finite number of at least 1", lambda value: 1 <= value < inf)
+PIXELS = Number(0, 1e6, called="a number of pixels from 0 to a million")
+HALF_TURN = Number(0, 180, called="a number of degrees from 0 to 180")
+SLANT = Number(0, 90, high_open=True, called="a number of degrees of at least 0 and below 90")
+SPACING = Number(1, high_open=True, called="a finite number of at least 1")
 
 
 class Augmentation(Protocol):
@@ -171,8 +170,8 @@ class Deformation:
             accepted = "two or three whole numbers from 1 to 32768 (rows, columns, channels)"
             raise ValueError(f"Deformation shape must be {accepted}, got {self.shape!r}")
         object.__setattr__(self, "shape", tuple(int(length) for length in lengths))
-        limits = {"shift": PIXELS, "rotate": HALF_TURN, "scale": SHARE, "shear": SLANT}
-        check(self, {**limits, "elastic": PIXELS, "smoothness": SPACING, "fill": FINITE})
+        rules = {"shift": PIXELS, "rotate": HALF_TURN, "scale": SHARE, "shear": SLANT}
+        check(self, {**rules, "elastic": PIXELS, "smoothness": SPACING, "fill": FINITE})
 
     @property
     def image(self) -> tuple[int, int, int]:
