@@ -23,7 +23,7 @@ from ..foundation import values
 from ..mathematics.network import Network, Slot
 from ..mathematics.objective import Objective
 from ..mathematics.penalties import KINDS
-from .augmentation.images import Augmentation, augmented, is_augmentation
+from .augmentation import Augmentation, augmented, is_augmentation
 from .augmentation.mixup import mix, mixup_share
 
 Vector = NDArray[np.floating]

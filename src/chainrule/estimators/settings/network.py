@@ -29,7 +29,7 @@ from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.network import Network
 from ...mathematics.penalties import L1, L2, Penalty
 from ...optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
-from ...steps.augmentation.images import Augmentation, Deformation, Mask, Noise
+from ...steps.augmentation import Augmentation, Deformation, Mask, Noise
 from ...steps.averaging import AVERAGES, Averaging, MovingAverage
 from ...steps.recipe import CLIPS, Recipe
 from ...steps.schedules import SCHEDULES, InverseScaling, Schedule, Step, WarmUp

@@ -29,7 +29,7 @@ from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.penalties import KINDS
 from ...mathematics.starts import STARTS
 from ...optimizers import OPTIMIZERS, Minimizer, UpdateRule
-from ...steps.augmentation.images import is_augmentation
+from ...steps.augmentation import is_augmentation
 from ...steps.averaging import AVERAGES
 from ...steps.schedules import SCHEDULES, Schedule
 
