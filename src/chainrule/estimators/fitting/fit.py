@@ -300,7 +300,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         """Return a new state, or the last one: partial_fit keeps the optimiser's memory, a warm start does not."""
         if fresh:
             theta = self.network_.initialize(self._seed, X.dtype.name, restart)
-            self.network_.settle(theta, measured)
+            self.network_.write_statistics(theta, measured)
             return TrainingState(STARTS[self.start](self.network_, theta, X), restart=restart)
         state = self._state
         if not state.theta.flags.writeable:  # mapped from a file, in a worker process

@@ -32,6 +32,8 @@ class Activation(Elementwise):
     array([[-0.1,  2. ]])
     """
 
+    name: str = ""
+
     def __init__(self, name: str, **settings: float) -> None:
         self.name = resolve(name)
         self.function: ActivationFunction = ACTIVATIONS[self.name]

@@ -16,7 +16,7 @@ import numpy as np
 from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ..initializers import Initializer
-from .base import PREDICTING, Context, ParameterSpec, Params
+from .base import PREDICTING, Context, ParameterSpec, Params, Standard
 from .noise import kept
 
 
@@ -27,7 +27,7 @@ class DenseCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Standard):
     """y = x W + b, with W (i, o) and b (o,). x may be a SciPy sparse matrix.
 
     `initializer` is a name, a number or a callable; None takes the one that suits the activation that follows.
@@ -93,10 +93,6 @@ class Dense:
         dw = xp.zeros_like(params["W"]) if dx is None else dx.T @ dy
         return self._by_name(dw, xp.zeros_like(dw[0]))
 
-    def measured(self, params: Params, cache: DenseCache) -> dict[str, Array]:
-        """Return nothing: W and b are learnt."""
-        return {}
-
     def _by_name(self, W: Array, b: Array) -> dict[str, Array]:
         return {"W": W, "b": b} if self.bias else {"W": W}
 
@@ -109,7 +105,7 @@ class DropConnectCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DropConnect:
+class DropConnect(Standard):
     """y = x (M ∘ W) / (1 - p) + b: in training each weight is left out with probability p = `rate`.
 
     M is 0 or 1, drawn for each step and shared by its rows (the paper draws one for each row). At prediction M / (1 -
@@ -183,7 +179,3 @@ class DropConnect:
     ) -> dict[str, Array]:
         """M ∘ (dxᵀ dy) / (1 - p) for W; 0 for b."""
         return self.masked(cache.context, self.dense.pull_params_tangent(params, cache.dense, dx, dparams, dy))
-
-    def measured(self, params: Params, cache: DropConnectCache) -> dict[str, Array]:
-        """Return nothing: W and b are learnt."""
-        return {}

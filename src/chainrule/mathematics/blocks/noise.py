@@ -1,4 +1,4 @@
-"""Noise on what flows through a network while it trains: Dropout and GaussianNoise. At prediction they do nothing.
+"""Noise on the signals of a network while it trains: Dropout and GaussianNoise. At prediction they do nothing.
 
 Shapes: n rows, i inputs. x (n, i), y (n, i). Every entry of every step draws its own numbers.
 
@@ -15,11 +15,11 @@ from ...foundation.arrays import Array, namespace
 from .base import PREDICTING, Context, Elementwise, Params
 
 LEVELS = 1 << 16
-"""How many values 16 random bits have."""
+"""The number of values of 16 random bits."""
 
 
 def threshold(rate: float) -> int:
-    """Return how many of the LEVELS values of 16 bits mean that an entry is dropped."""
+    """Return the number of the LEVELS values of 16 bits that drop an entry."""
     return min(round(rate * LEVELS), LEVELS - 1)
 
 

@@ -38,7 +38,7 @@ def _mean(x: Array, axis: int) -> Array:
 
 @dataclass(frozen=True)
 class _Normalization(Plain):
-    """What both share: scale and shift, and the derivatives of standardising along `axis`."""
+    """The part that both share: scale and shift, and the derivatives of standardising along `axis`."""
 
     axis: ClassVar[int]
 

@@ -1,4 +1,4 @@
-"""What a network does to its inputs before it learns: Scaling and PCA, linear maps whose numbers come from the data.
+"""Scaling and PCA: linear maps of the inputs, before a network learns, whose numbers come from the data.
 
     y = (x - c) A,   c and A measured once, by `fit`, on the training rows; A is a diagonal for Scaling
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ...foundation.randomness import Stream
-from .base import PREDICTING, Context, ParameterSpec, Params
+from .base import PREDICTING, Context, ParameterSpec, Params, Standard
 
 Numbers = NDArray[np.float64]
 Product: TypeAlias = Callable[[Array, Array], Array]
@@ -37,7 +37,7 @@ class TransformCache(NamedTuple):
     x: Array
 
 
-class Transform:
+class Transform(Standard):
     """A linear map that is measured: a subclass gives `linear`, (n, i) -> (n, o), and its transpose `back`."""
 
     @abstractmethod
@@ -92,10 +92,6 @@ class Transform:
     ) -> dict[str, Array]:
         """0: nothing is learnt."""
         return self.pull_params(params, cache, dy)
-
-    def measured(self, params: Params, cache: TransformCache) -> dict[str, Array]:
-        """Return nothing: no step measures again."""
-        return {}
 
 
 def _range(x: Numbers) -> tuple[Numbers, Numbers]:
@@ -200,7 +196,7 @@ class PCA(Transform):
 
     @property
     def name(self) -> str:
-        """What it does besides turning."""
+        """The scaling after the turn: "whitening", or none."""
         return "whitening" if self.whiten else ""
 
     def outputs(self, inputs: int) -> int:

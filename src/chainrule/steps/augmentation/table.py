@@ -22,6 +22,7 @@ AUGMENTATIONS: Mapping[str, type[Noise | Mask | Deformation]] = MappingProxyType
 def augmented(x: NDArray[Any], augmentations: Sequence[Augmentation], seed: int, step: int) -> NDArray[Any]:
     """Return x (n, i) changed by each augmentation in turn, the k-th with the stream (seed, "augmentation", step, k).
 
+    >>> import numpy as np
     >>> augmented(np.zeros((1, 2)), [Noise(0.1), Mask(0.5, -1.0)], seed=0, step=0).round(3)
     array([[-1.   , -0.173]])
     """
