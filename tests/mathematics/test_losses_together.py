@@ -74,7 +74,7 @@ def test_conventions_of_the_squared_error() -> None:
     assert mean.value(scores, target) == np.mean((scores - target) ** 2)
     np.testing.assert_array_equal(half.gradient(scores, target), (scores - target) / 2)
     np.testing.assert_array_equal(mean.gradient(scores, target), 2 * (scores - target) / 4)
-    with pytest.raises(ValueError, match="SquaredError convention 'sum' is not known; accepted: half_sum, mean"):
+    with pytest.raises(ValueError, match="SquaredError convention must be one of half_sum, mean, got 'sum'"):
         losses.SquaredError("sum")
 
 

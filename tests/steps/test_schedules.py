@@ -209,10 +209,10 @@ def test_one_cycle_in_the_loop() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rise": 0.0}, "OneCycle rise must be above 0 and below 1, got 0.0"),
-        ({"rise": 1}, "OneCycle rise must be above 0 and below 1, got 1"),
-        ({"start": 0.5}, "OneCycle start must be at least 1, got 0.5"),
-        ({"end": float("nan")}, "OneCycle end must be at least 1, got nan"),
+        ({"rise": 0.0}, "OneCycle rise must be a number above 0 and below 1, got 0.0"),
+        ({"rise": 1}, "OneCycle rise must be a number above 0 and below 1, got 1"),
+        ({"start": 0.5}, "OneCycle start must be a number of at least 1, got 0.5"),
+        ({"end": float("nan")}, "OneCycle end must be a number of at least 1, got nan"),
     ],
 )
 def test_a_cycle_that_cannot_be_is_refused(settings: Any, words: str) -> None:

@@ -40,7 +40,7 @@ MANY_ROWS = 10_000
 class Facts:
     """The facts that the presets depend on: the training rows, whether columns are standardised, the inputs' scale.
 
-    `early` and `solver` are settled before the others. `image_shape` is the shape of the images, where rows are images.
+    `early` and `solver` are settled before the others. `image_shape` is the shape of images, where rows are images.
     """
 
     rows: int

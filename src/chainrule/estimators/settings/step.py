@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from ...foundation.values import Anything, Choice, Number, Optional, Shape, Whole
 from ...mathematics.penalties import KINDS
-from ...steps.augmentation.images import Augmentation, Deformation, Mask, Noise, is_augmentation
+from ...steps.augmentation import Augmentation, Deformation, Mask, Noise, is_augmentation
 from ...steps.averaging import AVERAGES, Averaging, MovingAverage
 from ...steps.recipe import CLIPS, Recipe
 from .optimizer import STEPPING

@@ -1,4 +1,4 @@
-"""What a network does to its inputs before it learns: Scaling and PCA, linear maps whose numbers come from the data.
+"""Scaling and PCA: linear maps of the inputs, before a network learns, whose numbers come from the data.
 
     y = (x - c) A,   c and A measured once, by `fit`, on the training rows; A is a diagonal for Scaling
 
@@ -22,10 +22,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ...foundation.randomness import Stream
-from .base import PREDICTING, Context, ParameterSpec, Params
+from .base import PREDICTING, Context, ParameterSpec, Params, Standard
 
 Numbers = NDArray[np.float64]
 Product: TypeAlias = Callable[[Array, Array], Array]
@@ -37,7 +37,7 @@ class TransformCache(NamedTuple):
     x: Array
 
 
-class Transform:
+class Transform(Standard):
     """A linear map that is measured: a subclass gives `linear`, (n, i) -> (n, o), and its transpose `back`."""
 
     @abstractmethod
@@ -93,10 +93,6 @@ class Transform:
         """0: nothing is learnt."""
         return self.pull_params(params, cache, dy)
 
-    def measured(self, params: Params, cache: TransformCache) -> dict[str, Array]:
-        """Return nothing: no step measures again."""
-        return {}
-
 
 def _range(x: Numbers) -> tuple[Numbers, Numbers]:
     return x.min(axis=0), np.ptp(x, axis=0)
@@ -135,8 +131,7 @@ class Scaling(Transform):
     rule: str = "standard"
 
     def __post_init__(self) -> None:
-        if self.rule not in SCALES:
-            raise ValueError(f"Scaling rule must be one of {', '.join(SCALES)}, got {self.rule!r}")
+        values.check(self, {"rule": values.Choice(tuple(SCALES))})
 
     @property
     def name(self) -> str:
@@ -197,11 +192,11 @@ class PCA(Transform):
 
     def __post_init__(self) -> None:
         if self.components is not None:
-            limits.check(self, {"components": limits.COUNT})
+            values.check(self, {"components": values.COUNT})
 
     @property
     def name(self) -> str:
-        """What it does besides turning."""
+        """The scaling after the turn: "whitening", or none."""
         return "whitening" if self.whiten else ""
 
     def outputs(self, inputs: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...foundation.arrays import Array, namespace
-from ...foundation.limits import SHARE, check
+from ...foundation.values import SHARE, check
 from .base import Loss, Targets, log_softmax, one_hot, softmax
 
 
