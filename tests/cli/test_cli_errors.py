@@ -35,6 +35,11 @@ def test_bad_tables(name, tmp_path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def forbid_training(monkeypatch) -> None:
+    for name in ("fit", "fit_prepared"):
+        monkeypatch.setattr(cr.MLPClassifier, name, lambda *a, **k: pytest.fail("trained all the same"))
+
+
 @pytest.fixture
 def table(tmp_path):
     return write(tmp_path / "people.csv", people())
@@ -132,12 +137,12 @@ def test_which_column_is_the_target(table) -> None:
 )
 def test_a_place_that_cannot_be_written_is_known_before_training(out, said, train, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cr.MLPClassifier, "fit", lambda *a: pytest.fail("trained all the same"))
+    forbid_training(monkeypatch)
     assert said in refused(*train, "--out", out)
 
 
 def test_a_test_file_that_does_not_fit_is_known_before_training(train, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(cr.MLPClassifier, "fit", lambda *a: pytest.fail("trained all the same"))
+    forbid_training(monkeypatch)
     lacks = write(tmp_path / "lacks.csv", people(20), without=("town",))
     assert "it lacks the column 'town'" in refused(*train, "--test", lacks)
     broken = people(20)
@@ -222,6 +227,6 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch) -> None:
     def broken(*a, **k):
         raise TypeError("a bug")
 
-    monkeypatch.setattr("chainrule.cli.train.prepare", broken)
+    monkeypatch.setattr("chainrule.cli.planning.load_data", broken)
     with pytest.raises(TypeError, match="a bug"):
         run("train", "digits")

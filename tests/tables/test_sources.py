@@ -14,7 +14,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from chainrule.tables.sources import SourceError, infer_task, load, read_idx
+from chainrule.tables.sources import SourceError, load, read_idx
+from chainrule.workbench.data import infer_task
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

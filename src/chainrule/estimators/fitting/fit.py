@@ -151,9 +151,14 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         """Fit as `prepare` made ready; X_val and y_val are those of `fit`."""
         return self._run_prepared(prepared, X_val, y_val)
 
-    def encoded(self, X: Any, prepared: PreparedFit) -> Any:
-        """Return new rows X (n, i) as the network takes them, before or after the training; ValueError as `predict`."""
-        return self._probe(np.zeros(self.network_.size, prepared.rows.X.dtype), bare=False)._validated(X)
+    def encoded(self, X: Any, prepared: PreparedFit | None = None) -> Any:
+        """Return rows X (n, i) as the network takes them: of a fitted model, or of one that `prepare` made ready.
+
+        `for_encoded_rows` gives the model that takes them. Raises ValueError as `predict` does.
+        """
+        known = self if prepared is None else self._probe(np.zeros(self.network_.size, prepared.rows.X.dtype), False)
+        known._require_fit()
+        return known._validated(X)
 
     def _fit(self, X: Any, y: Any, weight: Any, X_val: Any, y_val: Any, incremental: bool) -> Self:
         return self._run_prepared(self._prepared(X, y, weight, incremental), X_val, y_val)
