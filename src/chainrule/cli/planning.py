@@ -19,7 +19,7 @@ from .options import ESTIMATORS, Facts, by_label, given_settings, settled, witho
 
 @contextmanager
 def in_options() -> Iterator[None]:
-    """Say an error about settings in the command line's words."""
+    """Turn the words of an error about settings into those of the command line."""
     try:
         yield
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the commands print: lines, tables, notes, the progress bar, and JSON.
+"""The output of the commands: lines, tables, notes, the progress bar, and JSON.
 
 Results go to stdout; notes and the progress bar to stderr, so that stdout can be piped. With --json stdout holds one
 JSON object and nothing else.

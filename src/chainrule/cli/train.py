@@ -81,7 +81,7 @@ def _tell_file(out: str | None, data: Data) -> None:
 
 
 def _tell_end(trial: Trial, notes: Sequence[str]) -> None:
-    """Say how the training went."""
+    """Print the end of the training: epochs, loss, validation score, notes."""
     model, best = trial.model, trial.model.best_validation_score_
     epochs = show.plural(model.n_iter_, "epoch")
     ending = show.ENDINGS.get(model.stop_reason_, model.stop_reason_)

@@ -49,8 +49,7 @@ NPZ_LAYOUTS = (
     ("x", "y", "x_test", "y_test"),
     ("data", "target", "", ""),
 )
-"""What the arrays of an .npz file may be called, in capitals or not: X, y, X_test, y_test."""
-
+"""The names that the arrays of an .npz file may have, in capitals or not, in the order of ROLES."""
 
 ROLES = ("X", "y", "X_test", "y_test")
 

@@ -48,7 +48,7 @@ def quoted(value: Any) -> str:
 
 
 def row_count(count: int) -> str:
-    """Say how many rows."""
+    """Return a number of rows, in words."""
     return "1 row" if count == 1 else f"{count} rows"
 
 
@@ -172,7 +172,7 @@ def read_values(column: pl.Series, reads: str) -> NDArray[np.float64]:
 
 
 def level_names(column: pl.Series) -> pl.Series:
-    """Give each value one text form, so that 1, 1.0, "1" and "01", or True and "true", are the same level."""
+    """Return one text form of each value, so that 1, 1.0, "1" and "01", or True and "true", are the same level."""
     text = pl.col("text")
     value = text.cast(pl.Float64, strict=False)
     whole = text.str.contains(DECIMAL) & (value == value.round()) & (value.abs() < 2**53)

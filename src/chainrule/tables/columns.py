@@ -1,4 +1,4 @@
-"""One small frozen record per column: what it becomes, learned once and followed ever after.
+"""One small frozen record per column: the inputs that it becomes, learned once and followed ever after.
 
 Each record fits itself, fills its columns of the matrix, describes itself, and is plain JSON and back.
 
@@ -59,7 +59,7 @@ class DroppedColumn:
         """Leave out, of shape (n, 0), as it is."""
 
     def describe(self) -> str:
-        """Say what happens to the column."""
+        """Return the column's treatment, in words."""
         return f"dropped: {self.why}"
 
 
@@ -123,7 +123,7 @@ class NumberColumn:
             out[:, 0] = scaled
 
     def describe(self) -> str:
-        """Say what happens to the column."""
+        """Return the column's treatment, in words."""
         shift = f"{'+' if self.mean < 0 else '-'} {abs(self.mean):.6g}"
         scaled = f" -> (x {shift}) / {self.std:.6g}" if self.std > 0 else ", constant where present"
         missing = f"; missing in {row_count(self.missing)} -> the mean, and an indicator" * bool(self.missing)
@@ -198,7 +198,7 @@ class CategoryColumn:
             out[absent] = counts / counts.sum()
 
     def describe(self) -> str:
-        """Say what happens to the column."""
+        """Return the column's treatment, in words."""
         rare = f" + (rare) in {row_count(self.rare)}" * bool(self.rare)
         missing = f" + (missing) in {row_count(self.missing)}" * bool(self.missing)
         stray = f"; numbers but for {quoted(self.stray)}: an empty cell means missing" * bool(self.stray)
@@ -251,7 +251,7 @@ def checked(entry: Any, expected: Mapping[str, str], what: str) -> dict[str, Any
 
 
 def to_entry(record: Column) -> dict[str, Any]:
-    """Give a record as plain JSON types."""
+    """Return a record as plain JSON types."""
     kind = next(kind for kind, known in COLUMN_KINDS.items() if isinstance(record, known))
     values = {name: [*value] if isinstance(value, tuple) else value for name, value in asdict(record).items()}
     return {"kind": kind, **values}

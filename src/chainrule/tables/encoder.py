@@ -96,18 +96,18 @@ class TableEncoder:
         return self.fit(frame).transform(frame)
 
     def summary(self) -> str:
-        """Say how many inputs come of how many columns, and how many columns are dropped."""
+        """Return the numbers of columns, of dropped ones, and of the inputs they became, in words."""
         dropped = sum(not record.inputs for record in self.columns_)
         left = f" ({dropped} dropped)" if dropped else ""
         return f"{len(self.columns_)} columns{left} became {len(self.feature_names_out_)} inputs"
 
     def describe(self) -> str:
-        """Say what happens to each column, one line each."""
+        """Return the treatment of each column, one line each."""
         width = max(len(record.name) for record in self.columns_)
         return "\n".join(f"{record.name:<{width}}  {record.describe()}" for record in self.columns_)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the settings and records as plain JSON types; floats survive to the last bit."""
+        """Return the settings and records as plain JSON types; floats survive to the last bit."""
         rules, dtype = self._settings()
         columns = [to_entry(record) for record in self.columns_]
         return {**rules._asdict(), "dtype": dtype.name, "columns": columns}

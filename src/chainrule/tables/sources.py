@@ -68,7 +68,7 @@ def _table(path: Path, target: str | None, required: bool) -> Source:
 
 
 def _target(column: pl.Series, required: bool) -> Matrix | None:
-    """Give a column as an array of numbers, booleans or text; None where it has gaps and may have."""
+    """Return a column as an array of numbers, booleans or text; None where it has gaps and may have."""
     kind = column.dtype
     if kind in (pl.Categorical, pl.Enum, pl.Null):
         column = column.cast(pl.String)

@@ -61,12 +61,12 @@ class Data:
 
     @property
     def is_table(self) -> bool:
-        """Whether the inputs are named columns."""
+        """True where the inputs are named columns."""
         return isinstance(self.source.X, pl.DataFrame)
 
     @property
     def standardise(self) -> bool:
-        """Whether inputs are to be standardised: tables and plain matrices are, images have their own scale."""
+        """True where inputs are to be standardised: tables and plain matrices are, images have their own scale."""
         return self.is_table or self.source.scale == 1
 
 
