@@ -71,6 +71,13 @@ def test_a_trial_that_diverges_at_once_says_why_in_the_settings_words(table) -> 
         trial_of(table, learning_rate_init=1e38, early_stopping=True, dtype="float32").run()
 
 
+def test_a_trial_runs_once(table) -> None:
+    trial = trial_of(table)
+    trial.run()
+    with pytest.raises(RuntimeError, match="a trial runs once"):
+        trial.run()
+
+
 def test_what_is_wrong_with_a_file_names_the_file(table, tmp_path) -> None:
     rows = people(20)
     rows["x"][0] = "oops"

@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from ..engines import report as engine_report
+from ..estimators.fitting.fit import PreparedFit
 from ..estimators.settings.network import sizes
 from ..inspection.statistics import BlockStatistics
 from ..loop.progress import Progress
@@ -32,7 +33,7 @@ TOLD = {"epochs": "converged yet", "interrupted": "interrupted by user"}
 """The words of a warning that says no more than the reason of stopping, by that reason."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class SavedProgress:
     """The progress that a checkpoint holds: epochs done, seconds spent, the start they belong to, and the end."""
 
@@ -46,24 +47,19 @@ class SavedProgress:
 class Trial:
     """One training, planned: its estimator knows encoder and network, its test rows are encoded.
 
-    `validation` are rows that are set apart here, as given. After `run`: `seconds`, `notes`, and `blocks` where the
-    statistics of the last epoch were asked for.
+    `validation` are rows that are set apart here, as given; `saved` is the progress in a checkpoint that is there.
+    After `run`: `seconds`, `notes`, and `blocks` where the statistics of the last epoch were asked for.
     """
 
     data: Data
     model: Any
-    prepared: Any
+    prepared: PreparedFit | None
     validation: Rows | None
     test: Rows | None
+    saved: SavedProgress | None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     blocks: tuple[BlockStatistics, ...] = ()
-    saved: SavedProgress | None = None
-
-    def __post_init__(self) -> None:
-        if (found := self.prepared.saved) is not None:
-            over = bool(found.reason)
-            self.saved = SavedProgress(len(found.history), found.seconds, found.state.restart, over)
 
     @property
     def layer_sizes(self) -> list[int]:
@@ -104,17 +100,23 @@ class Trial:
             self.notes.append(f"the reference engine runs, several times slower: {missing}")
 
     def _fit(self) -> None:
-        prepared, self.prepared = self.prepared, None  # its rows need not stay in memory
         held = self.validation
         if held is None:
-            self.model.fit_prepared(prepared)
+            self.model.fit_prepared(self._taken())
         else:
-            self.model.fit_prepared(prepared, held.X, held.y)
+            self.model.fit_prepared(self._taken(), held.X, held.y)
+
+    def _taken(self) -> PreparedFit:
+        """Return the prepared fit and let go of it: its rows need not stay in memory."""
+        prepared, self.prepared = self.prepared, None
+        if prepared is None:
+            raise RuntimeError("a trial runs once; plan another")
+        return prepared
 
     def range_test(self, low: float, high: float, steps: int) -> tuple[RangeTest, list[str]]:
         """Return the learning-rate range test on the training rows, and the notes on it."""
         with noted() as notes:
-            found = self.model.range_test_prepared(self.prepared, low=low, high=high, steps=steps)
+            found = self.model.range_test_prepared(self._taken(), low=low, high=high, steps=steps)
         return found, notes
 
     def scores(self) -> dict[str, Any] | None:
@@ -142,7 +144,13 @@ def plan(data: Data, model: Any, validate: bool = True) -> Trial:
     if data.test is not None:
         with blaming(data.test_name):
             test = Rows(model.encoded(data.test.X, prepared), data.test.y)
-    return Trial(data, model, prepared, held, test)
+    return Trial(data, model, prepared, held, test, _saved_progress(prepared))
+
+
+def _saved_progress(prepared: PreparedFit) -> SavedProgress | None:
+    if (saved := prepared.saved) is None:
+        return None
+    return SavedProgress(len(saved.history), saved.seconds, saved.state.restart, saved.reason is not None)
 
 
 def _validation_split(data: Data, model: Any) -> tuple[Rows, Rows | None]:
