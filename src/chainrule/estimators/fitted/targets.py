@@ -217,6 +217,8 @@ class Numbers:
     def encode(self, y: NDArray[Any], loss: Loss, dtype: Any) -> NDArray[Any]:
         """Return y as columns (n, o) in a dtype, centred and scaled first: so what is small beside the mean is kept."""
         columns = y.reshape(len(y), -1)
+        if loss.targets == "counts" and (columns < 0).any():
+            raise ValueError("the poisson loss is for counts: y must be at least 0")
         centred = columns if self.scale is None else self.scale.encode(columns)
         with np.errstate(over="ignore"):
             encoded = centred.astype(dtype)

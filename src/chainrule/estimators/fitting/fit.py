@@ -250,13 +250,13 @@ def check_same_reading(model: Fitted) -> None:
     }
     for name, was in made.items():
         if getattr(model, name) not in ("auto", was):
-            raise ValueError(another(name, getattr(model, name), was))
+            raise ValueError(another(name, getattr(model, name), repr(was)))
 
 
-def another(name: str, now: Any, was: Any) -> str:
+def another(name: str, now: Any, was: str) -> str:
     """Return the words for a setting that would make another model."""
     return (
-        f"{name} is {now!r}, the model was made with {was!r}: warm_start and partial_fit go on with it;"
+        f"{name} is {now!r}, the model was made with {was}: warm_start and partial_fit go on with it;"
         f" set {name} back, or fit a new estimator"
     )
 
