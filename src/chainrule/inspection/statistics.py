@@ -44,7 +44,7 @@ class BlockStatistics:
     - `parameter_norm`, `gradient_norm`: ‖θ‖ and ‖dL/dθ‖ of the block's own parameters;
     - `update_ratio`: ‖θ - θ before‖ / ‖θ‖ per step.
 
-    A figure that a block does not have is None: a slope for each output (Dense), parameters (an activation), a θ before.
+    A figure is None where a block has none: a slope for each output (Dense), parameters (an activation), a θ before.
     """
 
     name: str
