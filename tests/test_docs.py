@@ -12,16 +12,17 @@ import subprocess
 import sys
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 import chainrule
+import house
 from chainrule.estimators.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/", "python examples/mnist_errors.py")
 """Commands that set up, check or measure: `.ci/run` runs the first two, the last take minutes or hours by design."""
@@ -87,6 +88,12 @@ MODULES = [m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.
 CONSOLE = [(b.page, *c) for b in snippets("console") for c in commands(b.text) if not c[0].startswith(NOT_RUN)]
 
 
+def with_marks(page: str, command: str, printed: str) -> Any:
+    """Return the parameters of a test, marked where the command reads the real data sets, which takes seconds."""
+    reads_data = re.search(r"\.\./shared/data| mnist\b", command)
+    return pytest.param(page, command, printed, marks=[pytest.mark.data, pytest.mark.slow] if reads_data else [])
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Return a folder with the project's surroundings, in which the pages' commands run in order."""
@@ -115,10 +122,9 @@ def test_python_blocks(page, folder, monkeypatch) -> None:
             exec(compile(block.text, page, "exec"), names)
 
 
-@pytest.mark.parametrize(("page", "command", "expected"), CONSOLE)
+@pytest.mark.process
+@pytest.mark.parametrize(("page", "command", "expected"), [with_marks(*block) for block in CONSOLE])
 def test_console_blocks(page, command, expected, folder) -> None:
-    if re.search(r"\.\./shared/data| mnist\b", command) and not DATA.exists():
-        pytest.skip("the real data sets (../shared/data) are not here")
     words = shlex.split(command)
     words[:1] = [sys.executable] if words[0] == "python" else [sys.executable, "-m", "chainrule.cli"]
     environment = {**os.environ, "COLUMNS": "100", "PYTHONHASHSEED": "0"}
@@ -130,6 +136,28 @@ def test_console_blocks(page, command, expected, folder) -> None:
             figure = re.search(promise.figure, printed)
             assert figure is not None
             assert promise.low <= float(figure[1].replace(",", "")) <= promise.high
+
+
+LINK = re.compile(r"\[[^\]]+\]\(([^)#:]+)(?:#[^)]*)?\)")
+"""A link to a file of the project, in Markdown."""
+
+PATHS = re.compile(r"`((?:\.?[a-z_0-9]+/)+(?:[a-zA-Z_0-9]+\.[a-z]+)?)`")
+"""A file or folder named in a page, such as `mathematics/blocks/` or `tools/house.py`."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_the_rooms_of_contributing_are_there() -> None:
+    text = FENCE.sub("", (ROOT / "CONTRIBUTING.md").read_text())
+    named = set(PATHS.findall(text))
+    assert len(named) > 40
+    places = (ROOT, ROOT / "src", ROOT / "src" / "chainrule", ROOT / "src" / "core")
+    assert [path for path in sorted(named) if not any((place / path).exists() for place in places)] == []
+    rooms = {room for rooms in house.FLOORS for room in rooms if (ROOT / "src" / "chainrule" / room).exists()}
+    assert {f"{room}/" for room in rooms} <= named
 
 
 def test_every_promise_stands_on_a_page() -> None:

@@ -195,12 +195,14 @@ def _in_a_new_process(program: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", ["chainrule", "chainrule.cli"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     program = f"import json, sys, {module}; print(json.dumps([n for n in {HEAVY} if n in sys.modules]))"
     assert _in_a_new_process(program) == (["click"] if module == "chainrule.cli" else [])
 
 
+@pytest.mark.process
 def test_help_loads_no_command() -> None:
     program = """
 import json, sys
@@ -212,6 +214,8 @@ print(json.dumps([result.exit_code, [name for name in sys.modules if name.split(
     assert _in_a_new_process(program) == [0, []]
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize("name", cr.__all__)
 def test_every_name_resolves_whatever_is_asked_first(name: str) -> None:
     program = """
@@ -224,6 +228,7 @@ print(json.dumps([{0} is value is cr.{0}, "{0}" in dir(cr), sorted(set(cr.__all_
     assert _in_a_new_process(program.format(name)) == [True, True, []]
 
 
+@pytest.mark.process
 def test_the_loop_stays_the_loop_when_its_module_is_imported() -> None:
     program = """
 import json
@@ -240,6 +245,7 @@ def test_a_name_that_is_not_there_is_refused_as_by_any_module() -> None:
     assert {*cr.__all__, "__version__"} <= {*dir(cr)}
 
 
+@pytest.mark.process
 def test_estimators_and_rules_survive_pickle_in_a_new_process() -> None:
     content = pickle.dumps([cr.MLPClassifier((3,)), cr.optimizers.AdamW(), cr.Dense(2), cr.penalties.L1(0.5)])
     program = f"import json, pickle; print(json.dumps([type(v).__name__ for v in pickle.loads({content!r})]))"
@@ -268,6 +274,7 @@ print(json.dumps([seen, threading.active_count(), extras]))
 """
 
 
+@pytest.mark.process
 def test_importing_opens_no_other_files_and_starts_no_thread() -> None:
     known = "numpy, scipy.special, scipy.optimize, scipy.sparse, sklearn.base, sklearn.metrics, polars, narwhals"
     allowed = [str(PACKAGE), sys.prefix, sys.base_prefix]

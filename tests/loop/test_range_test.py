@@ -20,7 +20,6 @@ from chainrule import (
     range_test,
     train,
 )
-from chainrule.engines.native import engine as native
 from chainrule.estimators.settings import network as assembly
 from chainrule.loop.range_test import BLOWN_UP, WINDOW, smoothed
 from chainrule.losses import CrossEntropy, SquaredError
@@ -95,7 +94,7 @@ def test_losses_are_those_of_the_batches_before_their_updates() -> None:
         theta = theta - rate * gradient
 
 
-@pytest.mark.skipif(bool(native.MISSING), reason=f"no native engine: {native.MISSING}")
+@pytest.mark.native
 def test_both_engines_find_the_same() -> None:
     objective, theta = digits()
     found = [range_test(objective, theta, batch_size=50, engine=engine) for engine in ("native", "reference")]
