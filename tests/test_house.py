@@ -37,6 +37,18 @@ def test_only_estimators_and_faces_know_tables() -> None:
     assert entering <= DATA_TO_TESTED_MODEL
 
 
+NO_ROOMS = {"support", "files_of_0_1"}
+"""Folders of tests/ that hold no tests."""
+
+
+def test_the_tests_have_the_same_rooms() -> None:
+    tests = Path(__file__).parent
+    folders = {path.relative_to(tests).parts[0] for path in tests.glob("*/**/test_*.py")}
+    rooms = {house.room(file) for file in HOUSES["src/chainrule"][0]}
+    assert folders == rooms - {"chainrule"}
+    assert {path.name for path in tests.iterdir() if path.is_dir() and path.name[0] not in "._"} == folders | NO_ROOMS
+
+
 PLAN = {
     "__init__": "from .cli import main",
     "losses": "",
