@@ -151,6 +151,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
 
 
+def test_files_named_in_the_code_are_there() -> None:
+    """A docstring that sends its reader to another file sends them right."""
+    code = [
+        path for folder in ("src", "tests", "examples", "benchmarks", "tools") for path in (ROOT / folder).rglob("*")
+    ]
+    named = re.compile(r"\b(?:tests|tools|examples|benchmarks|docs)/[a-z_/]+\.(?:py|md)\b")
+    texts = {path: path.read_text() for path in code if path.suffix in (".py", ".hpp", ".cpp")}
+    found = {(path.relative_to(ROOT).as_posix(), name) for path, text in texts.items() for name in named.findall(text)}
+    assert len(found) > 10
+    assert sorted(pair for pair in found if not (ROOT / pair[1]).exists()) == []
+
+
 def test_the_rooms_of_contributing_are_there() -> None:
     text = FENCE.sub("", (ROOT / "CONTRIBUTING.md").read_text())
     named = set(PATHS.findall(text))

@@ -78,4 +78,4 @@ LOSSES: Mapping[str, type[Loss]] = MappingProxyType(
         "perceptron": Perceptron,
     }
 )
-"""The table. Adding a row here, and a row in tests/test_losses.py, adds a loss."""
+"""The table. Adding a row here, and a row in tests/mathematics/test_losses.py, adds a loss."""
