@@ -99,7 +99,6 @@ def test_one_line_that_helps(folder, name) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.process
 def test_the_real_program_ends_the_same_way(folder) -> None:
     command = [sys.executable, "-m", "chainrule.cli", "train", str(folder / "good.csv"), "--target", "prize"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)

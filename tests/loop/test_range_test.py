@@ -20,6 +20,7 @@ from chainrule import (
     range_test,
     train,
 )
+from chainrule.engines.native import engine as native
 from chainrule.estimators.settings import network as assembly
 from chainrule.loop.range_test import BLOWN_UP, WINDOW, smoothed
 from chainrule.losses import CrossEntropy, SquaredError
@@ -95,6 +96,7 @@ def test_losses_are_those_of_the_batches_before_their_updates() -> None:
 
 
 @pytest.mark.native
+@pytest.mark.skipif(bool(native.MISSING), reason=f"no native engine: {native.MISSING}")
 def test_both_engines_find_the_same() -> None:
     objective, theta = digits()
     found = [range_test(objective, theta, batch_size=50, engine=engine) for engine in ("native", "reference")]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule import MLPClassifier
+from chainrule.engines.native import engine as native
 from chainrule.estimators.fitting import fit as fitting
 from chainrule.loop import restarts
 from chainrule.loop.restarts import best_side_by_side
@@ -20,6 +21,7 @@ LABELS = np.where(X @ [1.0, -0.5, 0.5, 0.0] + 0.7 * RNG.normal(size=120) > 0, "y
 ENDLESS: dict[str, Any] = {"random_state": 0, "tol": 0, "n_iter_no_change": np.inf}
 BRIEF: dict[str, Any] = {**ENDLESS, "hidden_layer_sizes": (8,), "batch_size": 20, "max_iter": 12}
 
+native_only = pytest.mark.skipif(bool(native.MISSING), reason=f"no native engine: {native.MISSING}")
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 STARTED: dict[str, dict[str, Any]] = {
@@ -31,6 +33,7 @@ STARTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.native
+@native_only
 @quiet
 @pytest.mark.parametrize("name", STARTED)
 def test_starts_side_by_side_are_the_same_as_one_after_the_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +75,7 @@ print(model.stop_reason_, 1 <= model.n_iter_ < 10**6, *{str(warning.message) for
 
 @pytest.mark.process
 @pytest.mark.native
+@native_only
 def test_ctrl_c_stops_starts_side_by_side() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "interrupted True Training interrupted by user.\n"
