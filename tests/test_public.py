@@ -39,7 +39,7 @@ USES = {
     "storage": {"numpy", "safetensors"},
     "loop": {"numpy", "tensorboardX"},
     "estimators": {"numpy", "polars", "narwhals", "sklearn"},
-    "workbench": {"numpy", "polars", "sklearn"},
+    "workbench": {"numpy", "polars", "narwhals", "sklearn"},
     "chainrule": set[str](),
     "cli": {"numpy", "polars", "sklearn", "click", "rich", "matplotlib"},
 }
