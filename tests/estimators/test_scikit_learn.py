@@ -22,9 +22,9 @@ OUR_IMPORT = "from chainrule import MLPClassifier, MLPRegressor"
 
 READ_PRIVATE_ATTRIBUTES = {
     "test_fit": "assigns coefs_ and the private _coef_grads, _intercept_grads, _coef_velocity of a half-built model",
-    "test_gradient": "calls the private _loss_grad_lbfgs; tests/mathematics/test_objective.py checks our gradients",
-    "test_learning_rate_warmstart": "reads the private _optimizer; tests/steps/test_schedules.py checks invscaling",
-    "test_adaptive_learning_rate": "reads the private _optimizer; tests/steps/test_schedules.py checks adaptive",
+    "test_gradient": "calls the private _loss_grad_lbfgs; tests/test_objective.py checks our gradients",
+    "test_learning_rate_warmstart": "reads the private _optimizer; tests/test_schedules.py checks invscaling",
+    "test_adaptive_learning_rate": "reads the private _optimizer; tests/test_schedules.py checks adaptive",
 }
 """Their tests that cannot pass on another implementation, each with its reason."""
 
