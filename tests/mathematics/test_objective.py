@@ -72,16 +72,19 @@ def test_every_loss_against_differences(loss: Loss) -> None:
     settings(max_examples=20)(given(objective_problems(loss=loss))(check_differences))()
 
 
+@pytest.mark.slow
 @every_activation
 def test_every_activation_against_jax(activation: str) -> None:
     settings(max_examples=6)(given(objective_problems(activation=activation, **ONE_SHAPE))(check_jax))()
 
 
+@pytest.mark.slow
 @every_loss
 def test_every_loss_against_jax(loss: Loss) -> None:
     settings(max_examples=6)(given(objective_problems(loss=loss, **ONE_SHAPE))(check_jax))()
 
 
+@pytest.mark.slow
 @every_loss
 def test_gauss_newton_against_the_explicit_matrix(loss: Loss) -> None:
     @settings(max_examples=3)
