@@ -10,7 +10,7 @@ import scipy.sparse
 from sklearn.datasets import load_iris
 
 from chainrule import Activation, Dense, MLPClassifier, Network, Objective, losses, optimizers, train, unit_variance
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.foundation.arrays import spaced
 
 RNG = np.random.default_rng(5)

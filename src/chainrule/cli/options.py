@@ -19,7 +19,7 @@ from ..estimators import MLPClassifier, MLPRegressor
 from ..estimators.settings.network import FIELD_OF_DEFORMATION, SETTINGS_OF_RULE, monitor
 from ..estimators.settings.table import SETTINGS
 from ..foundation.values import Choice, Flag, Optional, Rule, Several
-from ..optimizers import OPTIMIZERS, UpdateRule
+from ..optimizers import OPTIMIZERS
 from .option_types import SHAPES, SPECIAL, SettingType, option, shape_of
 
 ESTIMATORS: Mapping[str, type[Any]] = {"classification": MLPClassifier, "regression": MLPRegressor}
@@ -29,10 +29,10 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {
 }
 """The estimators' own defaults, by task and setting."""
 
-STEPPING = tuple(name for name, kind in OPTIMIZERS.items() if issubclass(kind, UpdateRule))
+STEPPING = tuple(name for name, kind in OPTIMIZERS.items() if not kind.whole_batch)
 """The solvers that take steps, on batches."""
 
-SCHEDULED = tuple(name for name in STEPPING if OPTIMIZERS[name].scheduled)  # type: ignore[union-attr]  # they step
+SCHEDULED = tuple(name for name in STEPPING if OPTIMIZERS[name].scheduled)
 """Those of them that follow a learning-rate schedule."""
 
 WHOLE = tuple(name for name in STEPPING if name not in SCHEDULED)
@@ -56,7 +56,7 @@ class Facts:
     @property
     def plateaus(self) -> bool:
         """Whether the learning rate is to fall when the validation score stands still."""
-        return self.early and self.solver != "lbfgs"
+        return self.early and not OPTIMIZERS[self.solver].whole_batch
 
 
 @dataclass(frozen=True)

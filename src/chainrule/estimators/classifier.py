@@ -172,9 +172,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         self._outputs = self._classes.outputs
 
     def _output_activation(self) -> str:
-        if not self.loss_function_.probabilistic:
-            return "identity"
-        return "softmax" if self.loss_function_.targets == "classes" else "logistic"
+        link = self.loss_function_.link
+        return "logistic" if link == "sigmoid" else link
 
     def _encode_target(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
         return self._classes.encode(y, self.loss_function_, dtype)

@@ -139,7 +139,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
             self.target_scale_ = Scale.of(columns, weight) if self._scaling() else None
 
     def _output_activation(self) -> str:
-        return "exp" if self.loss_function_.targets == "counts" else "identity"
+        return self.loss_function_.link
 
     def _scaling(self) -> bool:
         return bool(self.scale_target) and self.loss_function_.targets == "real"

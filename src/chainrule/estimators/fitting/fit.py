@@ -24,14 +24,14 @@ from sklearn.utils.validation import _check_sample_weight
 from ... import engines
 from ...inspection.doctor import TrainingAdvice, advise
 from ...loop import checkpoint
-from ...loop.checkpoint import Before
+from ...loop.checkpoint import EarlierStarts
 from ...loop.progress import DivergenceError, Progress, Result, TrainingState
 from ...loop.range_test import RangeTest, range_test
 from ...loop.restarts import best_of, best_side_by_side, short
 from ...loop.training import training
 from ...mathematics.objective import Objective
 from ...mathematics.starts import STARTS, measure
-from ...optimizers import Minimizer
+from ...optimizers import OPTIMIZERS, Optimizer
 from ...steps.recipe import Recipe
 from ..fitted.model import Fitted
 from ..settings import network as assembly
@@ -68,7 +68,9 @@ class Job(NamedTuple):
 
 def first_order(estimator: Any) -> bool:
     """Return True: partial_fit exists for solvers that take steps; the attribute is absent otherwise."""
-    if estimator.solver != "lbfgs" and not isinstance(estimator.solver, Minimizer):
+    given = estimator.solver
+    solver = OPTIMIZERS.get(given) if isinstance(given, str) else given
+    if not (isinstance(solver, Optimizer) and solver.whole_batch):
         return True
     raise AttributeError(f"partial_fit is only available for first-order solvers, not for {estimator.solver!r}")
 
@@ -163,7 +165,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         measured = self._measured(objective.X) if fresh else {}
         return Job(objective, held, rule, tasks, self._batch_size(objective.rows), measured, fresh, incremental)
 
-    def _best(self, job: Job, kept: checkpoint.Kept | None) -> Result:
+    def _best(self, job: Job, kept: checkpoint.SavedTraining | None) -> Result:
         """Run the starts of a job, side by side or one after the other, and return the best Result."""
         start, starts = partial(self._train, job), job.tasks.starts
         threads = 1 if starts < 2 else self._starts_at_a_time(job)
@@ -172,7 +174,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         return best_of(start, starts, kept, self._keeps_best)
 
     def _learn(
-        self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool, kept: checkpoint.Kept | None = None
+        self, X: Any, y: Any, weight: Any, fresh: bool, incremental: bool, kept: checkpoint.SavedTraining | None = None
     ) -> Rows:
         """Learn columns, classes, network and seed from data (where `fresh`), and return its rows, validated."""
         X, y = self._inputs(X, y, fresh)
@@ -198,7 +200,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         return range_test(
             trial._objective(rows, assembly.penalties(values)),
             trial._starting_state(rows.X, trial._measured(rows.X), fresh=True, incremental=False, restart=0).theta,
-            optimizer=assembly.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
+            optimizer=assembly.optimizer(values),
             batch_size=self._batch_size(rows.X.shape[0]),
             seed=trial._seed,
             recipe=trial._recipe(values),
@@ -251,7 +253,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         recipe = self._recipe(self.get_params(deep=False))
         return engines.threads(self.n_threads) if engines.natively(self.engine, job.objective, job.rule, recipe) else 1
 
-    def _train(self, job: Job, restart: int, before: Before, anew: bool, stop: Event | None = None) -> Result:
+    def _train(self, job: Job, restart: int, earlier: EarlierStarts, anew: bool, stop: Event | None = None) -> Result:
         """Run the training loop once; the time limit counts the seconds of the starts before; see restarts.Start."""
         values, rule, held = self.get_params(deep=False), job.rule, job.held
         state = self._starting_state(job.objective.X, job.measured, job.fresh, job.incremental, restart)
@@ -273,10 +275,10 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             stopping=None if job.incremental else assembly.stopping(values, rule),
             averaging=assembly.averaging(values),
             recipe=self._recipe(values),
-            time_limit=None if self.time_limit is None else max(0.0, self.time_limit - before.seconds),
+            time_limit=None if self.time_limit is None else max(0.0, self.time_limit - earlier.seconds),
             callbacks=(*([_print_iteration] if self.verbose else []), *(self.callbacks or ()), *job.tasks.readers),
             state=state,
-            checkpoint=assembly.checkpoint(values, before, anew),
+            checkpoint=assembly.checkpoint(values, earlier, anew),
         )
         result = self._drain(events, state)
         job.tasks.end()
@@ -363,7 +365,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         elif result.reason == "diverged":
             warnings.warn(f"{result.message}; the best weights are kept", ConvergenceWarning, stacklevel=level)
         elif result.reason in ("epochs", "gave up") and not incremental:
-            name = "lbfgs" if isinstance(rule, Minimizer) else "Stochastic Optimizer"
+            name = "Stochastic Optimizer" if rule.elementwise else type(rule).__name__
             why = result.message or f"Maximum iterations ({self.max_iter}) reached"
             warnings.warn(
                 f"{name}: {why} and the optimization hasn't converged yet.", ConvergenceWarning, stacklevel=level
@@ -374,7 +376,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         tags.input_tags.sparse = True
         return tags
 
-    def _seed_of(self, kept: checkpoint.Kept) -> int:
+    def _seed_of(self, kept: checkpoint.SavedTraining) -> int:
         """Return the seed of a training to go on with: its own, unless another is given."""
         return int(kept.facts.get("seed") or 0) if self.random_state is None else _seed(self.random_state)
 

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from math import ceil, inf, isqrt, prod
 from typing import Any, Literal
 
-from ...loop.checkpoint import Before, Checkpoint
+from ...loop.checkpoint import Checkpoint, EarlierStarts
 from ...loop.fingerprint import describe
 from ...loop.progress import Monitor, Stopping
 from ...mathematics.blocks import (
@@ -28,7 +28,7 @@ from ...mathematics.blocks import (
 from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.network import Network
 from ...mathematics.penalties import L1, L2, Penalty
-from ...optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
+from ...optimizers import LBFGS, OPTIMIZERS, SGD, Optimizer
 from ...steps.augmentation.images import Augmentation, Deformation, Mask, Noise
 from ...steps.averaging import AVERAGES, Averaging, MovingAverage
 from ...steps.recipe import CLIPS, Recipe
@@ -259,8 +259,8 @@ def recipe(settings: Settings, inputs: int) -> Recipe:
     )
 
 
-def optimizer(settings: Settings) -> UpdateRule | Minimizer:
-    """Return the update rule or minimiser. "sgd" has momentum, as in scikit-learn, unless momentum is 0."""
+def optimizer(settings: Settings) -> Optimizer:
+    """Return the optimiser. "sgd" has momentum, as in scikit-learn, unless momentum is 0."""
     solver = settings["solver"]
     if not isinstance(solver, str):
         return solver  # type: ignore[no-any-return]  # settings.check has seen that it is an optimiser
@@ -276,10 +276,12 @@ def optimizer(settings: Settings) -> UpdateRule | Minimizer:
 def learning_rate(settings: Settings, rule: Any) -> float:
     """Return the starting learning rate: the setting, or the rule's own where it is None."""
     given = settings["learning_rate_init"]
-    return float(getattr(rule, "learning_rate", SGD().learning_rate) if given is None else given)
+    return float(
+        (SGD().learning_rate if rule.learning_rate is None else rule.learning_rate) if given is None else given
+    )
 
 
-def schedule(settings: Settings, rule: UpdateRule | Minimizer) -> Schedule:
+def schedule(settings: Settings, rule: Optimizer) -> Schedule:
     """Return the schedule, starting from the learning rate, with its warm-up."""
     given = settings["learning_rate"]
     _schedules: Mapping[str, Any] = SCHEDULES
@@ -304,13 +306,13 @@ def keeps_best(settings: Settings) -> bool:
     return bool(settings["early_stopping"]) or monitor(settings) != "loss"
 
 
-def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | None:
+def stopping(settings: Settings, rule: Optimizer) -> Stopping | None:
     """Return the stopping rule on the monitored figure; early stopping and a validation figure keep the best weights.
 
-    A full-batch minimiser has its own stopping rule on the loss.
+    An optimiser that takes all rows at once has its own stopping rule on the loss.
     """
     watched, best, patience = monitor(settings), keeps_best(settings), settings["n_iter_no_change"]
-    if isinstance(rule, Minimizer) and not best:
+    if rule.whole_batch and not best:
         return None
     return Stopping(
         monitor=watched,
@@ -320,14 +322,14 @@ def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | Non
     )
 
 
-def checkpoint(settings: Settings, before: Before, anew: bool) -> Checkpoint | None:
+def checkpoint(settings: Settings, earlier: EarlierStarts, anew: bool) -> Checkpoint | None:
     """Return where and how often to keep the training; what only the estimator knows about it is noted along."""
     if settings["checkpoint"] is None:
         return None
     about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
     if settings["n_restarts"] > 1:
         about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
-    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew)
+    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, earlier, anew)
 
 
 AVERAGE_FACTORS = {"start": "averaging_start", "decay": "average_decay"}

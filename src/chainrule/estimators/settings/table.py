@@ -28,7 +28,7 @@ from ...mathematics.initializers import INITIALIZERS
 from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.penalties import KINDS
 from ...mathematics.starts import STARTS
-from ...optimizers import OPTIMIZERS, Minimizer, UpdateRule
+from ...optimizers import OPTIMIZERS, Optimizer, UpdateRule
 from ...steps.augmentation.images import is_augmentation
 from ...steps.averaging import AVERAGES
 from ...steps.schedules import SCHEDULES, Schedule
@@ -120,7 +120,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "l1": Setting("loss", Number(0), "L1 penalty on the weights, divided by the rows of the batch"),
         "l1_proximal": Setting("loss", Flag(), "take l1 as a proximal step, which makes weights exactly 0"),
         "max_norm": Setting("loss", Optional(_positive), "longest the incoming weights of a unit may be"),
-        "solver": Setting("optimiser", Choice(tuple(OPTIMIZERS), (UpdateRule, Minimizer)), "update rule or minimiser"),
+        "solver": Setting(
+            "optimiser", Choice(tuple(OPTIMIZERS), (UpdateRule, Optimizer)), "update rule or another optimiser"
+        ),
         "learning_rate_init": Setting(
             "optimiser",
             Optional(Number(0, low_open=True, high_open=True)),

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from ...foundation.arrays import Array, namespace, special
 
 Targets = Literal["real", "counts", "binary", "signs", "classes"]
+Link = Literal["identity", "sigmoid", "softmax", "exp"]
 
 
 def softmax(scores: Array) -> Array:
@@ -50,6 +51,8 @@ class Loss(ABC):
 
     targets: ClassVar[Targets] = "real"
     probabilistic: ClassVar[bool] = False
+    link: ClassVar[Link] = "identity"
+    """The function that turns scores into predictions, by name; `predict` applies it."""
 
     def shaped(self, target: Array, outputs: int) -> Array:
         """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""
