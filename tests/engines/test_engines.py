@@ -22,6 +22,7 @@ from chainrule.engines import ENGINES, EngineNotice, NativeEngine, ReferenceEngi
 from chainrule.engines import reference as reference_module
 from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy, SquaredError
+from chainrule.mathematics import curvature
 from chainrule.mathematics.blocks import PREDICTING, BatchNorm, Context, Dropout
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateRule
 from chainrule.penalties import L2
@@ -59,7 +60,7 @@ def test_a_run_against_the_naive_loop_bit_for_bit(name: str, dtype: str) -> None
     steps = ReferenceEngine(objective, rule).run(theta, state, order, 4, [0.1, 0.2, 0.3])
     assert theta.dtype == dtype
     assert theta.tobytes() == wanted.tobytes()
-    assert state.keys() == memory.keys()
+    assert (state.t, state.arrays.keys()) == (memory.t, memory.arrays.keys())
     assert all(np.array_equal(state[key], memory[key]) for key in memory.arrays)
     assert steps.losses == losses
     assert all(type(loss) is float for loss in steps.losses)
@@ -243,7 +244,7 @@ def test_auto_runs_natively_and_says_nothing(name: str, dtype: str) -> None:
         warnings.simplefilter("error")
         engine = engines_module.build("auto", objective, rule, 3, 2, dtype)
     assert type(engine) is NativeEngine
-    assert (engine.objective, engine.rule, engine.seed, engine.threads) == (objective, rule, 3, 2)
+    assert (engine.objective, engine.optimizer, engine.seed, engine.threads) == (objective, rule, 3, 2)
     assert engines_module.best() == "native"
 
 
@@ -255,7 +256,7 @@ def test_auto_falls_back_and_says_why(what: str) -> None:
         engine = engines_module.build("auto", case.objective, case.rule, 3, None, case.dtype)
     assert len(notices) == 1
     assert type(engine) is ReferenceEngine
-    assert (engine.objective, engine.rule, engine.seed) == (case.objective, case.rule, 3)
+    assert (engine.objective, engine.optimizer, engine.seed) == (case.objective, case.rule, 3)
 
 
 @needs_core
@@ -370,3 +371,54 @@ def test_the_report() -> None:
     assert (facts["instruction_set"] == "") == bool(native.MISSING)
     assert facts["instruction_set"] in ("", *facts["instruction_sets"])
     assert (facts["threads"], facts["processors"]) == (native.threads(), os.cpu_count())
+
+
+VERBS: dict[str, Any] = {
+    "forward": lambda engine, theta, v: engine.forward(theta),
+    "value": lambda engine, theta, v: engine.value(theta),
+    "gradient": lambda engine, theta, v: engine.value_and_gradient(theta)[1],
+    "gauss_newton_product": lambda engine, theta, v: engine.gauss_newton_product(theta, v),
+    "hessian_product": lambda engine, theta, v: engine.hessian_product(theta, v),
+    "jacobian": lambda engine, theta, v: engine.jacobian(theta),
+    "pull": lambda engine, theta, v: engine.pull(theta, engine.forward(theta)),
+}
+
+
+def test_every_verb_is_tried() -> None:
+    assert ReferenceEngine.verbs == VERBS.keys()
+    assert NativeEngine.verbs <= VERBS.keys()
+    assert [*engines_module.ENGINES] == ["native", "reference"]
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_the_verbs_of_the_reference_engine_are_the_definitions(verb: str) -> None:
+    objective, theta = classification()
+    engine, v, rows = ReferenceEngine(objective, None), np.linspace(-1, 1, theta.size), np.array([3, 0, 5])
+    J = curvature.jacobian(objective.network, theta, objective.X)
+    wanted: dict[str, Any] = {
+        "forward": objective.network.forward(theta, objective.X),
+        "value": objective.value(theta),
+        "gradient": objective.gradient(theta),
+        "gauss_newton_product": objective.gauss_newton_product(theta, v),
+        "hessian_product": objective.hessian_product(theta, v),
+        "jacobian": J,
+        "pull": np.einsum("no,nop->p", objective.network.forward(theta, objective.X), J),
+    }
+    np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted[verb], rtol=1e-12, atol=1e-14)
+    of_rows = VERBS[verb](ReferenceEngine(objective.batch(rows), None), theta, v)
+    np.testing.assert_array_equal(VERBS[verb](engine.on(rows, 0), theta, v), of_rows)
+    X = objective.X[:2]
+    np.testing.assert_array_equal(engine.forward(theta, X), objective.network.forward(theta, X))
+
+
+@needs_core
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_the_verbs_of_the_native_engine_are_those_it_states(verb: str) -> None:
+    objective, theta = classification()
+    engine, v = NativeEngine(objective), np.linspace(-1, 1, theta.size)
+    if verb in engine.verbs:
+        wanted = VERBS[verb](ReferenceEngine(objective, None), theta, v)
+        np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted, rtol=1e-10, atol=1e-12)
+    else:
+        with pytest.raises(NotImplementedError, match=f"the native engine has no {verb}"):
+            VERBS[verb](engine, theta, v)
