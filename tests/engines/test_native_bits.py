@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from chainrule import Activation, Dense, Network, Objective, engines, train
 from chainrule.engines import NativeEngine
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
+from chainrule.engines.native import predicting
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.mathematics.activations import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, UpdateRule
@@ -160,7 +161,7 @@ def test_values_gradients_and_predictions_of_any_network(problem: tuple[Objectiv
     with pytest.MonkeyPatch.context() as patch:
         for name in FUSED or ("",):
             patch.setenv("CHAINRULE_INSTRUCTIONS", name)
-            native._predicting.pop(objective.network, None)
+            predicting._predicting.pop(objective.network, None)
             for n in THREADS:
                 value, gradient = NativeEngine(objective, n_threads=n).value_and_gradient(theta)
                 alone = NativeEngine(objective, n_threads=n).value(theta)
@@ -298,7 +299,7 @@ X = rng.normal(size=(ROWS, 400)).astype("float32")
 objective = Objective(network, SquaredError(), X, rng.normal(size=(ROWS, 10)))
 engine, rule = NativeEngine(objective, Adam(), n_threads=THREADS), Adam()
 theta = network.initialize(0, "float32")
-memory, sent = rule.init(theta.size, "float32"), []
+memory, sent = rule.zeros(theta.size, "float32"), []
 
 def interrupt():
     sent.append(time.perf_counter())
@@ -313,12 +314,12 @@ except KeyboardInterrupt:
 else:
     raise SystemExit("it was not interrupted")
 assert np.isfinite(theta).all()
-print(memory["t"], ended - sent[0])
+print(memory.t, ended - sent[0])
 
 # What was counted was done, and nothing else: that many steps from the start come to the same bits.
-again, fresh = network.initialize(0, "float32"), rule.init(theta.size, "float32")
-if memory["t"] <= LIMIT:
-    engine.run(again, fresh, None, ROWS, [1e-3] * memory["t"])
+again, fresh = network.initialize(0, "float32"), rule.zeros(theta.size, "float32")
+if memory.t <= LIMIT:
+    engine.run(again, fresh, None, ROWS, [1e-3] * memory.t)
     assert again.tobytes() == theta.tobytes()
     assert all(fresh[key].tobytes() == memory[key].tobytes() for key in ("mean", "square_mean"))
 """

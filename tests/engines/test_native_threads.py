@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 
 if native.MISSING:
     pytest.skip(f"no native engine: {native.MISSING}", allow_module_level=True)

@@ -86,7 +86,7 @@ print(taken())
 def taken() -> str:
     """Return a fingerprint as text."""
     objective, start = classification(10)
-    state = TrainingState(start, Adam().init(start.size))
+    state = TrainingState(start, Adam().zeros(start.size))
     return json.dumps(fingerprint(objective, objective, state, optimizer=Adam(), own=own), sort_keys=True)
 
 

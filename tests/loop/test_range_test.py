@@ -20,7 +20,7 @@ from chainrule import (
     range_test,
     train,
 )
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.estimators.settings import loss as loss_settings
 from chainrule.loop.range_test import BLOWN_UP, WINDOW, smoothed
 from chainrule.losses import CrossEntropy, SquaredError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule import MLPClassifier
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.estimators.fitting import starting
 from chainrule.loop import restarts
 from chainrule.loop.restarts import best_side_by_side

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from chainrule import Dense, Network, Objective, Stopping, train
 from chainrule.foundation.randomness import Stream
-from chainrule.loop.training import SLICE
+from chainrule.loop.batches import SLICE
 from chainrule.losses import Hinge, SquaredError
 from chainrule.optimizers import SGD
 from chainrule.penalties import L2

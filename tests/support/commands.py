@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from chainrule.cli import main
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

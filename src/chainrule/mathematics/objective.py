@@ -127,7 +127,7 @@ class Objective:
     @property
     def proximal(self) -> list[tuple[Penalty, list[Slot]]]:
         """The penalties that the training loop takes proximal steps for, and what they touch."""
-        return [(penalty, touched) for penalty, touched in self._touched if getattr(penalty, "proximal", False)]
+        return [(penalty, touched) for penalty, touched in self._touched if penalty.proximal]
 
     def strength(self, penalty: Penalty) -> Array | float:
         """Return λ, divided by the rows (their total weight) where it is per sample."""
@@ -168,7 +168,7 @@ class Objective:
     ) -> None:
         """Add each penalty's derivative, times its strength, to the gradients of the parameters it touches."""
         for penalty, touched in self._touched:
-            if getattr(penalty, "proximal", False):
+            if penalty.proximal:
                 continue
             strength = self.strength(penalty)
             for k, name, *_ in touched:

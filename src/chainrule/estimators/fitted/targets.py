@@ -162,11 +162,7 @@ def _indicators(y: Any) -> NDArray[Any]:
 
 def output_activation(loss: Loss) -> str:
     """Return scikit-learn's name for the link of a loss."""
-    if loss.targets == "counts":
-        return "exp"
-    if not loss.probabilistic:
-        return "identity"
-    return "softmax" if loss.targets == "classes" else "logistic"
+    return "logistic" if loss.link == "sigmoid" else loss.link
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 from ...foundation.arrays import Array, namespace, special
 
 Targets = Literal["real", "counts", "binary", "signs", "classes"]
+Link = Literal["identity", "sigmoid", "softmax", "exp"]
 
 
 class Range(NamedTuple):
@@ -81,6 +82,8 @@ class Loss(ABC):
 
     targets: ClassVar[Targets] = "real"
     probabilistic: ClassVar[bool] = False
+    link: ClassVar[Link] = "identity"
+    """The function that turns scores into predictions, by name; `predict` applies it."""
 
     def shaped(self, target: Array, outputs: int) -> Array:
         """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ...foundation.arrays import Array, namespace
 from ...foundation.values import SHARE, check
-from .base import Loss, Targets, log_softmax, one_hot, softmax
+from .base import Link, Loss, Targets, log_softmax, one_hot, softmax
 
 
 class RowLoss(Loss):
@@ -55,6 +55,7 @@ class CrossEntropy(RowLoss):
 
     label_smoothing: float = 0.0
     probabilistic: ClassVar[bool] = True
+    link: ClassVar[Link] = "softmax"
 
     def __post_init__(self) -> None:
         check(self, {"label_smoothing": SHARE})
