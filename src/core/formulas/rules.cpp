@@ -1,8 +1,11 @@
-// The numbers of each update rule at one step, worked out in double precision; and which instruction sets there are.
+// The constants of each rule at one update, worked out in double precision.
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <iterator>
 
-#include "run/trainer.hpp"
+#include "formulas/rule_constants.hpp"
+#include "formulas/tables.hpp"
 
 namespace chainrule {
 
@@ -94,25 +97,5 @@ static_assert(std::size(CONSTANTS) == std::size(RULE_NAMES));
 void rule_constants(int rule, Settings settings, double learning_rate, double t, double (&c)[8]) {
     CONSTANTS[rule](settings, learning_rate, t, c);
 }
-
-#if defined(__x86_64__)
-extern const InstructionSet set_avx512, set_avx2, set_baseline;
-
-std::vector<const InstructionSet*> instruction_sets() {
-    std::vector<const InstructionSet*> sets;
-    __builtin_cpu_init();
-    const bool fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (fused && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        sets.push_back(&set_avx512);
-    if (fused) sets.push_back(&set_avx2);
-    sets.push_back(&set_baseline);
-    return sets;
-}
-#else
-extern const InstructionSet set_native;
-
-std::vector<const InstructionSet*> instruction_sets() { return {&set_native}; }
-#endif
 
 }  // namespace chainrule

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "formulas/rule_constants.hpp"
+
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif

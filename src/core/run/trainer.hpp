@@ -10,18 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "step/plan.hpp"
+#include "run/instruction_sets.hpp"
 #include "run/team.hpp"
+#include "step/plan.hpp"
 
 namespace chainrule {
 
 inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
-
-// The instruction sets this processor has, fastest first; the last is always there.
-std::vector<const InstructionSet*> instruction_sets();
-
-// What a rule is made of at update number t: the numbers its formula multiplies with (see updates.hpp).
-void rule_constants(int rule, const std::vector<double>& settings, double learning_rate, double t, double (&c)[8]);
 
 struct NoiseSpec {
     double dropped = 0, deviation = 0;

@@ -1,37 +1,23 @@
 // What one training step works on: the network lowered to layers, the workspace, and the numbers of this step.
 //
-// Matrices of the workspace lie in panels: PANEL<T> columns (128 bytes) side by side, all rows of a panel one after the
-// other, the last panel padded. Element (r, c) is at  panel (c / PANEL) * stride + r * PANEL + c % PANEL.  Rows of a
-// panel are two cache lines, so products stream through them in either direction without packing anything again.
-//
 // A step goes in waves of at most WAVE rows. In each wave, threads first take rows (gather, forward, loss, backward:
 // rows do not depend on one another), then units of the weights (gradient, penalties, update: outputs do not either).
 // No sum is ever split between threads, so their number does not change a bit of the result.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
+#include "formulas/augmentation_spec.hpp"
 #include "formulas/tables.hpp"
+#include "vector/panels.hpp"
+#include "vector/stream.hpp"
 
 namespace chainrule {
-
-constexpr std::size_t PANEL_BYTES = 128;
-template <class T> constexpr int PANEL = static_cast<int>(PANEL_BYTES / sizeof(T));
 
 constexpr int DEPTH = 256;      // terms of a sum accumulated in registers before they are added to memory
 constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
 constexpr int LARGE = 1 << 16;  // weights of a layer that go through the cache in whole rows, as they lie in memory
 constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
-
-using Index = std::int64_t;
-
-// The name of a random stream; see randomness.py.
-struct Stream {
-    std::uint64_t seed, purpose, step, block;
-};
-
-[[gnu::always_inline]] constexpr Index panels(Index columns, Index width) { return (columns + width - 1) / width; }
 
 // Dropout and Gaussian noise on the outputs of a layer, or on the inputs; each has the number of its block.
 template <class T> struct Noise {
@@ -104,28 +90,6 @@ template <class T> struct Loss {
     T a;              // the loss's own number: Huber's δ, the quantile's q, squared error's factor
     const T* target;  // (rows, outputs), or null
     const std::int64_t* classes;
-};
-
-// An augmentation of rows, or of the images in them, and its numbers; see augmentation.py.
-struct AugmentationSpec {
-    int kind;
-    double numbers[8];
-    Index rows, columns, channels;  // 1, the inputs, 1 where there is no image
-
-    [[gnu::always_inline]] Index inputs() const { return rows * columns * channels; }
-
-    // Deformation: the cell of the grid of knots that a pixel lies in, the knots, and the 16-bit numbers of a row.
-    [[gnu::always_inline]] Index cell(Index pixel) const { return static_cast<Index>(static_cast<double>(pixel) / numbers[5]); }
-    [[gnu::always_inline]] Index knots_down() const { return numbers[4] ? cell(rows - 1) + 4 : 0; }
-    [[gnu::always_inline]] Index knots_across() const { return numbers[4] ? cell(columns - 1) + 4 : 0; }
-    [[gnu::always_inline]] Index random() const { return 5 + 2 * knots_down() * knots_across(); }
-
-    // Numbers of workspace for one row: the random ones, the field along knot rows, the image and its border.
-    template <class T> [[gnu::always_inline]] Index workspace() const {
-        constexpr Index lanes = static_cast<Index>(64 / sizeof(T));
-        const Index field = 2 * knots_down() * panels(columns, lanes) * lanes;
-        return panels(random(), 16) * 16 + field + (rows + 3) * (columns + 3) * channels + lanes;
-    }
 };
 
 // Asked between pieces of work by the first thread; others learn from it whether the step was given up.

@@ -21,8 +21,6 @@ constexpr int TILE_ROWS = 6, TILE_VECTORS = 1;   // 24 of 32
 constexpr int TILE_ROWS = 2, TILE_VECTORS = 1;   // 8 of 16
 #endif
 
-template <class T> INLINE T smaller(T a, T b) { return a < b ? a : b; }
-
 // acc[r][v] += Σₖ a(r, k) b(k, v), with a(r, k) at a[r * ROW + k * STEP] and rows of b one panel row apart.
 template <int ROW, int STEP, class T, int R, int V>
 INLINE void accumulate(Vector<T> (&acc)[R][V], const T* a, const T* b, Index steps) {

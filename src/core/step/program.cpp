@@ -1,7 +1,8 @@
 // One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
+#include "formulas/links.hpp"
 #include "step/inputs.hpp"
-#include "formulas/losses.hpp"
 #include "step/products.hpp"
+#include "step/scoring.hpp"
 #include "step/units.hpp"
 
 namespace chainrule::CHAINRULE_SET {

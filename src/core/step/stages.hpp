@@ -5,9 +5,9 @@
 #pragma once
 
 #include "formulas/activations.hpp"
-#include "formulas/links.hpp"
+#include "step/plan.hpp"
 #include "vector/philox.hpp"
-#include "step/products.hpp"
+#include "vector/walks.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 
