@@ -3,7 +3,7 @@
 #include "step/inputs.hpp"
 #include "step/products.hpp"
 #include "step/scoring.hpp"
-#include "step/units.hpp"
+#include "step/tiles.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 namespace {
