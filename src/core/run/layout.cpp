@@ -7,7 +7,7 @@
 
 namespace chainrule {
 
-// Number the units, and give every layer its places in the workspace.
+// Number the tiles, and give every layer its places in the workspace.
 template <class T> void Trainer<T>::lay_out() {
     for (const LayerSpec& s : spec_.layers) whole_ |= s.norm == BATCH_NORM;
     const Index side = PANEL<T>, most = whole_ ? spec_.recipe.part : WAVE, stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
@@ -20,7 +20,7 @@ template <class T> void Trainer<T>::lay_out() {
         lay_out(s, inputs, stride);
         inputs = s.outputs;
     }
-    slots_ = units_;
+    slots_ = tiles_;
     for (Layer<T>& layer : layers_)
         for (Units<T>& units : layer.units) {
             units.slot = slots_;
@@ -52,9 +52,9 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
     layer.disconnected = static_cast<T>(s.disconnected);
     layer.connect_block = s.connect_block;
     layer.sloped = s.activation || s.live || layer.noise.dropped != 0;
-    layer.first_unit = units_;
+    layer.first_tile = tiles_;
     layer.width = inputs * s.outputs > LARGE ? across : 1;
-    widest_unit_ = std::max(widest_unit_, layer.width * side);
+    widest_tile_ = std::max(widest_tile_, layer.width * side);
     layer.packed = take((across * inputs + side) * side);
     for (int k = 0; k < UNIT_PARAMETERS; ++k) {
         layer.units[k].at = s.units[k];
@@ -73,13 +73,13 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
         if (s.norm == BATCH_NORM) layer.settled_mean = take(across * side), layer.settled_variance = take(across * side);
         if (spec_.batch > std::min<Index>(DEPTH, wave_) || spec_.recipe.clip >= CLIP_NORM) layer.gradient = take(across * down * side * side);
     }
-    const Index units = panels(across, layer.width) * down, wide = layer.width * side;
-    for (Index u = 0; u < units; ++u) {
-        const Index rows = std::min(side, inputs - u % down * side), columns = std::min(wide, s.outputs - u / down * wide);
+    const Index tiles = panels(across, layer.width) * down, wide = layer.width * side;
+    for (Index t = 0; t < tiles; ++t) {
+        const Index rows = std::min(side, inputs - t % down * side), columns = std::min(wide, s.outputs - t / down * wide);
         cost_.push_back(cost_.back() + rows * panels(columns, side / 2) + 8);
     }
     products_ += inputs * s.outputs;
-    units_ += units;
+    tiles_ += tiles;
     layers_.push_back(layer);
 }
 
@@ -108,10 +108,10 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     for (const LayerSpec& s : spec_.layers) widest = std::max(widest, s.outputs);
     const Index side = PANEL<T>, layer = capacity_ ? 0 : BLOCK * round_up(widest, side);
     const Index lanes = capacity_ ? round_up(spec_.layers.back().outputs, side) * side / 2 : 0;
-    const Index unit = capacity_ ? widest_unit_ * side : 0, row = capacity_ ? round_up(spec_.inputs, side) : 0;
+    const Index tile = capacity_ ? widest_tile_ * side : 0, row = capacity_ ? round_up(spec_.inputs, side) : 0;
     Index work = 0;
     for (const AugmentationSpec& a : spec_.recipe.augmentations) work = std::max(work, a.workspace<T>());
-    const Index sizes[] = {unit, BLOCK * side, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
+    const Index sizes[] = {tile, BLOCK * side, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
     while (static_cast<int>(scratch_.size()) < threads) {
         Index total = 0;
         for (const Index size : sizes) total += size;

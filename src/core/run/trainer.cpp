@@ -73,11 +73,11 @@ Trainer<T>::Trainer(const Spec& spec) : spec_(spec), program_(program_of<T>(*spe
     l2_.resize(slots_);
 }
 
-template <class T> typename Trainer<T>::Range Trainer<T>::units_of(int thread, int threads) const {
+template <class T> typename Trainer<T>::Range Trainer<T>::tiles_of(int thread, int threads) const {
     const auto border = [&](int k) {
         return std::lower_bound(cost_.begin(), cost_.end(), cost_.back() * k / threads) - cost_.begin();
     };
-    return {border(thread), thread + 1 == threads ? units_ : border(thread + 1)};
+    return {border(thread), thread + 1 == threads ? tiles_ : border(thread + 1)};
 }
 
 template <class T> double Trainer<T>::work_of(Index rows, int passes) const {
@@ -139,8 +139,8 @@ template <class T> double Trainer<T>::penalty_of(const Step<T>& step) const {
     if (!step.l2) return 0;
     double sums[2][2] = {};
     for (Index s = 0; s < slots_; ++s) {
-        sums[s >= units_][0] += l1_[s];  // scales and slopes keep 0
-        sums[s >= units_][1] += l2_[s];
+        sums[s >= tiles_][0] += l1_[s];  // scales and slopes keep 0
+        sums[s >= tiles_][1] += l2_[s];
     }
     const auto value = [](const Strengths<T>& p, const double (&sum)[2]) {
         return (static_cast<double>(p.l1) + static_cast<double>(p.shrink)) * sum[0] + 0.5 * static_cast<double>(p.l2) * sum[1];
@@ -179,19 +179,19 @@ template <class T> class Trainer<T>::Steps final : public Work {
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
-        const Range units = trainer_.units_of(thread, threads_);
+        const Range tiles = trainer_.tiles_of(thread, threads_);
         PhaseWatch phase(thread == 0 ? task_.watch : nullptr, stop_);
         Scratch<T>& scratch = trainer_.scratch_[thread];
         scratch.watch = &phase;
         Step<T> step = task_.step;
-        trainer_.program_.prepare(step, units.first, units.last);
+        trainer_.program_.prepare(step, tiles.first, tiles.last);
         start_.arrive();
         for (Index k = 0; k < task_.steps; ++k) {
             const Index start = k * task_.batch, rows = task_.order ? std::min(task_.batch, task_.order_rows - start) : task_.batch;
             trainer_.begin(step, task_.order ? task_.order + start : nullptr, 0, rows);
             step.gathered = !task_.order && k > 0 && rows <= trainer_.wave_ && !step.input.any();
             if (task_.learn) set_rule(step, k);
-            if (!one(step, k, thread, units, phase)) break;
+            if (!one(step, k, thread, tiles, phase)) break;
             ++step.number;
         }
         scratch.watch = nullptr;
@@ -213,7 +213,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
     }
 
     // One step; false where training must not go on.
-    bool one(Step<T>& step, Index k, int thread, Range units, PhaseWatch& phase) {
+    bool one(Step<T>& step, Index k, int thread, Range tiles, PhaseWatch& phase) {
         const double penalty = trainer_.penalty_of(step);  // now: soon others write what it reads
         for (step.wave = 0; step.wave < step.rows; step.wave += step.wave_rows) {
             step.wave_rows = std::min(trainer_.wave_, step.rows - step.wave);
@@ -224,9 +224,9 @@ template <class T> class Trainer<T>::Steps final : public Work {
             const bool final = step.wave + step.wave_rows == step.rows;
             if (final && !judge(step, penalty, k, thread)) return false;
             if (!task_.learn) continue;
-            trainer_.program_.update(step, trainer_.scratch_[thread], units.first, units.last);
+            trainer_.program_.update(step, trainer_.scratch_[thread], tiles.first, tiles.last);
             if (!meet(phase)) return false;
-            if (final) take_care(step, thread, units, phase);
+            if (final) take_care(step, thread, tiles, phase);
         }
         if (thread == 0 && task_.learn) {
             outcome_.done = k + 1;
@@ -236,7 +236,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
     }
 
     // What needs the whole gradient, or θ after the update.
-    void take_care(Step<T>& step, int thread, Range units, PhaseWatch& phase) {
+    void take_care(Step<T>& step, int thread, Range tiles, PhaseWatch& phase) {
         const Program<T>& program = trainer_.program_;
         const auto shorten = [&](bool gradient) {
             for (int l = 0; l < step.layers; ++l) {
@@ -251,13 +251,13 @@ template <class T> class Trainer<T>::Steps final : public Work {
             step.factor = static_cast<T>(norm > limit ? limit / norm : 1);
         }
         if (step.defers()) {
-            program.move(step, units.first, units.last);
+            program.move(step, tiles.first, tiles.last);
             meet(phase);
         }
         if (step.max_norm == 0) return;
         shorten(false);
         if (!step.l2) return;
-        program.measure(step, units.first, units.last);
+        program.measure(step, tiles.first, tiles.last);
         meet(phase);
     }
 
@@ -383,7 +383,7 @@ bool Trainer<T>::predict(const T* theta, const T* X, Index rows, int link, T* ou
     if (theta) {
         Step<T> step = step_for({});
         step.theta = const_cast<T*>(theta);
-        program_.prepare(step, 0, units_);
+        program_.prepare(step, 0, tiles_);
     }
     Lease lease(useful(threads, rows, 1));
     make_scratch(lease.threads());

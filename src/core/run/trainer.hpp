@@ -157,7 +157,7 @@ template <class T> class Trainer {
     Range rows_of(Index rows, int thread, int threads) const {
         return {rows * thread / threads, rows * (thread + 1) / threads};
     }
-    Range units_of(int thread, int threads) const;
+    Range tiles_of(int thread, int threads) const;
     void lay_out();
     void lay_out(const LayerSpec& s, Index inputs, Index stride);
     void plan_phases();
@@ -172,8 +172,8 @@ template <class T> class Trainer {
     std::vector<Layer<T>> layers_;
     std::vector<Phase> learning_;  // the phases of a step
     bool whole_ = false;           // a batch normalisation needs all rows at once
-    Index units_ = 0, slots_ = 0, capacity_ = 0, wave_ = 0, products_ = 0, widest_unit_ = 0;
-    std::vector<Index> cost_;  // of the units before each
+    Index tiles_ = 0, slots_ = 0, capacity_ = 0, wave_ = 0, products_ = 0, widest_tile_ = 0;
+    std::vector<Index> cost_;  // of the tiles before each
     std::vector<Buffer<T>> buffers_;
     T* x_ = nullptr;
     std::vector<T> row_loss_;

@@ -1,7 +1,7 @@
 // What one training step works on: the network lowered to layers, the workspace, and the numbers of this step.
 //
 // A step goes in waves of at most WAVE rows. In each wave, threads first take rows (gather, forward, loss, backward:
-// rows do not depend on one another), then units of the weights (gradient, penalties, update: outputs do not either).
+// rows do not depend on one another), then tiles of the weights (gradient, penalties, update: outputs do not either).
 // No sum is ever split between threads, so their number does not change a bit of the result.
 #pragma once
 
@@ -28,7 +28,7 @@ template <class T> struct Noise {
     bool any() const { return dropped || deviation; }
 };
 
-// The parameters of a layer that have one number for each unit, and which of them are penalised as biases.
+// The parameters of a layer that have one number for each unit (a neuron), and which of them are penalised as biases.
 enum UnitParameter { BIAS, SCALE, SHIFT, SLOPE, UNIT_PARAMETERS };
 constexpr bool AS_BIAS[] = {true, false, true, false};
 enum Kind { WEIGHTS, BIASES, SCALES, SLOPES, KINDS };
@@ -61,7 +61,7 @@ template <class T> struct Layer {
     T disconnected;  // of 65536: weights left out at random
     std::uint64_t connect_block;
     bool sloped;  // y depends on z by more than y = z: there is a d
-    Index first_unit;  // units are pieces of W, PANEL rows by `width` panels, numbered through all layers
+    Index first_tile;  // tiles are pieces of W, PANEL rows by `width` panels, numbered through all layers
     Index width;
     T* packed;         // W in panels of outputs
     T* transposed;     // Wᵀ in panels of inputs; null for the first layer
@@ -75,7 +75,7 @@ template <class T> struct Layer {
     T* batch_variance;
     T* settled_mean;   // the running statistics after this wave
     T* settled_variance;
-    T* gradient;       // unit by unit; used where a batch has more than DEPTH rows
+    T* gradient;       // tile by tile; used where a batch has more than DEPTH rows
 };
 
 // λ of the penalties on one kind of parameter, already divided where it is per sample.
@@ -103,7 +103,7 @@ class Watch {
 
 // Memory of one thread.
 template <class T> struct Scratch {
-    T* unit;       // the gradient of one unit, row by row
+    T* tile;       // the gradient of one tile, row by row
     T* block;      // BLOCK x PANEL
     T* scores;     // outputs x LANES: the scores of some rows, side by side
     T* targets;    // the same of their targets

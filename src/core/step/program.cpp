@@ -140,8 +140,8 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
 }
 
 template <class T>
-constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, update<T>,   move_units<T>,
-                                shorten<T>, measure_units<T>, predict<T>,      evaluate<T>, augment<T>};
+constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, update<T>,   move_tiles<T>,
+                                shorten<T>, measure_tiles<T>, predict<T>,      evaluate<T>, augment<T>};
 
 }  // namespace
 }  // namespace chainrule::CHAINRULE_SET
