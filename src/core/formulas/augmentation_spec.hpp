@@ -1,13 +1,14 @@
 // An augmentation as the trainer hands it to a step: which one, its numbers, the image, the workspace of a row.
 #pragma once
 
+#include "formulas/tables.hpp"
 #include "vector/panels.hpp"
 
 namespace chainrule {
 
 // An augmentation of rows, or of the images in them, and its numbers; see augmentation.py.
 struct AugmentationSpec {
-    int kind;
+    AugmentationKind kind;
     double numbers[8];
     Index rows, columns, channels;  // 1, the inputs, 1 where there is no image
 

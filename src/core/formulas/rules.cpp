@@ -1,6 +1,7 @@
 // The constants of each rule at one update, worked out in double precision.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 
@@ -31,71 +32,127 @@ double real_power(double x, double n) {
 }
 
 using Settings = const std::vector<double>&;
+using Constants = double (&)[CONSTANTS];
 
-void moments(Settings s, double rate, double t, double* c) {
-    const double numbers[] = {rate / (1 - power(s[0], t)), s[0], 1 - s[0], s[1], 1 - s[1],
-                              1 / std::sqrt(1 - power(s[1], t)), s[2]};
-    std::copy(std::begin(numbers), std::end(numbers), c);
+constexpr bool same(const char* a, const char* b) {
+    while (*a && *a == *b) ++a, ++b;
+    return *a == *b;
 }
 
-void with_rest(Settings s, double rate, double, double* c) {
-    c[0] = rate;
-    if (!s.empty()) c[1] = s[0];
+// The place of a setting of a rule, looked up by the compiler: a name that its row has not does not compile.
+consteval std::size_t at(Rule rule, const char* name) {
+    std::size_t k = 0;
+    while (!same(row_of(rule).settings[k], name)) ++k;
+    return k;
 }
 
-void with_mean(Settings s, double rate, double, double* c) {
-    const double numbers[] = {rate, s[0], 1 - s[0], s[1]};
-    std::copy(std::begin(numbers), std::end(numbers), c);
+template <Rule rule> void plain(Settings, double rate, double, Constants c) { c[RATE] = rate; }
+
+template <Rule rule> void with_momentum(Settings s, double rate, double, Constants c) {
+    c[RATE] = rate;
+    c[KEEP] = s[at(rule, "momentum")];
 }
 
-void moments_and_decay(Settings s, double rate, double t, double* c) {
-    moments(s, rate, t, c);
-    c[7] = rate * s[3];
+template <Rule rule> void with_epsilon(Settings s, double rate, double, Constants c) {
+    c[RATE] = rate;
+    c[EPSILON] = s[at(rule, "epsilon")];
 }
 
-void moments_ahead(Settings s, double rate, double t, double* c) {
-    moments(s, rate, t, c);
-    const auto momentum = [&](double faded) { return s[0] * (1 - 0.5 * faded); };
-    const double here = momentum(real_power(0.96, s[3] * t)), ahead = momentum(real_power(0.96, s[3] * (t + 1)));
-    const double share = real_power(0.96, s[3]);
+template <Rule rule> void with_square_mean(Settings s, double rate, double t, Constants c) {
+    with_epsilon<rule>(s, rate, t, c);
+    c[KEEP_SQUARE] = s[at(rule, "rho")];
+    c[TAKE_SQUARE] = 1 - s[at(rule, "rho")];
+}
+
+// The means, and the divisor with the correction of v for starting at 0; the rate is left to the rule.
+template <Rule rule> void means(Settings s, double t, Constants c) {
+    const double beta_1 = s[at(rule, "beta_1")], beta_2 = s[at(rule, "beta_2")];
+    c[KEEP] = beta_1;
+    c[TAKE] = 1 - beta_1;
+    c[KEEP_SQUARE] = beta_2;
+    c[TAKE_SQUARE] = 1 - beta_2;
+    c[ROOT] = 1 / std::sqrt(1 - power(beta_2, t));
+    c[EPSILON] = s[at(rule, "epsilon")];
+}
+
+template <Rule rule> void adam(Settings s, double rate, double t, Constants c) {
+    means<rule>(s, t, c);
+    c[RATE] = rate / (1 - power(s[at(rule, "beta_1")], t));
+}
+
+template <Rule rule> void adam_with_decay(Settings s, double rate, double t, Constants c) {
+    adam<rule>(s, rate, t, c);
+    c[DECAY] = rate * s[at(rule, "weight_decay")];
+}
+
+template <Rule rule> void nadam(Settings s, double rate, double t, Constants c) {
+    means<rule>(s, t, c);
+    const double beta_1 = s[at(rule, "beta_1")], decay = s[at(rule, "momentum_decay")];
+    const auto momentum = [&](double faded) { return beta_1 * (1 - 0.5 * faded); };
+    const double here = momentum(real_power(0.96, decay * t)), ahead = momentum(real_power(0.96, decay * (t + 1)));
+    const double share = real_power(0.96, decay);
     double product = 1, faded = share;  // beyond some 60 steps 1 - product does not show the product
     for (double k = 1; k <= t && product > 0x1p-64; ++k, faded *= share) product *= momentum(faded);
-    c[0] = rate * ahead / (1 - product * ahead);
-    c[7] = rate * (1 - here) / (1 - product);
+    c[RATE] = rate * ahead / (1 - product * ahead);
+    c[AHEAD] = rate * (1 - here) / (1 - product);
 }
 
-void rectified_moments(Settings s, double rate, double t, double* c) {
-    moments(s, rate, t, c);
-    const double rest = power(s[1], t), most = 2 / (1 - s[1]) - 1, rho = most - 2 * t * rest / (1 - rest);
+template <Rule rule> void radam(Settings s, double rate, double t, Constants c) {
+    adam<rule>(s, rate, t, c);
+    const double beta_2 = s[at(rule, "beta_2")];
+    const double rest = power(beta_2, t), most = 2 / (1 - beta_2) - 1, rho = most - 2 * t * rest / (1 - rest);
     if (rho > 5) {
-        c[0] *= std::sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * std::sqrt(1 - rest);
-        c[5] = 1;
+        c[RATE] *= std::sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * std::sqrt(1 - rest);
+        c[ROOT] = 1;
     } else {  // the root of v times 0, plus 1, is no divisor at all
-        c[5] = 0;
-        c[6] = 1;
+        c[ROOT] = 0;
+        c[EPSILON] = 1;
     }
 }
 
-void signs(Settings s, double rate, double, double* c) {
-    const double numbers[] = {rate, s[0], 1 - s[0], s[1], 1 - s[1], rate * s[2]};
-    std::copy(std::begin(numbers), std::end(numbers), c);
+template <Rule rule> void lion(Settings s, double rate, double, Constants c) {
+    c[RATE] = rate;
+    c[KEEP] = s[at(rule, "beta_1")];
+    c[TAKE] = 1 - c[KEEP];
+    c[KEEP_NEXT] = s[at(rule, "beta_2")];
+    c[TAKE_NEXT] = 1 - c[KEEP_NEXT];
+    c[DECAY] = rate * s[at(rule, "weight_decay")];
 }
 
-void resilient(Settings s, double rate, double, double* c) {
-    c[0] = rate;
-    std::copy(s.begin(), s.end(), c + 1);
+template <Rule rule> void rprop(Settings s, double rate, double, Constants c) {
+    c[RATE] = rate;
+    c[SHRINK] = s[at(rule, "eta_minus")];
+    c[GROW] = s[at(rule, "eta_plus")];
+    c[SMALLEST] = s[at(rule, "step_min")];
+    c[LARGEST] = s[at(rule, "step_max")];
 }
 
-// Row for row the rules of tables.hpp; the settings are theirs in the order of their fields.
-constexpr void (*CONSTANTS[])(Settings s, double rate, double t, double* c) = {
-    with_rest,     with_rest, with_rest,         with_rest, with_mean, with_mean, moments, moments_and_decay,
-    moments_ahead, moments,   rectified_moments, signs,     resilient, with_rest};
-static_assert(std::size(CONSTANTS) == std::size(RULE_NAMES));
+using Function = void (*)(Settings s, double rate, double t, Constants c);
+
+// Row for row the rules of tables.hpp.
+constexpr Function FUNCTIONS[] = {
+    plain<Rule::SGD>,
+    with_momentum<Rule::Momentum>,
+    with_momentum<Rule::Nesterov>,
+    with_epsilon<Rule::AdaGrad>,
+    with_square_mean<Rule::AdaDelta>,
+    with_square_mean<Rule::RMSProp>,
+    adam<Rule::Adam>,
+    adam_with_decay<Rule::AdamW>,
+    nadam<Rule::NAdam>,
+    adam<Rule::AMSGrad>,
+    radam<Rule::RAdam>,
+    lion<Rule::Lion>,
+    rprop<Rule::Rprop>,
+    plain<Rule::Gradient>,
+};
+static_assert(std::size(FUNCTIONS) == std::size(RULE_NAMES));
 
 }  // namespace
 
-void rule_constants(int rule, Settings settings, double learning_rate, double t, double (&c)[8]) {
-    CONSTANTS[rule](settings, learning_rate, t, c);
+void rule_constants(Rule rule, Settings settings, double learning_rate, double t, double (&c)[CONSTANTS]) {
+    std::fill(std::begin(c), std::end(c), 0.0);
+    FUNCTIONS[static_cast<int>(rule)](settings, learning_rate, t, c);
 }
 
 }  // namespace chainrule

@@ -1,6 +1,8 @@
 // The update rules, row for row those of optimizers/ (rules.py, modern.py).
 #pragma once
 
+#include "formulas/rule_constants.hpp"
+#include "formulas/tables.hpp"
 #include "vector/simd.hpp"
 
 namespace chainrule::CHAINRULE_SET {
@@ -10,39 +12,55 @@ template <class V> INLINE V sign_or_zero(V w) {
     return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>()));
 }
 
-// A rule: θ after the update; m is its memory, of which it keeps the first `kept`; c its constants (rules.cpp).
+// A rule: θ after the update; m is its memory in the order of its row in tables.hpp, of which it keeps the first `kept`;
+// c its constants (rule_constants.hpp).
 #define RULE(NAME, KEPT, ...)                                                                                      \
     struct NAME {                                                                                                  \
         static constexpr int kept = KEPT;                                                                          \
         template <class V>                                                                                         \
-        static INLINE V move(V theta, V g, [[maybe_unused]] V (&m)[3], [[maybe_unused]] const typename V::Lane* c) { \
+        static INLINE V move(V theta, V g, [[maybe_unused]] V (&m)[MOST_MEMORIES],                                 \
+                             [[maybe_unused]] const typename V::Lane (&c)[CONSTANTS]) {                            \
             __VA_ARGS__                                                                                            \
         }                                                                                                          \
     };
 
-RULE(PlainDescent, 0, return theta - c[0] * g;)
-RULE(HeavyBall, 1, m[0] = fma(m[0], c[1], c[0] * g); return theta - m[0];)
-RULE(LookAhead, 1, const V step = c[0] * g; m[0] = fma(m[0], c[1], step); return theta - fma(m[0], c[1], step);)
-RULE(SquareSum, 1, m[0] = fma(g, g, m[0]); return theta - c[0] * g / (square_root(m[0]) + c[1]);)
-RULE(DeltaMean, 2, m[0] = fma(m[0], c[1], c[2] * g * g);
-     const V delta = g * square_root(m[1] + c[3]) / square_root(m[0] + c[3]);
-     m[1] = fma(m[1], c[1], c[2] * delta * delta); return theta - c[0] * delta;)
-RULE(SquareMean, 1, m[0] = fma(m[0], c[1], c[2] * g * g); return theta - c[0] * g / (square_root(m[0]) + c[3]);)
-RULE(Moments, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
-     return theta - c[0] * m[0] / fma(square_root(m[1]), c[5], c[6]);)
-RULE(DecayedMoments, 2, return Moments::move(theta, g, m, c) - c[7] * m[2] * theta;)
-RULE(MomentsAhead, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
-     return theta - fma(m[0], c[0], c[7] * g) / fma(square_root(m[1]), c[5], c[6]);)
-RULE(LargestMoments, 3, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
-     m[2] = maximum(m[2], m[1]); return theta - c[0] * m[0] / fma(square_root(m[2]), c[5], c[6]);)
-RULE(Signs, 1, const V step = c[0] * sign_or_zero(fma(m[0], c[1], c[2] * g)); m[0] = fma(m[0], c[3], c[4] * g);
-     return theta - step - c[5] * m[1] * theta;)
-RULE(Resilient, 2, const V agreement = g * m[0]; const auto turned = agreement < 0;
-     V size = select(agreement > 0, m[1] * c[2], select(turned, m[1] * c[1], m[1]));
-     size = select(m[1] == 0, all<V>(c[0]), size);
-     m[1] = minimum(maximum(size, all<V>(c[3])), all<V>(c[4])); m[0] = select(turned, zero<V>(), g);
-     return theta - m[1] * sign_or_zero(m[0]);)
-RULE(Record, 1, m[0] = g; return theta;)
+RULE(SGD, 0, return theta - c[RATE] * g;)
+RULE(Momentum, 1, V& delta = m[0]; delta = fma(delta, c[KEEP], c[RATE] * g); return theta - delta;)
+RULE(Nesterov, 1, V& delta = m[0]; const V step = c[RATE] * g; delta = fma(delta, c[KEEP], step);
+     return theta - fma(delta, c[KEEP], step);)
+RULE(AdaGrad, 1, V& square_sum = m[0]; square_sum = fma(g, g, square_sum);
+     return theta - c[RATE] * g / (square_root(square_sum) + c[EPSILON]);)
+RULE(AdaDelta, 2, V& square_mean = m[0]; V& delta_mean = m[1];
+     square_mean = fma(square_mean, c[KEEP_SQUARE], c[TAKE_SQUARE] * g * g);
+     const V delta = g * square_root(delta_mean + c[EPSILON]) / square_root(square_mean + c[EPSILON]);
+     delta_mean = fma(delta_mean, c[KEEP_SQUARE], c[TAKE_SQUARE] * delta * delta); return theta - c[RATE] * delta;)
+RULE(RMSProp, 1, V& square_mean = m[0]; square_mean = fma(square_mean, c[KEEP_SQUARE], c[TAKE_SQUARE] * g * g);
+     return theta - c[RATE] * g / (square_root(square_mean) + c[EPSILON]);)
+
+// The two means of Adam and its kin, moved towards g and g².
+template <class V> INLINE void move_means(V g, V& mean, V& square_mean, const typename V::Lane (&c)[CONSTANTS]) {
+    mean = fma(mean, c[KEEP], c[TAKE] * g);
+    square_mean = fma(square_mean, c[KEEP_SQUARE], c[TAKE_SQUARE] * g * g);
+}
+
+RULE(Adam, 2, V& mean = m[0]; V& square_mean = m[1]; move_means(g, mean, square_mean, c);
+     return theta - c[RATE] * mean / fma(square_root(square_mean), c[ROOT], c[EPSILON]);)
+RULE(AdamW, 2, const V& decayed = m[2]; return Adam::move(theta, g, m, c) - c[DECAY] * decayed * theta;)
+RULE(NAdam, 2, V& mean = m[0]; V& square_mean = m[1]; move_means(g, mean, square_mean, c);
+     return theta - fma(mean, c[RATE], c[AHEAD] * g) / fma(square_root(square_mean), c[ROOT], c[EPSILON]);)
+RULE(AMSGrad, 3, V& mean = m[0]; V& square_mean = m[1]; V& largest = m[2]; move_means(g, mean, square_mean, c);
+     largest = maximum(largest, square_mean);
+     return theta - c[RATE] * mean / fma(square_root(largest), c[ROOT], c[EPSILON]);)
+RULE(RAdam, 2, return Adam::move(theta, g, m, c);)
+RULE(Lion, 1, V& mean = m[0]; const V& decayed = m[1];
+     const V step = c[RATE] * sign_or_zero(fma(mean, c[KEEP], c[TAKE] * g));
+     mean = fma(mean, c[KEEP_NEXT], c[TAKE_NEXT] * g); return theta - step - c[DECAY] * decayed * theta;)
+RULE(Rprop, 2, V& before = m[0]; V& step_size = m[1]; const V agreement = g * before; const auto turned = agreement < 0;
+     V size = select(agreement > 0, step_size * c[GROW], select(turned, step_size * c[SHRINK], step_size));
+     size = select(step_size == 0, all<V>(c[RATE]), size);
+     step_size = minimum(maximum(size, all<V>(c[SMALLEST])), all<V>(c[LARGEST]));
+     before = select(turned, zero<V>(), g); return theta - step_size * sign_or_zero(before);)
+RULE(Gradient, 1, m[0] = g; return theta;)
 #undef RULE
 
 }  // namespace chainrule::CHAINRULE_SET

@@ -33,31 +33,17 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
     const auto take = [this](Index count) { return buffers_.emplace_back(static_cast<std::size_t>(count)).get(); };
     const Index side = PANEL<T>, across = panels(s.outputs, side), down = panels(inputs, side);
     Layer<T> layer{};
+    copy_fields(s, layer);
     layer.inputs = inputs;
-    layer.outputs = s.outputs;
-    layer.weights = s.weights;
-    layer.activation = s.activation;
-    layer.setting = static_cast<T>(s.setting);
-    layer.live = s.live;
-    layer.shared_slope = s.shared_slope;
-    layer.lowest = static_cast<T>(s.lowest);
     layer.range = static_cast<T>(s.highest - s.lowest);
-    layer.live_block = s.live_block;
-    layer.norm = s.norm;
-    layer.epsilon = static_cast<T>(s.epsilon);
-    layer.momentum = static_cast<T>(s.momentum);
-    layer.mean = s.mean;
-    layer.variance = s.variance;
-    layer.noise = noise_of<T>(s.noise);
-    layer.disconnected = static_cast<T>(s.disconnected);
-    layer.connect_block = s.connect_block;
-    layer.sloped = s.activation || s.live || layer.noise.dropped != 0;
+    layer.sloped = layer.activation || layer.live || layer.dropped != 0;
     layer.first_tile = tiles_;
     layer.width = inputs * s.outputs > LARGE ? across : 1;
     widest_tile_ = std::max(widest_tile_, layer.width * side);
     layer.packed = take((across * inputs + side) * side);
+    const Index places[UNIT_PARAMETERS] = {s.biases, s.scales, s.shifts, s.slopes};
     for (int k = 0; k < UNIT_PARAMETERS; ++k) {
-        layer.units[k].at = s.units[k];
+        layer.units[k].at = places[k];
         layer.units[k].packed = take(across * side);
         if (capacity_) layer.units[k].gradient = take(across * side);
     }
@@ -65,7 +51,7 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
         if (!layers_.empty()) layer.transposed = take(down * s.outputs * side);
         layer.y = take(across * stride);
         layer.d = take(across * stride);
-        if (s.units[SLOPE] >= 0) layer.e = take(across * stride);
+        if (s.slopes != ABSENT) layer.e = take(across * stride);
         if (s.norm) layer.normal = take(across * stride);
         if (s.norm) layer.inverse = take(s.norm == LAYER_NORM ? stride : across * side);
         if (s.norm == LAYER_NORM) layer.upstream = take(across * stride);

@@ -8,7 +8,9 @@
 #include <cstdint>
 
 #include "formulas/augmentation_spec.hpp"
+#include "formulas/rule_constants.hpp"
 #include "formulas/tables.hpp"
+#include "step/layer_fields.hpp"
 #include "vector/panels.hpp"
 #include "vector/stream.hpp"
 
@@ -19,47 +21,23 @@ constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
 constexpr int LARGE = 1 << 16;  // weights of a layer that go through the cache in whole rows, as they lie in memory
 constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
 
-// Dropout and Gaussian noise on the outputs of a layer, or on the inputs; each has the number of its block.
-template <class T> struct Noise {
-    T dropped;  // of 65536 values of 16 bits; 0: no dropout
-    T deviation;
-    std::uint64_t dropout_block, noise_block;
-
-    bool any() const { return dropped || deviation; }
-};
-
 // The parameters of a layer that have one number for each unit (a neuron), and which of them are penalised as biases.
 enum UnitParameter { BIAS, SCALE, SHIFT, SLOPE, UNIT_PARAMETERS };
 constexpr bool AS_BIAS[] = {true, false, true, false};
-enum Kind { WEIGHTS, BIASES, SCALES, SLOPES, KINDS };
 constexpr Kind KIND_OF[] = {BIASES, SCALES, BIASES, SLOPES};
 
 template <class T> struct Units {
-    Index at = -1;  // where they begin in θ; -1: there are none
+    Index at = ABSENT;  // where they begin in θ
     Index slot;
     T* packed;      // padded
     T* gradient;
 };
 
-enum Normalization { NO_NORM, BATCH_NORM, LAYER_NORM };
-
-// One affine map with what stands between it and the next: y = noise(f(norm(x W + b))).
-template <class T> struct Layer {
-    Index inputs, outputs;
-    Index weights;  // where W (inputs, outputs) begins in θ
+// A layer with its places in the workspace.
+template <class T> struct Layer : LayerFields<T> {
+    Index inputs;
     Units<T> units[UNIT_PARAMETERS];
-    int activation;
-    T setting;
-    int live;  // an activation that learns or draws its slope, instead of `activation`; see stages.hpp
-    bool shared_slope;
-    T lowest, range;  // of the slopes that are drawn
-    std::uint64_t live_block;
-    Normalization norm;
-    T epsilon, momentum;
-    Index mean, variance;  // where the running statistics begin in θ
-    Noise<T> noise;
-    T disconnected;  // of 65536: weights left out at random
-    std::uint64_t connect_block;
+    T range;  // of the slopes that are drawn
     bool sloped;  // y depends on z by more than y = z: there is a d
     Index first_tile;  // tiles are pieces of W, PANEL rows by `width` panels, numbered through all layers
     Index width;
@@ -83,10 +61,8 @@ template <class T> struct Strengths {
     T l1, l2, shrink;  // shrink: λ₁ of a proximal step, beside the gradient
 };
 
-enum Clip { NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_UNIT };
-
 template <class T> struct Loss {
-    int kind;
+    LossKind kind;
     T a;              // the loss's own number: Huber's δ, the quantile's q, squared error's factor
     const T* target;  // (rows, outputs), or null
     const std::int64_t* classes;
@@ -144,9 +120,9 @@ template <class T> struct Step {
     Loss<T> loss;
 
     T* theta;
-    T* memory[3];
-    int rule;
-    T constant[KINDS][8];
+    T* memory[MOST_MEMORIES];
+    Rule rule;
+    T constant[KINDS][CONSTANTS];
     T rate[KINDS];
     bool care;        // something of what follows is wanted
     Clip clip;
@@ -174,7 +150,7 @@ template <class T> struct Program {
     void (*move)(const Step<T>&, Index first, Index last);
     void (*shorten)(const Step<T>&, int layer, Index first, Index last, bool gradient);
     void (*measure)(const Step<T>&, Index first, Index last);
-    void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);
+    void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, Link link, T* out);
     bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);
     void (*augment)(const AugmentationSpec&, const Stream&, Index row, const T* from, T* to, T* workspace);
 };

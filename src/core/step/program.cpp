@@ -94,7 +94,7 @@ template <class T> void take_columns(const Step<T>& step, const Phase& phase, In
 }
 
 // Predictions for rows first to last of X, a block at a time through two buffers.
-template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, int link, T* out) {
+template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, Link link, T* out) {
     constexpr Index stride = BLOCK * PANEL<T>;
     const Index outputs = step.layer[step.layers - 1].outputs;
     for (Index r = first; r < last; r += BLOCK) {

@@ -82,7 +82,7 @@ template <class T> void settle(const Step<T>& step, const Tile& tile) {
 
 // The update of a tile and of what stands beside it, from its gradient c, rows `apart`.
 template <class T> void finish_tile(const Step<T>& step, const Tile& tile, T* c, Index apart) {
-    const Move<T> move = MOVE<T>[step.rule][step.care];
+    const Move<T> move = MOVE<T>[static_cast<int>(step.rule)][step.care];
     const Layer<T>& layer = step.layer[tile.l];
     move(step, weights_of(step, tile), c, apart);
     each_part(step, tile, [&](UnitParameter which, Index j) {

@@ -84,7 +84,7 @@ template <class T> void complete(const Step<T>& step, const Piece<T>& piece, T* 
 
 // θ and memory after the update of one piece, given the loss's gradient of it (or, deferred, the whole gradient), rows
 // `apart`, which is used up.
-template <class Rule, int memories, bool care, class T>
+template <class Formula, int memories, bool care, class T>
 void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) {
     using V = Vector<T>;
     if (given.narrow()) close_up(gradient, apart, given.rows, given.columns);
@@ -95,15 +95,15 @@ void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) 
     Sizes<T> sizes;
     each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
         const Index at = piece.at + r * piece.apart + c;
-        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * apart + c, count), m[3];
+        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * apart + c, count), m[MOST_MEMORIES];
         if (whole) g = g * step.factor;
         else g = penalised(g, theta, piece.strengths);
         for (int k = 0; k < memories; ++k) m[k] = load<V>(step.memory[k] + at, count);
         if (step.norm && !whole) norm = fma(g, g, norm);
         if (care && step.clip == CLIP_VALUE) g = minimum(all<V>(step.limit), maximum(all<V>(-step.limit), g));
-        theta = Rule::move(theta, g, m, step.constant[piece.kind]);
-        for (int k = 0; k < Rule::kept; ++k) store(step.memory[k] + at, m[k], count);
-        if constexpr (__is_same(Rule, Record)) return;
+        theta = Formula::move(theta, g, m, step.constant[piece.kind]);
+        for (int k = 0; k < Formula::kept; ++k) store(step.memory[k] + at, m[k], count);
+        if constexpr (__is_same(Formula, Gradient)) return;
         if (care && threshold != 0) theta = shrunk(theta, threshold);
         store(step.theta + at, theta, count);
         if (follows) follow(step, at, theta, count);
@@ -115,7 +115,8 @@ void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) 
 
 template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, T*, Index);
 
-#define ROW(name, Type, memories, settings) {move<Type, memories, false, T>, move<Type, memories, true, T>},
+#define ROW(name, ...)                                                                                             \
+    {move<name, count_of(row_of(Rule::name).memory), false, T>, move<name, count_of(row_of(Rule::name).memory), true, T>},
 template <class T> constexpr Move<T> MOVE[][2] = {CHAINRULE_RULES(ROW)};
 #undef ROW
 

@@ -164,28 +164,29 @@ class NativeEngine:
         losses = np.empty(len(rates))
         batch = self.objective.rows if order is None else batch_size
         part = batch if self.recipe.accumulate == 1 else min(batch, -(-batch_size // self.recipe.accumulate))
-        memory = [value for name, value in state.items() if name not in ("t", "average")]
+        memory = {name: value for name, value in state.items() if name not in ("t", "average")}
         average = None if self.recipe.average is None else state["average"]
         steps = range(first_step, first_step + len(rates))
         alpha = self.recipe.mixup
         shares = np.array([mixup_share(alpha, self.seed, step) for step in steps]) if alpha else None
-        done, reported, norm, raised = self._plan(batch, part).run(
-            theta,
-            memory,
-            average,
-            self._inputs.at(theta),
-            self._y,
-            self._weight,
-            order,
-            batch,
-            rates,
-            shares,
-            state["t"],
-            self.seed,
-            first_step,
-            losses,
-            self.threads,
+        given = _core.Steps(
+            theta=theta,
+            memory=memory,
+            average=average,
+            X=self._inputs.at(theta),
+            y=self._y,
+            weight=self._weight,
+            order=order,
+            batch=batch,
+            learning_rates=rates,
+            shares=shares,
+            t=state["t"],
+            seed=self.seed,
+            step=first_step,
+            losses=losses,
+            threads=self.threads,
         )
+        done, reported, norm, raised = self._plan(batch, part).run(given)
         state["t"] += done
         if raised is not None:
             raise raised
