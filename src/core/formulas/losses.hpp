@@ -21,19 +21,23 @@ template <class V> struct Sloped {
 
 template <class V> INLINE V sign_of(V r) { return select(r > 0, all<V>(1), select(r < 0, all<V>(-1), r * r)); }
 
+// clang-format off: a row is one formula
 ELEMENT(SquaredError, const V r = s - t; return {T(0.5) * a * r * r, a * r};)
 ELEMENT(AbsoluteError, const V r = s - t; return {absolute(r), sign_of(r)};)
 ELEMENT(Huber, const V r = s - t, c = minimum(all<V>(a), maximum(all<V>(-a), r)); return {c * (r - T(0.5) * c), c};)
 ELEMENT(Quantile, const V r = t - s;
         return {maximum((a - T(1)) * r, a * r), select(r > 0, all<V>(-a), select(r < 0, all<V>(T(1) - a), r * r))};)
-ELEMENT(Poisson, const V e = exp(s), log_t = select(t == 0, zero<V>(), log(t)); return {e - t * s + t * log_t - t, e - t};)
-ELEMENT(SigmoidCrossEntropy, const V u = log1p(exp(-absolute(s))), up = maximum(zero<V>(), s) + u, down = maximum(zero<V>(), -s) + u;
+ELEMENT(Poisson, const V e = exp(s), log_t = select(t == 0, zero<V>(), log(t));
+        return {e - t * s + t * log_t - t, e - t};)
+ELEMENT(SigmoidCrossEntropy, const V u = log1p(exp(-absolute(s)));
+        const V up = maximum(zero<V>(), s) + u, down = maximum(zero<V>(), -s) + u;
         const V smooth = fma(t, T(1) - a, T(0.5) * a);
         return {smooth * down + (T(1) - smooth) * up, sigmoid(s) - smooth};)
 ELEMENT(Logistic, const V m = -t * s; return {softplus(m), -t * sigmoid(m)};)
 ELEMENT(Hinge, const V m = T(1) - t * s; return {maximum(zero<V>(), m), select(t * s < 1, -t, m * T(0))};)
 ELEMENT(SquaredHinge, const V m = maximum(zero<V>(), T(1) - t * s); return {m * m, T(-2) * t * m};)
 ELEMENT(Perceptron, const V m = -t * s; return {maximum(zero<V>(), m), select(t * s <= 0, -t, m * T(0))};)
+// clang-format on
 #undef ELEMENT
 
 // LANES rows side by side: lane i of score(c) is output c of row i. So a row's loss is summed over whole registers, and

@@ -31,7 +31,7 @@ double real_power(double x, double n) {
     return result;
 }
 
-using Settings = const std::vector<double>&;
+using Settings = const double*;
 using Constants = double (&)[CONSTANTS];
 
 constexpr bool same(const char* a, const char* b) {

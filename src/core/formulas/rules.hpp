@@ -24,6 +24,7 @@ template <class V> INLINE V sign_or_zero(V w) {
         }                                                                                                          \
     };
 
+// clang-format off: a row is one formula
 RULE(SGD, 0, return theta - c[RATE] * g;)
 RULE(Momentum, 1, V& delta = m[0]; delta = fma(delta, c[KEEP], c[RATE] * g); return theta - delta;)
 RULE(Nesterov, 1, V& delta = m[0]; const V step = c[RATE] * g; delta = fma(delta, c[KEEP], step);
@@ -61,6 +62,7 @@ RULE(Rprop, 2, V& before = m[0]; V& step_size = m[1]; const V agreement = g * be
      step_size = minimum(maximum(size, all<V>(c[SMALLEST])), all<V>(c[LARGEST]));
      before = select(turned, zero<V>(), g); return theta - step_size * sign_or_zero(before);)
 RULE(Gradient, 1, m[0] = g; return theta;)
+// clang-format on
 #undef RULE
 
 }  // namespace chainrule::CHAINRULE_SET

@@ -1,9 +1,17 @@
+// The instruction sets of this build, and which of them this processor has.
 #include "run/instruction_sets.hpp"
 
 namespace chainrule {
 
+#define SET(set)                                                                                                   \
+    extern const Program<float> program_##set##_float;                                                             \
+    extern const Program<double> program_##set##_double;                                                           \
+    const InstructionSet set_##set{#set, program_##set##_float, program_##set##_double};
+
 #if defined(__x86_64__)
-extern const InstructionSet set_avx512, set_avx2, set_baseline;
+SET(avx512)
+SET(avx2)
+SET(baseline)
 
 std::vector<const InstructionSet*> instruction_sets() {
     std::vector<const InstructionSet*> sets;
@@ -17,9 +25,10 @@ std::vector<const InstructionSet*> instruction_sets() {
     return sets;
 }
 #else
-extern const InstructionSet set_native;
+SET(native)
 
 std::vector<const InstructionSet*> instruction_sets() { return {&set_native}; }
 #endif
+#undef SET
 
 }  // namespace chainrule

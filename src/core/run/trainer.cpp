@@ -201,7 +201,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
         for (int kind = 0; kind < KINDS; ++kind) {
             const double rate = given.learning_rates[k] * spec.rates[kind];
             double constants[CONSTANTS];
-            rule_constants(step.rule, spec.numbers, rate, t, constants);
+            rule_constants(step.rule, spec.numbers.data(), rate, t, constants);
             for (int i = 0; i < CONSTANTS; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
             step.rate[kind] = static_cast<T>(rate);
         }

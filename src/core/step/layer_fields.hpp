@@ -30,7 +30,7 @@ constexpr Index ABSENT = -1;  // the place in θ of parameters that are not ther
 template <class Real> struct Noise {
     CHAINRULE_NOISE_FIELDS(CHAINRULE_DECLARE, CHAINRULE_DEFAULT)
 
-    bool disturbs() const { return dropped || deviation; }
+    [[gnu::always_inline]] bool disturbs() const { return dropped || deviation; }
 };
 
 // An affine map and what follows it, y = noise(f(norm(x W + b))). Places are offsets in θ: W (inputs, outputs), b, γ and β of

@@ -157,8 +157,8 @@ template <class T> struct Program {
 
 struct InstructionSet {
     const char* name;
-    Program<float> single;
-    Program<double> twofold;
+    const Program<float>& single;
+    const Program<double>& twofold;
 };
 
 template <class T> const Program<T>& program_of(const InstructionSet& set) {

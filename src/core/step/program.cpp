@@ -1,4 +1,5 @@
-// One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
+// One training step on one instruction set in one precision; compiled once for each, with CHAINRULE_SET the name of the set
+// and CHAINRULE_NUMBER float or double.
 #include "formulas/links.hpp"
 #include "step/inputs.hpp"
 #include "step/products.hpp"
@@ -148,12 +149,9 @@ constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, u
 
 namespace chainrule {
 
-#define QUOTE(x) #x
-#define NAME_OF(x) QUOTE(x)
-#define JOIN(a, b) a##b
-#define SET_OF(x) JOIN(set_, x)
-extern const InstructionSet SET_OF(CHAINRULE_SET);
-const InstructionSet SET_OF(CHAINRULE_SET) = {NAME_OF(CHAINRULE_SET), CHAINRULE_SET::PROGRAM<float>,
-                                              CHAINRULE_SET::PROGRAM<double>};
+#define JOINED(set, number) program_##set##_##number
+#define PROGRAM_OF(set, number) JOINED(set, number)
+extern const Program<CHAINRULE_NUMBER> PROGRAM_OF(CHAINRULE_SET, CHAINRULE_NUMBER);
+const Program<CHAINRULE_NUMBER> PROGRAM_OF(CHAINRULE_SET, CHAINRULE_NUMBER) = CHAINRULE_SET::PROGRAM<CHAINRULE_NUMBER>;
 
 }  // namespace chainrule
