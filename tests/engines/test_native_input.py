@@ -13,10 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 from chainrule.engines.native import core as native
 from support.core_arguments import (
+    ADAM,
     HIDDEN,
     HUGE,
     INPUTS,
-    LAYERS,
+    LAST,
     NEGATIVE,
     OUTPUTS,
     REFUSALS,
@@ -28,6 +29,7 @@ from support.core_arguments import (
     core,
     plan,
     predict_arguments,
+    run,
     run_arguments,
     value_arguments,
 )
@@ -56,14 +58,18 @@ BAD_RUNS: dict[str, tuple[Any, ...]] = {
     ),
     "memory": (
         None,
-        [],
-        [np.zeros(SIZE)],
-        [np.zeros(SIZE)] * 3,
-        [np.zeros(SIZE), np.zeros(SIZE - 1)],
-        [np.zeros(SIZE), np.zeros(SIZE, "f4")],
-        [np.zeros(SIZE), None],
-        [np.zeros(SIZE), np.zeros(2 * SIZE)[::2]],
-        np.zeros((2, SIZE - 1)),
+        {},
+        {"mean": np.zeros(SIZE)},
+        {"mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE), "largest": np.zeros(SIZE)},
+        {"mean": np.zeros(SIZE), "square": np.zeros(SIZE)},
+        {"Mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE)},
+        {"mean": np.zeros(SIZE), 1: np.zeros(SIZE)},
+        {"mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE - 1)},
+        {"mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE, "f4")},
+        {"mean": np.zeros(SIZE), "square_mean": None},
+        {"mean": np.zeros(SIZE), "square_mean": np.zeros(2 * SIZE)[::2]},
+        [np.zeros(SIZE)] * 2,
+        np.zeros((2, SIZE)),
         3,
     ),
     "X": (
@@ -149,34 +155,34 @@ def test_a_run_that_makes_no_sense_is_refused(name: str, k: int) -> None:
     made, bad = plan(), run_arguments(**{name: BAD_RUNS[name][k]})
     before = bad["theta"].copy() if isinstance(bad["theta"], np.ndarray) else None
     with pytest.raises(REFUSALS):
-        made.run(**bad)
+        made.run(core.Steps(**bad))
     assert before is None or np.array_equal(bad["theta"], before)
     if name in VALUE and name != "threads":
         with pytest.raises(REFUSALS):
             made.value(**value_arguments(**{name: BAD_RUNS[name][k]}))
-    assert made.run(**run_arguments())[0] == 3
+    assert run(made)[0] == 3
 
 
 @pytest.mark.parametrize("name", ["theta", "losses", "memory"])
 def test_what_is_written_must_be_writable(name: str) -> None:
     fine = run_arguments()[name]
-    bad = [fine[0], read_only(fine[1])] if name == "memory" else read_only(fine)
+    bad = {**fine, "mean": read_only(fine["mean"])} if name == "memory" else read_only(fine)
     with pytest.raises(REFUSALS):
-        plan().run(**run_arguments(**{name: bad}))
-    assert not bad[1 if name == "memory" else slice(None)].flags.writeable
+        run(plan(), **{name: bad})
+    assert not bad["mean" if name == "memory" else slice(None)].flags.writeable
 
 
 def test_what_is_only_read_may_be_read_only() -> None:
     given = run_arguments()
     names = ("X", "y", "weight", "order", "learning_rates")
-    assert plan().run(**{**given, **{name: read_only(given[name]) for name in names}})[0] == 3
+    assert run(plan(), **{name: read_only(given[name]) for name in names})[0] == 3
     plan().value(**value_arguments(theta=read_only(given["theta"])))
     plan(batch=0).predict(**predict_arguments(theta=read_only(np.ones(SIZE)), X=read_only(np.ones((4, INPUTS)))))
 
 
 @pytest.mark.parametrize("threads", [0, -1, -(2**31), 1, 300, 2**31 - 1])
 def test_any_number_of_threads_will_do(threads: int) -> None:
-    assert plan().run(**run_arguments(threads=threads))[0] == 3
+    assert run(plan(), threads=threads)[0] == 3
     plan().value(**value_arguments(threads=threads))
     plan(batch=0).predict(**predict_arguments(threads=threads))
 
@@ -185,12 +191,11 @@ def test_numbers_that_are_not_finite_stop_a_run() -> None:
     for name in ("theta", "X", "weight"):
         for bad in (np.nan, np.inf, -np.inf):
             spoiled = np.full_like(run_arguments()[name], bad)
-            assert plan().run(**run_arguments(**{name: spoiled}))[:2] == (0, 1)
+            assert run(plan(), **{name: spoiled})[:2] == (0, 1)
     for number in (np.nan, np.inf, -np.inf, 1e308, -1e308):
-        plan(weights=(number,) * 6, loss=("huber", number))
-        plan(rule=("Adam", [number] * 3)).run(**run_arguments(learning_rates=np.full(3, number)))
-        elu = HIDDEN._replace(activation="elu", setting=number)._asdict()
-        plan(layers=[elu, LAYERS[1]]).run(**run_arguments(t=2**63 - 1))
+        plan(weights=dict.fromkeys(core.Penalty.FIELDS, number), loss="huber", loss_setting=number)
+        run(plan(settings=dict.fromkeys(ADAM, number)), learning_rates=np.full(3, number))
+        run(plan(layers=[{**HIDDEN, "activation": "elu", "setting": number}, LAST]), t=2**63 - 1)
 
 
 BAD_PREDICTIONS: dict[str, tuple[Any, ...]] = {
@@ -223,7 +228,7 @@ def test_plans_for_one_purpose_refuse_the_other() -> None:
     with pytest.raises(ValueError, match="this plan only predicts"):
         plan(batch=0).value(**value_arguments())
     with pytest.raises(ValueError, match="batches of this engine have 1 to 0 rows"):
-        plan(batch=0).run(**run_arguments())
+        run(plan(batch=0))
 
 
 def test_no_theta_keeps_the_weights_of_the_call_before() -> None:
@@ -263,9 +268,9 @@ def any_arrays(draw: st.DrawFn) -> Any:
 @given(st.dictionaries(st.sampled_from(sorted(run_arguments())), SOMETHING | any_arrays(), min_size=1, max_size=3))
 @settings(max_examples=300)
 def test_anything_in_place_of_the_arguments_of_a_run(changes: dict[str, Any]) -> None:
-    for made in (plan(), plan(dtype="float32"), plan(loss=("huber", 1.0))):
+    for made in (plan(), plan(dtype="float32"), plan(loss="huber", loss_setting=1.0)):
         try:
-            made.run(**run_arguments(**changes))
+            run(made, **changes)
             made.value(**{name: value for name, value in run_arguments(**changes).items() if name in VALUE})
         except REFUSALS:
             pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.engines.native import core as native
-from chainrule.engines.native.lowering import Layer, Noise
 from support.core_arguments import (
+    ADAM,
     HIDDEN,
     HUGE,
     INPUTS,
-    LAYERS,
+    LAST,
     NEGATIVE,
-    NONE,
+    RATES,
     RECIPE,
     REFUSALS,
     ROWS,
@@ -35,7 +36,8 @@ from support.core_arguments import (
     plan,
     plan_arguments,
     predict_arguments,
-    run_arguments,
+    run,
+    structured,
     value_arguments,
 )
 
@@ -44,7 +46,7 @@ if native.MISSING:
 
 
 def test_what_is_right_is_taken() -> None:
-    done, reported, norm, raised = plan().run(**run_arguments())
+    done, reported, norm, raised = run(plan())
     assert (done, reported, raised) == (3, 3, None)
     assert norm > 0
     assert np.isfinite(plan().value(**value_arguments()))
@@ -58,15 +60,18 @@ SMALL_PLANS: list[dict[str, Any]] = [
     *({"inputs": n} for n in (0, *NEGATIVE, *HUGE, None, 3.0, "3", np.nan)),
     *({"parameters": n} for n in (0, SIZE - 1, *NEGATIVE, 2**63, None, 37.0)),
     *({"batch": n} for n in (*NEGATIVE, *HUGE[2:], None, 9.0)),
-    *({"layers": layers} for layers in ([], None, [()], [None], 3, "ab", [{}], [{"outputs": 5, "weights": 0}], {})),
-    *({"input": given} for given in ({}, None, 3, {"dropped": 0}, {**Noise()._asdict(), "dropped": 65536})),
-    *({"loss": loss} for loss in ((), None, "huber", ("sine", 0.0), ("", 0.0), ("huber",), ("huber", None), (1, 1.0))),
-    *({"rule": r} for r in (None, (), ("Adam", []), ("SGD", [0.1]), ("adam", [0.9, 0.999, 1e-8]), ("Adam", None))),
-    *({"rule": ("Adam", settings)} for settings in ([0.9] * 2, [0.9] * 4, [None] * 3, ["a"] * 3, [0.9] * 100)),
-    *({kind: p} for kind in ("weights", "biases") for p in (None, (), NONE[:3], (*NONE, 0.0), (None,) * 6, "abcdef")),
-    *({"recipe": given} for given in ({}, None, 3)),
+    *({"layers": layers} for layers in ([], None, [()], [None], 3, "ab", [{}], [{"outputs": 5}], {})),
+    *({"layers": [HIDDEN, {**LAST, name: 0}]} for name in ("units", "Outputs", "noise", "")),
+    *({"input": given} for given in (None, 3, {"dropped": None}, {"dropped": 65536}, {"outputs": 3})),
+    *({"loss": loss} for loss in ((), None, "sine", "", 1, ("huber", 0.0))),
+    *({"loss_setting": setting} for setting in (None, "1", ())),
+    *({"rule": r} for r in (None, (), "SGD", "adam", "", "gradient", 3)),
+    *({"settings": settings} for settings in (None, (), {}, {**ADAM, "rho": 0.9}, dict.fromkeys(ADAM), [0.9] * 3)),
+    *({"settings": {**dict([*ADAM.items()][:2]), name: 1e-8}} for name in ("Epsilon", "eps", "", "beta_3", 3)),
+    *({kind: p} for kind in ("weights", "biases") for p in (None, (), 3, {"l1": None}, {"L1": 1.0}, {"l1": "a"})),
+    *({"recipe": given} for given in ({}, None, 3, {"part": 1}, {"rates": RATES}, {**RECIPE, "parts": 1})),
     *({"recipe": {**RECIPE, "clip": clip}} for clip in ("Norm", "", None, 1)),
-    *({"recipe": {**RECIPE, "rates": rates}} for rates in ([], [1.0] * 3, [1.0] * 5, None, ["a"] * 4)),
+    *({"recipe": {**RECIPE, "rates": rates}} for rates in ({}, [1.0] * 4, {**RATES, "x": 1.0}, None, {"weight": 1.0})),
     *({"recipe": {**RECIPE, "part": part}} for part in (0, -1, ROWS + 1, 2**62, None, 0.5)),
     *({"set": name} for name in ("sse1", "AVX2", "avx512 ", None, 3)),
 ]
@@ -84,7 +89,7 @@ def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("field", ["outputs", "weights", "biases", "scales", "shifts", "slopes"])
 @pytest.mark.parametrize("number", [*NEGATIVE, *HUGE, SIZE, SIZE - 1, None, "1"], ids=repr)
 def test_a_layer_that_makes_no_sense_is_refused(layer: int, field: str, number: Any) -> None:
-    layers = [dict(each) for each in LAYERS]
+    layers = [dict(HIDDEN), dict(LAST)]
     layers[layer][field] = number
     if number == -1 and field not in ("outputs", "weights"):
         return  # such parameters are not there
@@ -93,7 +98,7 @@ def test_a_layer_that_makes_no_sense_is_refused(layer: int, field: str, number: 
 
 
 def changed(**fields: Any) -> list[dict[str, Any]]:
-    return [HIDDEN._replace(**fields)._asdict(), LAYERS[1]]
+    return [{**HIDDEN, **fields}, LAST]
 
 
 NORM = {"norm": "batch", "scales": 0, "shifts": 0, "mean": 0, "variance": 0}
@@ -131,7 +136,7 @@ def test_a_layer_with_a_wrong_stage_is_refused(fields: dict[str, Any]) -> None:
 def test_the_last_layer_has_an_activation_only(fields: dict[str, Any]) -> None:
     assert plan(layers=changed(**fields))
     with pytest.raises(REFUSALS, match="the last layer has more than an activation"):
-        plan(layers=[LAYERS[0], {**LAYERS[1], **fields}])
+        plan(layers=[HIDDEN, {**LAST, **fields}])
 
 
 @pytest.mark.parametrize("name", ["", "Tanh", "sine", "prelu", None, 3])
@@ -140,9 +145,9 @@ def test_an_unknown_activation_is_refused(name: Any) -> None:
         plan(layers=changed(activation=name))
 
 
-def small(arguments: tuple[Any, ...]) -> bool:
+def small(arguments: dict[str, Any]) -> bool:
     """Return whether a plan of these sizes needs little memory, or is clearly out of range."""
-    sizes = [arguments[1], arguments[5], *(layer["outputs"] for layer in arguments[3])]
+    sizes = [arguments["inputs"], arguments["batch"], *(layer["outputs"] for layer in arguments["layers"])]
     return all(n <= 2000 or n >= 2**60 for n in sizes)
 
 
@@ -153,35 +158,40 @@ def test_plans_of_any_numbers(inputs: int, parameters: int, batch: int, layers: 
         inputs=inputs,
         parameters=parameters,
         batch=batch,
-        layers=[Layer(outputs, w, b)._asdict() for outputs, w, b in layers],
+        layers=[{"outputs": outputs, "weights": w, "biases": b} for outputs, w, b in layers],
     )
     if not small(arguments):
         return
     try:
-        core.Plan(*arguments)
+        core.Plan(**structured(arguments))
     except REFUSALS:
         return
     assert inputs > 0
     assert all(outputs > 0 and w >= 0 and b >= -1 and b + outputs <= parameters for outputs, w, b in layers)
 
 
-@given(st.integers(0, 11), SOMETHING)
+@given(st.sampled_from(sorted(plan_arguments())), SOMETHING)
 @settings(max_examples=300)
-def test_plans_with_anything_in_place_of_an_argument(place: int, thing: Any) -> None:
-    arguments = list(plan_arguments())
-    arguments[place] = thing
-    if place in (1, 5) and isinstance(thing, int) and 2000 < thing <= 2**60:
+def test_plans_with_anything_in_place_of_an_argument(name: str, thing: Any) -> None:
+    if name in ("inputs", "batch") and isinstance(thing, int) and 2000 < thing <= 2**60:
         return
+    arguments = {**structured(plan_arguments()), name: thing}
     try:
-        made = core.Plan(*arguments)
+        made = core.Plan(**arguments)
     except REFUSALS:
         return
-    if arguments[0] == "float64" and arguments[1] == INPUTS:
-        with_it = run_arguments()
-        try:
-            made.run(**with_it)
-        except REFUSALS:
-            return
+    if arguments["dtype"] == "float64" and arguments["inputs"] == INPUTS:
+        with suppress(REFUSALS):
+            run(made)
+
+
+@given(st.sampled_from(["Noise", "Layer", "Penalty", "Recipe"]), st.data())
+@settings(max_examples=300)
+def test_structs_with_anything_in_place_of_a_field(struct: str, data: st.DataObject) -> None:
+    fine = {"Layer": LAST, "Recipe": RECIPE}.get(struct, {})
+    name = data.draw(st.sampled_from(getattr(core, struct).FIELDS) | st.text(max_size=8))
+    with suppress(REFUSALS):
+        getattr(core, struct)(**{**fine, name: data.draw(SOMETHING)})
 
 
 def scripted(code: str) -> str:
@@ -189,8 +199,7 @@ def scripted(code: str) -> str:
     head = """
 import resource
 import numpy as np
-from chainrule.engines.native.lowering import Layer
-from support.core_arguments import REFUSALS, plan, run_arguments
+from support.core_arguments import REFUSALS, plan, run
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**30,) * 2)
 def refused(call):
@@ -224,10 +233,10 @@ def test_sizes_that_no_memory_holds_are_memory_errors() -> None:
     lines = scripted("""
 for inputs, outputs in ((2**20, 2**20), (2**40, 1), (1, 2**40), (2**16, 2**16), (2**34, 4), (3, 2**37)):
     size = inputs * outputs + outputs
-    layers = [Layer(outputs, 0, inputs * outputs)._asdict()]
+    layers = [{"outputs": outputs, "weights": 0, "biases": inputs * outputs}]
     for batch in (0, 1, 2**40):
         print(refused(lambda: plan(inputs=inputs, layers=layers, parameters=size, batch=batch)))
-layers = [Layer(2**20, 0, 0)._asdict()] * 2
+layers = [{"outputs": 2**20, "weights": 0, "biases": 0}] * 2
 print(refused(lambda: plan(inputs=2**20, layers=layers, parameters=2**62)))
 """)
     assert set(lines.split()) == {"MemoryError"}
@@ -239,12 +248,11 @@ def test_a_batch_that_no_memory_holds_is_refused() -> None:
     lines = scripted("""
 for batch in (2**33, 2**36, 2**40):
     big = plan(batch=batch)
-    given = run_arguments(batch=batch, learning_rates=np.full(1, 0.1), losses=np.empty(1))
     try:
-        assert big.run(**given)[0] == 1
+        assert run(big, batch=batch, learning_rates=np.full(1, 0.1), losses=np.empty(1))[0] == 1
     except MemoryError:
         pass
-    assert big.run(**run_arguments())[0] == 3  # and the plan goes on working
+    assert run(big)[0] == 3  # and the plan goes on working
 print("alive")
 """)
     assert lines == "alive\n"

@@ -8,58 +8,66 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chainrule.engines.native import core as native
-from chainrule.engines.native.lowering import Layer, Noise
 
 core: Any = native._core
 """None where the core was not built: the tests skip then."""
 
 SET = next(iter(native.instruction_sets()), "")
-NONE = (0.0,) * 6
 REFUSALS = (ValueError, TypeError, MemoryError, OverflowError)
 HUGE = (2**31, 2**40, 2**62, 2**63 - 1, 2**63, 2**64, 10**30)
 NEGATIVE = (-1, -(2**31), -(2**40), 1 - 2**63, -(2**63), -(2**64))
 
 ROWS, INPUTS, UNITS, OUTPUTS = 9, 3, 5, 2
 SIZE = INPUTS * UNITS + UNITS + UNITS * OUTPUTS + OUTPUTS
-HIDDEN = Layer(UNITS, 0, 15, activation="tanh")
-RECIPE = {
-    "clip": "none",
-    "limit": 0.0,
-    "max_norm": 0.0,
-    "rates": [1.0] * 4,
-    "share": 0.0,
-    "part": 1,
-    "augmentations": [],
-}
-LAYERS = [HIDDEN._asdict(), Layer(OUTPUTS, 20, 30)._asdict()]
+HIDDEN: dict[str, Any] = {"outputs": UNITS, "weights": 0, "biases": 15, "activation": "tanh"}
+LAST: dict[str, Any] = {"outputs": OUTPUTS, "weights": 20, "biases": 30}
+RATES = {"weight": 1.0, "bias": 1.0, "scale": 1.0, "slope": 1.0}
+RECIPE: dict[str, Any] = {"rates": RATES, "part": 1}
+ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 
 
-def plan_arguments(**changes: Any) -> tuple[Any, ...]:
+def plan_arguments(**changes: Any) -> dict[str, Any]:
     """Return the arguments of a Plan that trains a 3-5-2 network with Adam, some of them changed."""
     fine = {
         "dtype": "float64",
         "inputs": INPUTS,
-        "input": Noise()._asdict(),
-        "layers": LAYERS,
+        "input": {},
+        "layers": [HIDDEN, LAST],
         "parameters": SIZE,
         "batch": ROWS,
-        "loss": ("cross_entropy", 0.0),
-        "rule": ("Adam", [0.9, 0.999, 1e-8]),
-        "weights": NONE,
-        "biases": NONE,
+        "loss": "cross_entropy",
+        "loss_setting": 0.0,
+        "rule": "Adam",
+        "settings": ADAM,
+        "weights": {},
+        "biases": {},
         "recipe": RECIPE,
         "set": SET,
     }
     assert changes.keys() <= fine.keys()
-    return tuple({**fine, **changes}.values())
+    return {**fine, **changes}
+
+
+STRUCTS = {"input": "Noise", "weights": "Penalty", "biases": "Penalty", "recipe": "Recipe"}
+
+
+def structured(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a Plan with the core's structs in place of dicts of their fields."""
+    made = dict(arguments)
+    for name, struct in STRUCTS.items():
+        if isinstance(made.get(name), dict):
+            made[name] = getattr(core, struct)(**made[name])
+    if isinstance(made["layers"], list):
+        made["layers"] = [core.Layer(**layer) if isinstance(layer, dict) else layer for layer in made["layers"]]
+    return made
 
 
 def run_arguments(**changes: Any) -> dict[str, Any]:
-    """Return the arguments of Plan.run, some of them changed."""
+    """Return the fields of the steps of a Plan, some of them changed."""
     rng = np.random.default_rng(0)
     fine = {
         "theta": rng.normal(size=SIZE),
-        "memory": [np.zeros(SIZE), np.zeros(SIZE)],
+        "memory": {"mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE)},
         "average": None,
         "X": rng.normal(size=(ROWS, INPUTS)),
         "y": rng.integers(0, OUTPUTS, ROWS),
@@ -93,7 +101,12 @@ def predict_arguments(**changes: Any) -> dict[str, Any]:
 
 
 def plan(**changes: Any) -> Any:
-    return core.Plan(*plan_arguments(**changes))
+    return core.Plan(**structured(plan_arguments(**changes)))
+
+
+def run(made: Any, **changes: Any) -> Any:
+    """Return what a plan answers to the steps of `run_arguments`."""
+    return made.run(core.Steps(**run_arguments(**changes)))
 
 
 WHOLE = st.one_of(st.integers(-50, 50), st.integers(-(2**65), 2**65), st.sampled_from([*NEGATIVE, *HUGE]))

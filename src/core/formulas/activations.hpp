@@ -43,22 +43,24 @@ template <class V> struct MishParts {
     }
 };
 
+// clang-format off: a row is one formula
 FUNCTION(Identity, x, all<V>(1))
 FUNCTION(HeavisideStep, where<V>(x >= 0, 1, 0), zero<V>())
 FUNCTION(Sign, where<V>(x >= 0, 1, -1), zero<V>())
-FUNCTION(Sigmoid, sigmoid(x), y*(T(1) - y))
+FUNCTION(Sigmoid, sigmoid(x), y * (T(1) - y))
 FUNCTION(Tanh, tanh(x), T(1) - y * y)
 FUNCTION(AlgebraicSigmoid, x / square_root(fma(x, x, typename V::Lane(1))), lorentzian(x) * square_root(lorentzian(x)))
 FUNCTION(Arctan, arctan(x), lorentzian(x))
 FUNCTION(Relu, maximum(zero<V>(), x), where<V>(x > 0, 1, 0))
-FUNCTION(LeakyRelu, select(x > 0, x, x* a), where<V>(x > 0, 1, a))
+FUNCTION(LeakyRelu, select(x > 0, x, x * a), where<V>(x > 0, 1, a))
 FUNCTION(Elu, elu(x, a), select(x > 0, all<V>(1), y + a))
 FUNCTION(Selu, elu(x, typename V::Lane(1.6732632423543772)) * typename V::Lane(1.0507009873554805),
          select(x > 0, all<V>(T(1.0507009873554805)), y + T(1.0507009873554805 * 1.6732632423543772)))
 FUNCTION(Softplus, softplus(x), sigmoid(x))
-FUNCTION(Gelu, x* normal_cdf(x), fma(x, normal_density(x), normal_cdf(x)))
-FUNCTION(Silu, x* sigmoid(x), sigmoid(x) * fma(x, sigmoid(-x), T(1)))
-FUNCTION(Mish, x* MishParts<V>(x).t, fma(x, MishParts<V>(x).dt, MishParts<V>(x).t))
+FUNCTION(Gelu, x * normal_cdf(x), fma(x, normal_density(x), normal_cdf(x)))
+FUNCTION(Silu, x * sigmoid(x), sigmoid(x) * fma(x, sigmoid(-x), T(1)))
+FUNCTION(Mish, x * MishParts<V>(x).t, fma(x, MishParts<V>(x).dt, MishParts<V>(x).t))
+// clang-format on
 #undef FUNCTION
 
 // y = f(z + b), and d = f'(z + b) where it is asked for, on one panel in place of z.

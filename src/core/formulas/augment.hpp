@@ -1,10 +1,10 @@
 // The augmentations of augmentation.py, a row at a time. What is random in a row depends on the stream and the row alone.
 #pragma once
 
+#include "formulas/augmentation_spec.hpp"
+#include "formulas/tables.hpp"
 #include "vector/math.hpp"
 #include "vector/philox.hpp"
-#include "step/plan.hpp"
-#include "step/products.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 

@@ -2,23 +2,9 @@
 #pragma once
 
 #include "vector/math.hpp"
-#include "step/plan.hpp"
+#include "vector/walks.hpp"
 
 namespace chainrule::CHAINRULE_SET {
-
-// Call f(c, count, at) for every vector of a row: c its first column, count how many are real, at its place.
-template <class T, class F> INLINE void each_column(Index r, Index columns, Index stride, F f) {
-    for (Index c = 0; c < columns; c += LANES<T>) {
-        const Index rest = columns - c;
-        f(c, static_cast<int>(rest < LANES<T> ? rest : LANES<T>), c / PANEL<T> * stride + r * PANEL<T> + c % PANEL<T>);
-    }
-}
-
-template <class V> INLINE V only(V a, int count, typename V::Lane other = 0) {
-    if (count == V::lanes) return a;
-    using I = Integers<V>;
-    return select(lane_numbers<I>() < static_cast<typename I::Lane>(count), a, all<V>(other));
-}
 
 struct IdentityOf {
     template <class V> static INLINE V at(V s) { return s; }

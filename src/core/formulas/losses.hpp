@@ -1,8 +1,8 @@
 // The losses, row for row those of losses/: the loss of each row, and its derivative in the scores times the row's share.
 #pragma once
 
-#include "step/inputs.hpp"
-#include "vector/transpose.hpp"
+#include "vector/math.hpp"
+#include "vector/panels.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 
@@ -21,19 +21,23 @@ template <class V> struct Sloped {
 
 template <class V> INLINE V sign_of(V r) { return select(r > 0, all<V>(1), select(r < 0, all<V>(-1), r * r)); }
 
+// clang-format off: a row is one formula
 ELEMENT(SquaredError, const V r = s - t; return {T(0.5) * a * r * r, a * r};)
 ELEMENT(AbsoluteError, const V r = s - t; return {absolute(r), sign_of(r)};)
 ELEMENT(Huber, const V r = s - t, c = minimum(all<V>(a), maximum(all<V>(-a), r)); return {c * (r - T(0.5) * c), c};)
 ELEMENT(Quantile, const V r = t - s;
         return {maximum((a - T(1)) * r, a * r), select(r > 0, all<V>(-a), select(r < 0, all<V>(T(1) - a), r * r))};)
-ELEMENT(Poisson, const V e = exp(s), log_t = select(t == 0, zero<V>(), log(t)); return {e - t * s + t * log_t - t, e - t};)
-ELEMENT(SigmoidCrossEntropy, const V u = log1p(exp(-absolute(s))), up = maximum(zero<V>(), s) + u, down = maximum(zero<V>(), -s) + u;
+ELEMENT(Poisson, const V e = exp(s), log_t = select(t == 0, zero<V>(), log(t));
+        return {e - t * s + t * log_t - t, e - t};)
+ELEMENT(SigmoidCrossEntropy, const V u = log1p(exp(-absolute(s)));
+        const V up = maximum(zero<V>(), s) + u, down = maximum(zero<V>(), -s) + u;
         const V smooth = fma(t, T(1) - a, T(0.5) * a);
         return {smooth * down + (T(1) - smooth) * up, sigmoid(s) - smooth};)
 ELEMENT(Logistic, const V m = -t * s; return {softplus(m), -t * sigmoid(m)};)
 ELEMENT(Hinge, const V m = T(1) - t * s; return {maximum(zero<V>(), m), select(t * s < 1, -t, m * T(0))};)
 ELEMENT(SquaredHinge, const V m = maximum(zero<V>(), T(1) - t * s); return {m * m, T(-2) * t * m};)
 ELEMENT(Perceptron, const V m = -t * s; return {maximum(zero<V>(), m), select(t * s <= 0, -t, m * T(0))};)
+// clang-format on
 #undef ELEMENT
 
 // LANES rows side by side: lane i of score(c) is output c of row i. So a row's loss is summed over whole registers, and
@@ -130,48 +134,5 @@ template <int power> struct Violation {
 };
 using MulticlassHinge = Violation<1>;
 using SquaredMulticlassHinge = Violation<2>;
-
-// The target of row r of the wave, mixed with that of the row that its inputs are mixed with; LANES apart.
-template <class T> void mix_targets(const Step<T>& step, Index r, Index source, Index outputs, T* to) {
-    const Index partner = source_of(step, partner_of(step, step.wave + r));
-    const auto target = [&](Index row, Index c) {
-        return step.loss.target ? step.loss.target[row * outputs + c] : static_cast<T>(step.loss.classes[row] == c);
-    };
-    for (Index c = 0; c < outputs; ++c) to[c * LANES<T>] = target(source, c) * step.mix + target(partner, c) * (T(1) - step.mix);
-}
-
-// The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
-template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
-    const Layer<T>& output = step.layer[step.layers - 1];
-    const Index outputs = output.outputs;
-    T share[LANES<T>], *targets = scratch.targets;
-    typename Rows<T>::I::Lane classes[LANES<T>] = {};
-    for (Index r = first; r < last; r += LANES<T>) {
-        const Index count = last - r < LANES<T> ? last - r : LANES<T>;
-        into_lanes(output.y + r * PANEL<T>, step.stride, count, outputs, scratch.scores);
-        for (Index i = 0; i < LANES<T>; ++i) share[i] = T(1) / step.total;
-        for (Index i = 0; i < count; ++i) {
-            const Index source = source_of(step, step.wave + r + i);
-            if (step.weight) share[i] = step.weight[source] / step.total;
-            if (step.mixes) mix_targets(step, r + i, source, outputs, targets + i);
-            else if (!step.loss.target) classes[i] = static_cast<typename Rows<T>::I::Lane>(step.loss.classes[source]);
-            else for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
-        }
-        const Rows<T> rows{outputs, scratch.scores, step.loss.target || step.mixes ? targets : nullptr, load<typename Rows<T>::I>(classes),
-                           load<Vector<T>>(share), step.loss.a};
-        store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
-        if (backward)
-            out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.sloped);
-    }
-}
-
-template <class T> using TakeLoss = void (*)(const Step<T>&, const Scratch<T>&, Index, Index, bool);
-
-#define ROW_OF_ELEMENTS(name, Type) take_loss<Elementwise<Type>, T>,
-#define ROW_OF_ROWS(name, Type) take_loss<Type, T>,
-template <class T>
-constexpr TakeLoss<T> TAKE_LOSS[] = {CHAINRULE_ELEMENT_LOSSES(ROW_OF_ELEMENTS) CHAINRULE_ROW_LOSSES(ROW_OF_ROWS)};
-#undef ROW_OF_ELEMENTS
-#undef ROW_OF_ROWS
 
 }  // namespace chainrule::CHAINRULE_SET

@@ -1,6 +1,4 @@
 // What Python sees of the core.
-#include <nanobind/stl/optional.h>
-
 #include <chrono>
 #include <iterator>
 #include <variant>
@@ -52,44 +50,13 @@ class Signals final : public Watch {
     std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
 };
 
-template <class T>
-std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const InOut& theta, const std::vector<InOut>& memory, const std::optional<InOut>& average, const In& X,
-                                     const In& y, const std::optional<In>& weight, const std::optional<In>& order,
-                                     Index batch, const In& learning_rates, const std::optional<In>& shares, Index t, std::uint64_t seed, std::uint64_t step,
-                                     const InOut& losses, int threads) {
-    const Spec& spec = trainer.spec();
-    const Checked<T> rows(spec, X, y, weight);
-    T* at = memory_of<T>(theta, "theta", {spec.parameters});
-    const double* rates = memory_of<double>(learning_rates, "learning_rates", {-1});
-    const Index steps = static_cast<Index>(learning_rates.shape(0));
-    double* reported = memory_of<double>(losses, "losses", {steps});
-    const double* mixed = shares ? memory_of<double>(*shares, "shares", {steps}) : nullptr;
-    if (static_cast<int>(memory.size()) != RULE_MEMORIES[spec.rule]) refuse("the update rule has other arrays of memory");
-    T* memories[3] = {};
-    for (std::size_t k = 0; k < memory.size(); ++k) memories[k] = memory_of<T>(memory[k], "memory", {spec.parameters});
-    T* follower = average ? memory_of<T>(*average, "average", {spec.parameters}) : nullptr;
-    if (t < 0) refuse("t must not be negative");
-    if (!order) batch = rows.data.rows;
-    if (batch < 1 || batch > spec.batch) refuse("batches of this engine have 1 to " + std::to_string(spec.batch) + " rows");
-    const Index* taken = nullptr;
-    Index count = rows.data.rows;
-    if (order) {
-        taken = memory_of<std::int64_t>(*order, "order", {-1});
-        count = static_cast<Index>(order->shape(0));
-        if (panels(count, batch) != steps) refuse("order must hold one batch for every learning rate");
-    }
-    std::vector<Index> order_kept;  // Python may write to its array while the steps run
-    if (taken) {
-        order_kept.assign(taken, taken + count);
-        taken = order_kept.data();
-    }
-    for (Index i = 0; i < count; ++i) rows.check_row(taken ? taken[i] : i, spec.layers.back().outputs);
+template <class T> std::tuple<Index, Index, double, nb::object> run(Trainer<T>& trainer, const Steps& given) {
+    const CheckedSteps<T> steps(trainer.spec(), given);
     Signals signals;
     Outcome outcome;
-    if (steps > 0) {
+    if (steps.training.steps > 0) {
         const WithoutInterpreter free;
-        outcome = trainer.run(rows.data, at, memories, follower, taken, count, batch, rates, mixed, steps, static_cast<double>(t), seed, step,
-                              reported, threads, &signals);
+        outcome = trainer.run(steps.training, given.threads, &signals);
     }
     // What a signal handler raised goes back as a value, so that the caller can count the steps first.
     nb::object raised = nb::none();
@@ -121,7 +88,7 @@ void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, c
     const T* from = memory_of<T>(X, "X", {-1, trainer.spec().inputs});
     const Index rows = static_cast<Index>(X.shape(0));
     T* to = memory_of<T>(out, "out", {rows, trainer.spec().layers.back().outputs});
-    const int kind = row_of(link, LINK_NAMES, "link");
+    const Link kind = row_named<Link>(link);
     // Too short to let other Python threads in, but never wait for one that may be waiting for the interpreter.
     if (trainer.useful(2, rows, 1) == 1 && trainer.predict(weights, from, rows, kind, to, 1, nullptr, false)) return;
     Signals signals;
@@ -135,9 +102,9 @@ void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, c
 // A Trainer of either dtype.
 class Plan {
   public:
-    Plan(const std::string& dtype, const Spec& spec) {
-        if (dtype == "float32") trainer_.emplace<std::unique_ptr<Trainer<float>>>(new Trainer<float>(spec));
-        else if (dtype == "float64") trainer_.emplace<std::unique_ptr<Trainer<double>>>(new Trainer<double>(spec));
+    explicit Plan(const Spec& spec) {
+        if (spec.dtype == "float32") trainer_.emplace<std::unique_ptr<Trainer<float>>>(new Trainer<float>(spec));
+        else if (spec.dtype == "float64") trainer_.emplace<std::unique_ptr<Trainer<double>>>(new Trainer<double>(spec));
         else refuse("dtype must be float32 or float64");
     }
 
@@ -175,12 +142,38 @@ template <std::size_t N> std::vector<std::string> list_of(const char* const (&na
     return {std::begin(names), std::end(names)};
 }
 
+template <int N> nb::tuple tuple_of(const char* const (&names)[N]) {
+    return nb::tuple(nb::cast(std::vector<std::string>(names, names + count_of(names))));
+}
+
+// A struct of fields as a class of Python, made by keywords; FIELDS are their names.
+template <class S> void bind_fields(nb::module_& m, const char* name) {
+    std::vector<std::string> names;
+    S fields{};
+    each_field(fields, [&](const char* field, auto&, bool) { names.emplace_back(field); });
+    nb::class_<S> bound(m, name);
+    bound.def("__init__", [name](S* self, const nb::kwargs& given) { new (self) S(fields_of<S>(given, name)); });
+    bound.attr("FIELDS") = nb::tuple(nb::cast(names));
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
     m.attr("ACTIVATIONS") = nb::cast(list_of(ACTIVATION_NAMES));
     m.attr("LOSSES") = nb::cast(list_of(LOSS_NAMES));
-    m.attr("RULES") = nb::cast(list_of(RULE_NAMES));
+    nb::dict rules;
+    for (const RuleRow& row : RULES) {
+        nb::dict names;
+        names["memory"] = tuple_of(row.memory);
+        names["settings"] = tuple_of(row.settings);
+        rules[row.name] = names;
+    }
+    m.attr("RULES") = rules;
+    bind_fields<NoiseSpec>(m, "Noise");
+    bind_fields<LayerSpec>(m, "Layer");
+    bind_fields<PenaltySpec>(m, "Penalty");
+    bind_fields<RecipeSpec>(m, "Recipe");
+    bind_fields<Steps>(m, "Steps");
     m.def("instruction_sets", [] {
         std::vector<std::string> names;
         for (const InstructionSet* set : instruction_sets()) names.emplace_back(set->name);
@@ -201,25 +194,9 @@ NB_MODULE(_core, m) {
         else augment<double>(*set_of(set), spec, named, first, x, out);
     });
     nb::class_<Plan>(m, "Plan")
-        .def("__init__",
-             [](Plan* self, const std::string& dtype, Index inputs, const nb::dict& input, const std::vector<nb::dict>& layers,
-                Index parameters, Index batch, const std::pair<std::string, double>& loss,
-                const std::pair<std::string, std::vector<double>>& rule, const PenaltyArgument& weights,
-                const PenaltyArgument& biases, const nb::dict& recipe, const std::string& set) {
-                 new (self) Plan(dtype, spec_of(inputs, input, layers, parameters, batch, loss, rule, weights, biases, recipe, set));
-             })
-        .def("run",
-             [](Plan& self, const InOut& theta, const std::vector<InOut>& memory, const std::optional<InOut>& average, const In& X, const In& y,
-                const std::optional<In>& weight, const std::optional<In>& order, Index batch, const In& learning_rates,
-                const std::optional<In>& shares, Index t, std::uint64_t seed, std::uint64_t step, const InOut& losses, int threads) {
-                 return self.with([&](auto& trainer) {
-                     return run(trainer, theta, memory, average, X, y, weight, order, batch, learning_rates, shares, t, seed, step, losses,
-                                threads);
-                 });
-             },
-             nb::arg("theta"), nb::arg("memory"), nb::arg("average").none(), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(),
-             nb::arg("order").none(), nb::arg("batch"), nb::arg("learning_rates"), nb::arg("shares").none(), nb::arg("t"), nb::arg("seed"),
-             nb::arg("step"), nb::arg("losses"), nb::arg("threads"))
+        .def("__init__", [](Plan* self, const nb::kwargs& given) { new (self) Plan(checked(fields_of<Spec>(given, "Plan"))); })
+        .def("run", [](Plan& self, const Steps& steps) { return self.with([&](auto& trainer) { return run(trainer, steps); }); },
+             nb::arg("steps"))
         .def("value",
              [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
                  return self.with([&](auto& trainer) { return value(trainer, theta, X, y, weight, threads); });

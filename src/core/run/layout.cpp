@@ -7,7 +7,7 @@
 
 namespace chainrule {
 
-// Number the units, and give every layer its places in the workspace.
+// Number the tiles, and give every layer its places in the workspace.
 template <class T> void Trainer<T>::lay_out() {
     for (const LayerSpec& s : spec_.layers) whole_ |= s.norm == BATCH_NORM;
     const Index side = PANEL<T>, most = whole_ ? spec_.recipe.part : WAVE, stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
@@ -20,7 +20,7 @@ template <class T> void Trainer<T>::lay_out() {
         lay_out(s, inputs, stride);
         inputs = s.outputs;
     }
-    slots_ = units_;
+    slots_ = tiles_;
     for (Layer<T>& layer : layers_)
         for (Units<T>& units : layer.units) {
             units.slot = slots_;
@@ -33,31 +33,17 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
     const auto take = [this](Index count) { return buffers_.emplace_back(static_cast<std::size_t>(count)).get(); };
     const Index side = PANEL<T>, across = panels(s.outputs, side), down = panels(inputs, side);
     Layer<T> layer{};
+    copy_fields(s, layer);
     layer.inputs = inputs;
-    layer.outputs = s.outputs;
-    layer.weights = s.weights;
-    layer.activation = s.activation;
-    layer.setting = static_cast<T>(s.setting);
-    layer.live = s.live;
-    layer.shared_slope = s.shared_slope;
-    layer.lowest = static_cast<T>(s.lowest);
     layer.range = static_cast<T>(s.highest - s.lowest);
-    layer.live_block = s.live_block;
-    layer.norm = s.norm;
-    layer.epsilon = static_cast<T>(s.epsilon);
-    layer.momentum = static_cast<T>(s.momentum);
-    layer.mean = s.mean;
-    layer.variance = s.variance;
-    layer.noise = noise_of<T>(s.noise);
-    layer.disconnected = static_cast<T>(s.disconnected);
-    layer.connect_block = s.connect_block;
-    layer.sloped = s.activation || s.live || layer.noise.dropped != 0;
-    layer.first_unit = units_;
+    layer.sloped = layer.activation || layer.live || layer.dropped != 0;
+    layer.first_tile = tiles_;
     layer.width = inputs * s.outputs > LARGE ? across : 1;
-    widest_unit_ = std::max(widest_unit_, layer.width * side);
+    widest_tile_ = std::max(widest_tile_, layer.width * side);
     layer.packed = take((across * inputs + side) * side);
+    const Index places[UNIT_PARAMETERS] = {s.biases, s.scales, s.shifts, s.slopes};
     for (int k = 0; k < UNIT_PARAMETERS; ++k) {
-        layer.units[k].at = s.units[k];
+        layer.units[k].at = places[k];
         layer.units[k].packed = take(across * side);
         if (capacity_) layer.units[k].gradient = take(across * side);
     }
@@ -65,7 +51,7 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
         if (!layers_.empty()) layer.transposed = take(down * s.outputs * side);
         layer.y = take(across * stride);
         layer.d = take(across * stride);
-        if (s.units[SLOPE] >= 0) layer.e = take(across * stride);
+        if (s.slopes != ABSENT) layer.e = take(across * stride);
         if (s.norm) layer.normal = take(across * stride);
         if (s.norm) layer.inverse = take(s.norm == LAYER_NORM ? stride : across * side);
         if (s.norm == LAYER_NORM) layer.upstream = take(across * stride);
@@ -73,13 +59,13 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
         if (s.norm == BATCH_NORM) layer.settled_mean = take(across * side), layer.settled_variance = take(across * side);
         if (spec_.batch > std::min<Index>(DEPTH, wave_) || spec_.recipe.clip >= CLIP_NORM) layer.gradient = take(across * down * side * side);
     }
-    const Index units = panels(across, layer.width) * down, wide = layer.width * side;
-    for (Index u = 0; u < units; ++u) {
-        const Index rows = std::min(side, inputs - u % down * side), columns = std::min(wide, s.outputs - u / down * wide);
+    const Index tiles = panels(across, layer.width) * down, wide = layer.width * side;
+    for (Index t = 0; t < tiles; ++t) {
+        const Index rows = std::min(side, inputs - t % down * side), columns = std::min(wide, s.outputs - t / down * wide);
         cost_.push_back(cost_.back() + rows * panels(columns, side / 2) + 8);
     }
     products_ += inputs * s.outputs;
-    units_ += units;
+    tiles_ += tiles;
     layers_.push_back(layer);
 }
 
@@ -108,10 +94,10 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     for (const LayerSpec& s : spec_.layers) widest = std::max(widest, s.outputs);
     const Index side = PANEL<T>, layer = capacity_ ? 0 : BLOCK * round_up(widest, side);
     const Index lanes = capacity_ ? round_up(spec_.layers.back().outputs, side) * side / 2 : 0;
-    const Index unit = capacity_ ? widest_unit_ * side : 0, row = capacity_ ? round_up(spec_.inputs, side) : 0;
+    const Index tile = capacity_ ? widest_tile_ * side : 0, row = capacity_ ? round_up(spec_.inputs, side) : 0;
     Index work = 0;
     for (const AugmentationSpec& a : spec_.recipe.augmentations) work = std::max(work, a.workspace<T>());
-    const Index sizes[] = {unit, BLOCK * side, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
+    const Index sizes[] = {tile, BLOCK * side, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
     while (static_cast<int>(scratch_.size()) < threads) {
         Index total = 0;
         for (const Index size : sizes) total += size;

@@ -1,6 +1,9 @@
 #include "run/trainer.hpp"
 
 #include <algorithm>
+#include <iterator>
+
+#include "formulas/rule_constants.hpp"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -64,18 +67,18 @@ FlushDenormals::~FlushDenormals() {
 }
 
 template <class T>
-Trainer<T>::Trainer(const Spec& spec) : spec_(spec), program_(program_of<T>(*spec.set)) {
+Trainer<T>::Trainer(const Spec& spec) : spec_(spec), program_(program_of<T>(*spec.instructions)) {
     lay_out();
     norm_.resize(slots_);
     l1_.resize(slots_);
     l2_.resize(slots_);
 }
 
-template <class T> typename Trainer<T>::Range Trainer<T>::units_of(int thread, int threads) const {
+template <class T> typename Trainer<T>::Range Trainer<T>::tiles_of(int thread, int threads) const {
     const auto border = [&](int k) {
         return std::lower_bound(cost_.begin(), cost_.end(), cost_.back() * k / threads) - cost_.begin();
     };
-    return {border(thread), thread + 1 == threads ? units_ : border(thread + 1)};
+    return {border(thread), thread + 1 == threads ? tiles_ : border(thread + 1)};
 }
 
 template <class T> double Trainer<T>::work_of(Index rows, int passes) const {
@@ -93,7 +96,7 @@ template <class T> Step<T> Trainer<T>::step_for(const Data<T>& data) {
     step.layer = layers_.data();
     for (int l = 0; l < step.layers; ++l)
         if (layers_[l].norm == BATCH_NORM) step.back_to = l;
-    step.input = noise_of<T>(spec_.input);
+    copy_fields(spec_.input, step.input);
     step.X = data.X;
     step.weight = data.weight;
     step.stride = capacity_ * PANEL<T>;
@@ -137,8 +140,8 @@ template <class T> double Trainer<T>::penalty_of(const Step<T>& step) const {
     if (!step.l2) return 0;
     double sums[2][2] = {};
     for (Index s = 0; s < slots_; ++s) {
-        sums[s >= units_][0] += l1_[s];  // scales and slopes keep 0
-        sums[s >= units_][1] += l2_[s];
+        sums[s >= tiles_][0] += l1_[s];  // scales and slopes keep 0
+        sums[s >= tiles_][1] += l2_[s];
     }
     const auto value = [](const Strengths<T>& p, const double (&sum)[2]) {
         return (static_cast<double>(p.l1) + static_cast<double>(p.shrink)) * sum[0] + 0.5 * static_cast<double>(p.l2) * sum[1];
@@ -146,16 +149,10 @@ template <class T> double Trainer<T>::penalty_of(const Step<T>& step) const {
     return value(step.weights, sums[0]) + value(step.biases, sums[1]);
 }
 
-// What a run of steps is given.
+// What the threads do together: the steps of a training, or one value.
 template <class T> struct Trainer<T>::Task {
     Step<T> step;
-    const Index* order;
-    Index order_rows, batch;
-    const double* learning_rates;
-    const double* shares;
-    Index steps;
-    double t;
-    double* losses;
+    Training<T> training;
     Watch* watch;
     bool learn;  // else: values only
     const std::vector<Phase>& phases;
@@ -177,19 +174,20 @@ template <class T> class Trainer<T>::Steps final : public Work {
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
-        const Range units = trainer_.units_of(thread, threads_);
+        const Range tiles = trainer_.tiles_of(thread, threads_);
         PhaseWatch phase(thread == 0 ? task_.watch : nullptr, stop_);
         Scratch<T>& scratch = trainer_.scratch_[thread];
         scratch.watch = &phase;
         Step<T> step = task_.step;
-        trainer_.program_.prepare(step, units.first, units.last);
+        trainer_.program_.prepare(step, tiles.first, tiles.last);
         start_.arrive();
-        for (Index k = 0; k < task_.steps; ++k) {
-            const Index start = k * task_.batch, rows = task_.order ? std::min(task_.batch, task_.order_rows - start) : task_.batch;
-            trainer_.begin(step, task_.order ? task_.order + start : nullptr, 0, rows);
-            step.gathered = !task_.order && k > 0 && rows <= trainer_.wave_ && !step.input.any();
+        const Training<T>& given = task_.training;
+        for (Index k = 0; k < given.steps; ++k) {
+            const Index start = k * given.batch, rows = given.order ? std::min(given.batch, given.order_rows - start) : given.batch;
+            trainer_.begin(step, given.order ? given.order + start : nullptr, 0, rows);
+            step.gathered = !given.order && k > 0 && rows <= trainer_.wave_ && !step.input.disturbs();
             if (task_.learn) set_rule(step, k);
-            if (!one(step, k, thread, units, phase)) break;
+            if (!one(step, k, thread, tiles, phase)) break;
             ++step.number;
         }
         scratch.watch = nullptr;
@@ -197,21 +195,23 @@ template <class T> class Trainer<T>::Steps final : public Work {
 
   private:
     void set_rule(Step<T>& step, Index k) {
-        const RecipeSpec& recipe = trainer_.spec_.recipe;
+        const Spec& spec = trainer_.spec_;
+        const Training<T>& given = task_.training;
+        const double t = given.t + 1 + static_cast<double>(k);
         for (int kind = 0; kind < KINDS; ++kind) {
-            const double rate = task_.learning_rates[k] * recipe.rates[kind];
-            double constants[8] = {};
-            rule_constants(step.rule, trainer_.spec_.rule_settings, rate, task_.t + 1 + k, constants);
-            for (int i = 0; i < 8; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
+            const double rate = given.learning_rates[k] * spec.rates[kind];
+            double constants[CONSTANTS];
+            rule_constants(step.rule, spec.numbers.data(), rate, t, constants);
+            for (int i = 0; i < CONSTANTS; ++i) step.constant[kind][i] = static_cast<T>(constants[i]);
             step.rate[kind] = static_cast<T>(rate);
         }
-        step.share = static_cast<T>(std::max(recipe.share, 1 / (task_.t + 1 + static_cast<double>(k))));
-        step.mix = task_.shares ? static_cast<T>(task_.shares[k]) : T(1);
-        step.norm = step.defers() || k + 1 == task_.steps ? trainer_.norm_.data() : nullptr;
+        step.share = static_cast<T>(std::max(spec.recipe.share, 1 / t));
+        step.mix = given.shares ? static_cast<T>(given.shares[k]) : T(1);
+        step.norm = step.defers() || k + 1 == given.steps ? trainer_.norm_.data() : nullptr;
     }
 
     // One step; false where training must not go on.
-    bool one(Step<T>& step, Index k, int thread, Range units, PhaseWatch& phase) {
+    bool one(Step<T>& step, Index k, int thread, Range tiles, PhaseWatch& phase) {
         const double penalty = trainer_.penalty_of(step);  // now: soon others write what it reads
         for (step.wave = 0; step.wave < step.rows; step.wave += step.wave_rows) {
             step.wave_rows = std::min(trainer_.wave_, step.rows - step.wave);
@@ -222,9 +222,9 @@ template <class T> class Trainer<T>::Steps final : public Work {
             const bool final = step.wave + step.wave_rows == step.rows;
             if (final && !judge(step, penalty, k, thread)) return false;
             if (!task_.learn) continue;
-            trainer_.program_.update(step, trainer_.scratch_[thread], units.first, units.last);
+            trainer_.program_.update(step, trainer_.scratch_[thread], tiles.first, tiles.last);
             if (!meet(phase)) return false;
-            if (final) take_care(step, thread, units, phase);
+            if (final) take_care(step, thread, tiles, phase);
         }
         if (thread == 0 && task_.learn) {
             outcome_.done = k + 1;
@@ -234,7 +234,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
     }
 
     // What needs the whole gradient, or θ after the update.
-    void take_care(Step<T>& step, int thread, Range units, PhaseWatch& phase) {
+    void take_care(Step<T>& step, int thread, Range tiles, PhaseWatch& phase) {
         const Program<T>& program = trainer_.program_;
         const auto shorten = [&](bool gradient) {
             for (int l = 0; l < step.layers; ++l) {
@@ -249,13 +249,13 @@ template <class T> class Trainer<T>::Steps final : public Work {
             step.factor = static_cast<T>(norm > limit ? limit / norm : 1);
         }
         if (step.defers()) {
-            program.move(step, units.first, units.last);
+            program.move(step, tiles.first, tiles.last);
             meet(phase);
         }
         if (step.max_norm == 0) return;
         shorten(false);
         if (!step.l2) return;
-        program.measure(step, units.first, units.last);
+        program.measure(step, tiles.first, tiles.last);
         meet(phase);
     }
 
@@ -278,7 +278,7 @@ template <class T> class Trainer<T>::Steps final : public Work {
     bool judge(const Step<T>& step, double penalty, Index k, int thread) {
         const double loss = trainer_.loss_of(step, penalty);
         if (thread == 0) {
-            task_.losses[k] = loss;
+            task_.training.losses[k] = loss;
             outcome_.reported = k + 1;
         }
         return std::isfinite(loss);
@@ -299,16 +299,13 @@ template <class T> class Trainer<T>::Steps final : public Work {
     Barrier barrier_;
 };
 
-template <class T>
-Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* average, const Index* order, Index order_rows, Index batch,
-                        const double* learning_rates, const double* shares, Index steps, double t, std::uint64_t seed,
-                        std::uint64_t number, double* losses, int threads, Watch* watch) {
+template <class T> Outcome Trainer<T>::run(const Training<T>& training, int threads, Watch* watch) {
     const Turn turn(turns_);
-    row_loss_.resize(std::max<std::size_t>(row_loss_.size(), batch));
-    Lease lease(company_.threads(useful(threads, batch, 3)));
+    row_loss_.resize(std::max<std::size_t>(row_loss_.size(), training.batch));
+    Lease lease(company_.threads(useful(threads, training.batch, 3)));
     make_scratch(lease.threads());
-    Step<T> step = step_for(data);
-    step.theta = theta;
+    Step<T> step = step_for(training.data);
+    step.theta = training.theta;
     step.training = true;
     step.clip = spec_.recipe.clip;
     step.limit = static_cast<T>(spec_.recipe.limit);
@@ -316,19 +313,19 @@ Outcome Trainer<T>::run(const Data<T>& data, T* theta, T* const* memory, T* aver
     step.max_norm = static_cast<T>(spec_.recipe.max_norm);
     step.augmentation = spec_.recipe.augmentations.data();
     step.augmentations = static_cast<int>(spec_.recipe.augmentations.size());
-    step.mixes = shares;
-    step.average = average;
-    step.care = step.clip || average || spec_.weights.shrinks() || spec_.biases.shrinks();
-    step.seed = seed;
-    step.number = number;
-    for (int k = 0; k < RULE_MEMORIES[spec_.rule]; ++k) step.memory[k] = memory[k];
+    step.mixes = training.shares;
+    step.average = training.average;
+    step.care = step.clip || step.average || spec_.weights.shrinks() || spec_.biases.shrinks();
+    step.seed = training.seed;
+    step.number = training.number;
+    std::copy(std::begin(training.memory), std::end(training.memory), step.memory);
     if (spec_.weights.any() || spec_.biases.any()) step.l1 = l1_.data(), step.l2 = l2_.data();
-    const Task task{step, order, order_rows, batch, learning_rates, shares, steps, t, losses, watch, true, learning_};
+    const Task task{step, training, watch, true, learning_};
     Steps work(*this, lease, task);
     lease.run(work);
-    const double alone = work_of(batch, 3) / PER_SECOND;  // seconds of a step
+    const double alone = work_of(training.batch, 3) / PER_SECOND;  // seconds of a step
     if (lease.threads() > 1 && alone < SMALL_STEP)
-        company_.judge(work.waited(), alone * static_cast<double>(steps), lease.threads());
+        company_.judge(work.waited(), alone * static_cast<double>(training.steps), lease.threads());
     return work.outcome();
 }
 
@@ -342,7 +339,11 @@ template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta,
     if (spec_.weights.any() || spec_.biases.any()) step.l1 = l1_.data(), step.l2 = l2_.data();
     double loss = std::numeric_limits<double>::quiet_NaN();
     const std::vector<Phase> phases{{false, false, 0, step.layers}};
-    const Task task{step, nullptr, 0, data.rows, nullptr, nullptr, 1, 0, &loss, watch, false, phases};
+    Training<T> once{};
+    once.batch = data.rows;
+    once.steps = 1;
+    once.losses = &loss;
+    const Task task{step, once, watch, false, phases};
     Steps work(*this, lease, task);
     lease.run(work);
     return work.outcome().given_up ? std::numeric_limits<double>::quiet_NaN() : loss;
@@ -350,7 +351,7 @@ template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta,
 
 template <class T> class Trainer<T>::Rows final : public Work {
   public:
-    Rows(Trainer& trainer, const Lease& lease, const Data<T>& data, int link, T* out, Watch* watch)
+    Rows(Trainer& trainer, const Lease& lease, const Data<T>& data, Link link, T* out, Watch* watch)
         : trainer_(trainer), step_(trainer.step_for(data)), rows_(data.rows), threads_(lease.threads()), link_(link),
           out_(out), watch_(watch) {}
 
@@ -368,20 +369,21 @@ template <class T> class Trainer<T>::Rows final : public Work {
     Trainer& trainer_;
     const Step<T> step_;
     const Index rows_;
-    const int threads_, link_;
+    const int threads_;
+    const Link link_;
     T* const out_;
     Watch* const watch_;
     Stop stop_;
 };
 
 template <class T>
-bool Trainer<T>::predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch, bool wait) {
+bool Trainer<T>::predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch, bool wait) {
     const Turn turn(turns_, wait);
     if (!turn.taken) return false;
     if (theta) {
         Step<T> step = step_for({});
         step.theta = const_cast<T*>(theta);
-        program_.prepare(step, 0, units_);
+        program_.prepare(step, 0, tiles_);
     }
     Lease lease(useful(threads, rows, 1));
     make_scratch(lease.threads());

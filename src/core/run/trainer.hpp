@@ -10,76 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "step/plan.hpp"
+#include "run/specs.hpp"
 #include "run/team.hpp"
+#include "step/plan.hpp"
 
 namespace chainrule {
 
 inline Index round_up(Index n, Index to) { return (n + to - 1) / to * to; }
-
-// The instruction sets this processor has, fastest first; the last is always there.
-std::vector<const InstructionSet*> instruction_sets();
-
-// What a rule is made of at update number t: the numbers its formula multiplies with (see updates.hpp).
-void rule_constants(int rule, const std::vector<double>& settings, double learning_rate, double t, double (&c)[8]);
-
-struct NoiseSpec {
-    double dropped = 0, deviation = 0;
-    std::uint64_t dropout_block = 0, noise_block = 0;
-};
-
-template <class T> Noise<T> noise_of(const NoiseSpec& s) {
-    return {static_cast<T>(s.dropped), static_cast<T>(s.deviation), s.dropout_block, s.noise_block};
-}
-
-struct LayerSpec {
-    Index outputs, weights;
-    Index units[UNIT_PARAMETERS];  // where b, γ, β and the slopes begin in θ, or -1
-    int activation;
-    double setting;
-    int live;
-    bool shared_slope;
-    double lowest, highest;
-    std::uint64_t live_block;
-    Normalization norm;
-    double epsilon, momentum;
-    Index mean, variance;
-    NoiseSpec noise;
-    double disconnected;
-    std::uint64_t connect_block;
-};
-
-// λ₁ and λ₂ on one kind of parameter: given as they are, and divided by the batch's total weight.
-struct PenaltySpec {
-    double l1, l2, shrink, l1_per_sample, l2_per_sample, shrink_per_sample;
-    bool any() const { return l1 || l2 || shrink || l1_per_sample || l2_per_sample || shrink_per_sample; }
-    bool shrinks() const { return shrink || shrink_per_sample; }
-};
-
-// What a step does beside its rule; see recipe.py.
-struct RecipeSpec {
-    Clip clip;
-    double limit, max_norm;
-    double rates[KINDS];
-    double share;  // of the way to θ that its average goes in each step, at least
-    Index part;    // rows that a batch normalisation sees at a time
-    std::vector<AugmentationSpec> augmentations;
-};
-
-struct Spec {
-    Index inputs;
-    NoiseSpec input;
-    std::vector<LayerSpec> layers;
-    Index parameters;
-    Index batch;  // the most rows of one step; 0 for prediction only
-    int loss;
-    double loss_setting;
-    int rule;
-    std::vector<double> rule_settings;
-    PenaltySpec weights, biases;
-    RecipeSpec recipe;
-    const InstructionSet* set;
-};
 
 // Rows to learn from; target or classes is null.
 template <class T> struct Data {
@@ -88,6 +25,22 @@ template <class T> struct Data {
     const T* target;
     const std::int64_t* classes;
     const T* weight;
+};
+
+// The steps of one call of `run`.
+template <class T> struct Training {
+    Data<T> data;
+    T* theta;                    // moved in place, and with it
+    T* memory[MOST_MEMORIES];    // of the rule
+    T* average;                  // follows θ, or null
+    const Index* order;          // the rows of all batches, one batch after the other; null: all rows in every step
+    Index order_rows, batch;     // how many those are, and how many a batch takes
+    Index steps;
+    const double* learning_rates;  // of each step
+    const double* shares;          // how rows are mixed in each step, or null
+    double* losses;                // written, of each step
+    double t;                      // updates before
+    std::uint64_t seed, number;    // of the random streams: `number` is the first step's
 };
 
 struct Outcome {
@@ -132,20 +85,16 @@ template <class T> class Trainer {
 
     const Spec& spec() const { return spec_; }
 
-    // One update per learning rate, in place in θ and its memory; order null takes all rows in every step. Stops before
-    // the update of a batch whose loss is not finite, and between steps when the watch gives up. The random streams are
-    // those of `seed` and of the steps from `number` on. `average` follows θ, where it is not null; `shares`, if not
-    // null, says how rows are mixed in each step.
-    Outcome run(const Data<T>& data, T* theta, T* const* memory, T* average, const Index* order, Index order_rows, Index batch,
-                const double* learning_rates, const double* shares, Index steps, double t, std::uint64_t seed,
-                std::uint64_t number, double* losses, int threads, Watch* watch);
+    // One update per learning rate. Stops before the update of a batch whose loss is not finite, and between steps when
+    // the watch gives up.
+    Outcome run(const Training<T>& training, int threads, Watch* watch);
 
     // The objective on all rows: NaN where the watch gives up.
     double value(const Data<T>& data, const T* theta, int threads, Watch* watch);
 
     // What the network makes of X; θ null keeps the weights of the call before. False, and nothing is done, where
     // another thread is at work and the caller does not wait.
-    bool predict(const T* theta, const T* X, Index rows, int link, T* out, int threads, Watch* watch, bool wait = true);
+    bool predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch, bool wait = true);
 
     // Threads that pay for themselves on this much work.
     int useful(int threads, Index rows, int passes) const;
@@ -162,9 +111,9 @@ template <class T> class Trainer {
     Range rows_of(Index rows, int thread, int threads) const {
         return {rows * thread / threads, rows * (thread + 1) / threads};
     }
-    Range units_of(int thread, int threads) const;
+    Range tiles_of(int thread, int threads) const;
     void lay_out();
-    void lay_out(const LayerSpec& s, Index inputs, Index stride);
+    void lay_out(const LayerSpec& spec, Index inputs, Index stride);
     void plan_phases();
     void make_scratch(int threads);
     Step<T> step_for(const Data<T>& data);
@@ -177,8 +126,8 @@ template <class T> class Trainer {
     std::vector<Layer<T>> layers_;
     std::vector<Phase> learning_;  // the phases of a step
     bool whole_ = false;           // a batch normalisation needs all rows at once
-    Index units_ = 0, slots_ = 0, capacity_ = 0, wave_ = 0, products_ = 0, widest_unit_ = 0;
-    std::vector<Index> cost_;  // of the units before each
+    Index tiles_ = 0, slots_ = 0, capacity_ = 0, wave_ = 0, products_ = 0, widest_tile_ = 0;
+    std::vector<Index> cost_;  // of the tiles before each
     std::vector<Buffer<T>> buffers_;
     T* x_ = nullptr;
     std::vector<T> row_loss_;

@@ -67,7 +67,7 @@ template <class T> void take_inputs(const Step<T>& step, const Scratch<T>& scrat
     T* x = step.x + first * PANEL<T>;
     if (step.augmentations || step.mixes) gather_changed(step, scratch, row, x, rows);
     else if (!step.gathered) gather(step.X, inputs, step.order ? step.order + row : nullptr, step.start + row, x, step.stride, rows);
-    for (Index j = 0; step.training && step.input.any() && j * PANEL<T> < inputs; ++j)
+    for (Index j = 0; step.training && step.input.disturbs() && j * PANEL<T> < inputs; ++j)
         disturb(step, step.input, Panel<T>{j, inputs, x + j * step.stride, nullptr, nullptr}, row, rows);
 }
 

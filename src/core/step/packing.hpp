@@ -1,6 +1,6 @@
-// Units of the weights, the pieces that threads share out, and their copies in the workspace as a step sees them.
+// Tiles of the weights, the pieces that threads share out, and their copies in the workspace as a step sees them.
 //
-// A unit is some rows of W by `width` panels; what has one number for each output stands beside the unit of the first
+// A tile is some rows of W by `width` panels; what has one number for each output stands beside the tile of the first
 // inputs. Copies lie in panels, both ways round for training; weights left out at random are 0 in them.
 #pragma once
 
@@ -10,27 +10,27 @@
 
 namespace chainrule::CHAINRULE_SET {
 
-// A unit: `rows` weights down from input `row`, panels first to last of layer l.
-struct Unit {
+// A tile: `rows` weights down from input `row`, panels first to last of layer l.
+struct Tile {
     int l;
     Index number, row, first, last;
 };
 
-template <class T, class F> INLINE void each_unit(const Step<T>& step, Index first, Index last, F f) {
+template <class T, class F> INLINE void each_tile(const Step<T>& step, Index first, Index last, F f) {
     int l = 0;
-    for (Index u = first; u < last; ++u) {
-        while (l + 1 < step.layers && u >= step.layer[l + 1].first_unit) ++l;
+    for (Index t = first; t < last; ++t) {
+        while (l + 1 < step.layers && t >= step.layer[l + 1].first_tile) ++l;
         const Layer<T>& layer = step.layer[l];
-        const Index groups = panels(layer.inputs, PANEL<T>), unit = u - layer.first_unit, panel = unit / groups * layer.width;
-        f(Unit{l, u, unit % groups * PANEL<T>, panel, smaller(panel + layer.width, panels(layer.outputs, PANEL<T>))});
+        const Index groups = panels(layer.inputs, PANEL<T>), tile = t - layer.first_tile, panel = tile / groups * layer.width;
+        f(Tile{l, t, tile % groups * PANEL<T>, panel, smaller(panel + layer.width, panels(layer.outputs, PANEL<T>))});
     }
 }
 
-template <class T> Piece<T> weights_of(const Step<T>& step, const Unit& unit) {
-    const Layer<T>& layer = step.layer[unit.l];
-    const Index column = unit.first * PANEL<T>;
-    return {layer.weights + unit.row * layer.outputs + column, layer.outputs, smaller<Index>(PANEL<T>, layer.inputs - unit.row),
-            smaller(unit.last * PANEL<T>, layer.outputs) - column, step.weights, unit.number};
+template <class T> Piece<T> weights_of(const Step<T>& step, const Tile& tile) {
+    const Layer<T>& layer = step.layer[tile.l];
+    const Index column = tile.first * PANEL<T>;
+    return {layer.weights + tile.row * layer.outputs + column, layer.outputs, smaller<Index>(PANEL<T>, layer.inputs - tile.row),
+            smaller(tile.last * PANEL<T>, layer.outputs) - column, step.weights, tile.number};
 }
 
 // The part of a unit parameter that belongs to panel j; a shared one belongs to the first.
@@ -41,11 +41,11 @@ template <class T> Piece<T> part_of(const Step<T>& step, const Layer<T>& layer, 
     return {units.at + column, 0, 1, which == SLOPE && layer.shared_slope ? 1 : count, strengths, units.slot + j, KIND_OF[which]};
 }
 
-// Call f(which, j) for the unit parameters beside a unit of the first inputs.
-template <class T, class F> INLINE void each_part(const Step<T>& step, const Unit& unit, F f) {
-    const Layer<T>& layer = step.layer[unit.l];
-    for (int k = 0; unit.row == 0 && k < UNIT_PARAMETERS; ++k)
-        for (Index j = unit.first; layer.units[k].at >= 0 && j < unit.last; ++j)
+// Call f(which, j) for the unit parameters beside a tile of the first inputs.
+template <class T, class F> INLINE void each_part(const Step<T>& step, const Tile& tile, F f) {
+    const Layer<T>& layer = step.layer[tile.l];
+    for (int k = 0; tile.row == 0 && k < UNIT_PARAMETERS; ++k)
+        for (Index j = tile.first; layer.units[k].at >= 0 && j < tile.last; ++j)
             if (const auto which = static_cast<UnitParameter>(k); which != SLOPE || !layer.shared_slope || j == 0) f(which, j);
 }
 
@@ -98,8 +98,8 @@ template <class T> void pack_panel(const Step<T>& step, const Layer<T>& layer, I
     if (layer.transposed) transpose(packed, layer.transposed + row * layer.outputs + column * PANEL<T>, rows, columns);
 }
 
-template <class T> void pack(const Step<T>& step, const Unit& unit, std::uint64_t number) {
-    for (Index j = unit.first; j < unit.last; ++j) pack_panel(step, step.layer[unit.l], unit.row, j, number);
+template <class T> void pack(const Step<T>& step, const Tile& tile, std::uint64_t number) {
+    for (Index j = tile.first; j < tile.last; ++j) pack_panel(step, step.layer[tile.l], tile.row, j, number);
 }
 
 }  // namespace chainrule::CHAINRULE_SET

@@ -1,81 +1,45 @@
 // What one training step works on: the network lowered to layers, the workspace, and the numbers of this step.
 //
-// Matrices of the workspace lie in panels: PANEL<T> columns (128 bytes) side by side, all rows of a panel one after the
-// other, the last panel padded. Element (r, c) is at  panel (c / PANEL) * stride + r * PANEL + c % PANEL.  Rows of a
-// panel are two cache lines, so products stream through them in either direction without packing anything again.
-//
 // A step goes in waves of at most WAVE rows. In each wave, threads first take rows (gather, forward, loss, backward:
-// rows do not depend on one another), then units of the weights (gradient, penalties, update: outputs do not either).
+// rows do not depend on one another), then tiles of the weights (gradient, penalties, update: outputs do not either).
 // No sum is ever split between threads, so their number does not change a bit of the result.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
+#include "formulas/augmentation_spec.hpp"
+#include "formulas/rule_constants.hpp"
 #include "formulas/tables.hpp"
+#include "step/layer_fields.hpp"
+#include "vector/panels.hpp"
+#include "vector/stream.hpp"
 
 namespace chainrule {
-
-constexpr std::size_t PANEL_BYTES = 128;
-template <class T> constexpr int PANEL = static_cast<int>(PANEL_BYTES / sizeof(T));
 
 constexpr int DEPTH = 256;      // terms of a sum accumulated in registers before they are added to memory
 constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
 constexpr int LARGE = 1 << 16;  // weights of a layer that go through the cache in whole rows, as they lie in memory
 constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
 
-using Index = std::int64_t;
-
-// The name of a random stream; see randomness.py.
-struct Stream {
-    std::uint64_t seed, purpose, step, block;
-};
-
-[[gnu::always_inline]] constexpr Index panels(Index columns, Index width) { return (columns + width - 1) / width; }
-
-// Dropout and Gaussian noise on the outputs of a layer, or on the inputs; each has the number of its block.
-template <class T> struct Noise {
-    T dropped;  // of 65536 values of 16 bits; 0: no dropout
-    T deviation;
-    std::uint64_t dropout_block, noise_block;
-
-    bool any() const { return dropped || deviation; }
-};
-
-// The parameters of a layer that have one number for each unit, and which of them are penalised as biases.
+// The parameters of a layer that have one number for each unit (a neuron), and which of them are penalised as biases.
 enum UnitParameter { BIAS, SCALE, SHIFT, SLOPE, UNIT_PARAMETERS };
 constexpr bool AS_BIAS[] = {true, false, true, false};
-enum Kind { WEIGHTS, BIASES, SCALES, SLOPES, KINDS };
 constexpr Kind KIND_OF[] = {BIASES, SCALES, BIASES, SLOPES};
 
 template <class T> struct Units {
-    Index at = -1;  // where they begin in θ; -1: there are none
+    Index at = ABSENT;  // where they begin in θ
     Index slot;
     T* packed;      // padded
     T* gradient;
 };
 
-enum Normalization { NO_NORM, BATCH_NORM, LAYER_NORM };
-
-// One affine map with what stands between it and the next: y = noise(f(norm(x W + b))).
-template <class T> struct Layer {
-    Index inputs, outputs;
-    Index weights;  // where W (inputs, outputs) begins in θ
+// A layer with its places in the workspace.
+template <class T> struct Layer : LayerFields<T> {
+    Index inputs;
     Units<T> units[UNIT_PARAMETERS];
-    int activation;
-    T setting;
-    int live;  // an activation that learns or draws its slope, instead of `activation`; see stages.hpp
-    bool shared_slope;
-    T lowest, range;  // of the slopes that are drawn
-    std::uint64_t live_block;
-    Normalization norm;
-    T epsilon, momentum;
-    Index mean, variance;  // where the running statistics begin in θ
-    Noise<T> noise;
-    T disconnected;  // of 65536: weights left out at random
-    std::uint64_t connect_block;
+    T range;  // of the slopes that are drawn
     bool sloped;  // y depends on z by more than y = z: there is a d
-    Index first_unit;  // units are pieces of W, PANEL rows by `width` panels, numbered through all layers
+    Index first_tile;  // tiles are pieces of W, PANEL rows by `width` panels, numbered through all layers
     Index width;
     T* packed;         // W in panels of outputs
     T* transposed;     // Wᵀ in panels of inputs; null for the first layer
@@ -89,7 +53,7 @@ template <class T> struct Layer {
     T* batch_variance;
     T* settled_mean;   // the running statistics after this wave
     T* settled_variance;
-    T* gradient;       // unit by unit; used where a batch has more than DEPTH rows
+    T* gradient;       // tile by tile; used where a batch has more than DEPTH rows
 };
 
 // λ of the penalties on one kind of parameter, already divided where it is per sample.
@@ -97,35 +61,11 @@ template <class T> struct Strengths {
     T l1, l2, shrink;  // shrink: λ₁ of a proximal step, beside the gradient
 };
 
-enum Clip { NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_UNIT };
-
 template <class T> struct Loss {
-    int kind;
+    LossKind kind;
     T a;              // the loss's own number: Huber's δ, the quantile's q, squared error's factor
     const T* target;  // (rows, outputs), or null
     const std::int64_t* classes;
-};
-
-// An augmentation of rows, or of the images in them, and its numbers; see augmentation.py.
-struct AugmentationSpec {
-    int kind;
-    double numbers[8];
-    Index rows, columns, channels;  // 1, the inputs, 1 where there is no image
-
-    [[gnu::always_inline]] Index inputs() const { return rows * columns * channels; }
-
-    // Deformation: the cell of the grid of knots that a pixel lies in, the knots, and the 16-bit numbers of a row.
-    [[gnu::always_inline]] Index cell(Index pixel) const { return static_cast<Index>(static_cast<double>(pixel) / numbers[5]); }
-    [[gnu::always_inline]] Index knots_down() const { return numbers[4] ? cell(rows - 1) + 4 : 0; }
-    [[gnu::always_inline]] Index knots_across() const { return numbers[4] ? cell(columns - 1) + 4 : 0; }
-    [[gnu::always_inline]] Index random() const { return 5 + 2 * knots_down() * knots_across(); }
-
-    // Numbers of workspace for one row: the random ones, the field along knot rows, the image and its border.
-    template <class T> [[gnu::always_inline]] Index workspace() const {
-        constexpr Index lanes = static_cast<Index>(64 / sizeof(T));
-        const Index field = 2 * knots_down() * panels(columns, lanes) * lanes;
-        return panels(random(), 16) * 16 + field + (rows + 3) * (columns + 3) * channels + lanes;
-    }
 };
 
 // Asked between pieces of work by the first thread; others learn from it whether the step was given up.
@@ -139,7 +79,7 @@ class Watch {
 
 // Memory of one thread.
 template <class T> struct Scratch {
-    T* unit;       // the gradient of one unit, row by row
+    T* tile;       // the gradient of one tile, row by row
     T* block;      // BLOCK x PANEL
     T* scores;     // outputs x LANES: the scores of some rows, side by side
     T* targets;    // the same of their targets
@@ -180,9 +120,9 @@ template <class T> struct Step {
     Loss<T> loss;
 
     T* theta;
-    T* memory[3];
-    int rule;
-    T constant[KINDS][8];
+    T* memory[MOST_MEMORIES];
+    Rule rule;
+    T constant[KINDS][CONSTANTS];
     T rate[KINDS];
     bool care;        // something of what follows is wanted
     Clip clip;
@@ -210,15 +150,15 @@ template <class T> struct Program {
     void (*move)(const Step<T>&, Index first, Index last);
     void (*shorten)(const Step<T>&, int layer, Index first, Index last, bool gradient);
     void (*measure)(const Step<T>&, Index first, Index last);
-    void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, int link, T* out);
+    void (*predict)(const Step<T>&, Scratch<T>&, Index first, Index last, Link link, T* out);
     bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);
     void (*augment)(const AugmentationSpec&, const Stream&, Index row, const T* from, T* to, T* workspace);
 };
 
 struct InstructionSet {
     const char* name;
-    Program<float> single;
-    Program<double> twofold;
+    const Program<float>& single;
+    const Program<double>& twofold;
 };
 
 template <class T> const Program<T>& program_of(const InstructionSet& set) {

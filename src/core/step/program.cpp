@@ -1,8 +1,10 @@
-// One training step on one instruction set; compiled once for each, with CHAINRULE_SET its name.
+// One training step on one instruction set in one precision; compiled once for each, with CHAINRULE_SET the name of the set
+// and CHAINRULE_NUMBER float or double.
+#include "formulas/links.hpp"
 #include "step/inputs.hpp"
-#include "formulas/losses.hpp"
 #include "step/products.hpp"
-#include "step/units.hpp"
+#include "step/scoring.hpp"
+#include "step/tiles.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 namespace {
@@ -93,7 +95,7 @@ template <class T> void take_columns(const Step<T>& step, const Phase& phase, In
 }
 
 // Predictions for rows first to last of X, a block at a time through two buffers.
-template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, int link, T* out) {
+template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index first, Index last, Link link, T* out) {
     constexpr Index stride = BLOCK * PANEL<T>;
     const Index outputs = step.layer[step.layers - 1].outputs;
     for (Index r = first; r < last; r += BLOCK) {
@@ -139,20 +141,17 @@ template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[
 }
 
 template <class T>
-constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, update<T>,   move_units<T>,
-                                shorten<T>, measure_units<T>, predict<T>,      evaluate<T>, augment<T>};
+constexpr Program<T> PROGRAM = {prepare<T>, take_rows<T>,     take_columns<T>, update<T>,   move_tiles<T>,
+                                shorten<T>, measure_tiles<T>, predict<T>,      evaluate<T>, augment<T>};
 
 }  // namespace
 }  // namespace chainrule::CHAINRULE_SET
 
 namespace chainrule {
 
-#define QUOTE(x) #x
-#define NAME_OF(x) QUOTE(x)
-#define JOIN(a, b) a##b
-#define SET_OF(x) JOIN(set_, x)
-extern const InstructionSet SET_OF(CHAINRULE_SET);
-const InstructionSet SET_OF(CHAINRULE_SET) = {NAME_OF(CHAINRULE_SET), CHAINRULE_SET::PROGRAM<float>,
-                                              CHAINRULE_SET::PROGRAM<double>};
+#define JOINED(set, number) program_##set##_##number
+#define PROGRAM_OF(set, number) JOINED(set, number)
+extern const Program<CHAINRULE_NUMBER> PROGRAM_OF(CHAINRULE_SET, CHAINRULE_NUMBER);
+const Program<CHAINRULE_NUMBER> PROGRAM_OF(CHAINRULE_SET, CHAINRULE_NUMBER) = CHAINRULE_SET::PROGRAM<CHAINRULE_NUMBER>;
 
 }  // namespace chainrule

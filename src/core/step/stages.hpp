@@ -5,9 +5,9 @@
 #pragma once
 
 #include "formulas/activations.hpp"
-#include "formulas/links.hpp"
+#include "step/plan.hpp"
 #include "vector/philox.hpp"
-#include "step/products.hpp"
+#include "vector/walks.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 
@@ -130,7 +130,7 @@ template <class T>
 void finish(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index row, Index rows) {
     if (layer.live && (step.training || layer.units[SLOPE].at >= 0)) LIVE<T>[layer.live](step, layer, panel, bias, row, rows);
     else ACTIVATE<T>[layer.activation](panel.y, panel.d, bias, layer.setting, rows, panel.vectors());
-    if (step.training && layer.noise.any()) disturb(step, layer.noise, panel, row, rows);
+    if (step.training && layer.disturbs()) disturb<T>(step, layer, panel, row, rows);
 }
 
 // Σ over the columns of a row of f(c, at), whole registers first.

@@ -1,49 +1,11 @@
-// The update rules, row for row those of optimizers/ (rules.py, modern.py), applied to a gradient still in the cache.
+// The update of a piece of θ by a rule, applied to a gradient still in the cache; its penalties, its average, its sums.
 #pragma once
 
+#include "formulas/rules.hpp"
 #include "step/plan.hpp"
-#include "vector/simd.hpp"
+#include "vector/walks.hpp"
 
 namespace chainrule::CHAINRULE_SET {
-
-template <class V> INLINE V sign_or_zero(V w) {
-    return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>()));
-}
-
-// A rule: θ after the update; m is its memory, of which it keeps the first `kept`; c its constants (rules.cpp).
-#define RULE(NAME, KEPT, ...)                                                                                      \
-    struct NAME {                                                                                                  \
-        static constexpr int kept = KEPT;                                                                          \
-        template <class V>                                                                                         \
-        static INLINE V move(V theta, V g, [[maybe_unused]] V (&m)[3], [[maybe_unused]] const typename V::Lane* c) { \
-            __VA_ARGS__                                                                                            \
-        }                                                                                                          \
-    };
-
-RULE(PlainDescent, 0, return theta - c[0] * g;)
-RULE(HeavyBall, 1, m[0] = fma(m[0], c[1], c[0] * g); return theta - m[0];)
-RULE(LookAhead, 1, const V step = c[0] * g; m[0] = fma(m[0], c[1], step); return theta - fma(m[0], c[1], step);)
-RULE(SquareSum, 1, m[0] = fma(g, g, m[0]); return theta - c[0] * g / (square_root(m[0]) + c[1]);)
-RULE(DeltaMean, 2, m[0] = fma(m[0], c[1], c[2] * g * g);
-     const V delta = g * square_root(m[1] + c[3]) / square_root(m[0] + c[3]);
-     m[1] = fma(m[1], c[1], c[2] * delta * delta); return theta - c[0] * delta;)
-RULE(SquareMean, 1, m[0] = fma(m[0], c[1], c[2] * g * g); return theta - c[0] * g / (square_root(m[0]) + c[3]);)
-RULE(Moments, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
-     return theta - c[0] * m[0] / fma(square_root(m[1]), c[5], c[6]);)
-RULE(DecayedMoments, 2, return Moments::move(theta, g, m, c) - c[7] * m[2] * theta;)
-RULE(MomentsAhead, 2, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
-     return theta - fma(m[0], c[0], c[7] * g) / fma(square_root(m[1]), c[5], c[6]);)
-RULE(LargestMoments, 3, m[0] = fma(m[0], c[1], c[2] * g); m[1] = fma(m[1], c[3], c[4] * g * g);
-     m[2] = maximum(m[2], m[1]); return theta - c[0] * m[0] / fma(square_root(m[2]), c[5], c[6]);)
-RULE(Signs, 1, const V step = c[0] * sign_or_zero(fma(m[0], c[1], c[2] * g)); m[0] = fma(m[0], c[3], c[4] * g);
-     return theta - step - c[5] * m[1] * theta;)
-RULE(Resilient, 2, const V agreement = g * m[0]; const auto turned = agreement < 0;
-     V size = select(agreement > 0, m[1] * c[2], select(turned, m[1] * c[1], m[1]));
-     size = select(m[1] == 0, all<V>(c[0]), size);
-     m[1] = minimum(maximum(size, all<V>(c[3])), all<V>(c[4])); m[0] = select(turned, zero<V>(), g);
-     return theta - m[1] * sign_or_zero(m[0]);)
-RULE(Record, 1, m[0] = g; return theta;)
-#undef RULE
 
 // A rectangle of parameters: rows `apart` in θ.
 template <class T> struct Piece {
@@ -74,11 +36,6 @@ template <class T> struct Sizes {
         step.l2[piece.slot] = static_cast<double>(sum(l2));
     }
 };
-
-template <class F> INLINE void each_vector(Index rows, Index columns, int lanes, F f) {
-    for (Index r = 0; r < rows; ++r)
-        for (Index c = 0; c < columns; c += lanes) f(r, c, static_cast<int>(columns - c < lanes ? columns - c : lanes));
-}
 
 template <class T> void measure(const Step<T>& step, const Piece<T>& given) {
     const Piece<T> piece = given.joined();
@@ -127,7 +84,7 @@ template <class T> void complete(const Step<T>& step, const Piece<T>& piece, T* 
 
 // θ and memory after the update of one piece, given the loss's gradient of it (or, deferred, the whole gradient), rows
 // `apart`, which is used up.
-template <class Rule, int memories, bool care, class T>
+template <class Formula, int memories, bool care, class T>
 void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) {
     using V = Vector<T>;
     if (given.narrow()) close_up(gradient, apart, given.rows, given.columns);
@@ -138,15 +95,15 @@ void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) 
     Sizes<T> sizes;
     each_vector(piece.rows, piece.columns, LANES<T>, [&](Index r, Index c, int count) LAMBDA {
         const Index at = piece.at + r * piece.apart + c;
-        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * apart + c, count), m[3];
+        V theta = load<V>(step.theta + at, count), g = load<V>(gradient + r * apart + c, count), m[MOST_MEMORIES];
         if (whole) g = g * step.factor;
         else g = penalised(g, theta, piece.strengths);
         for (int k = 0; k < memories; ++k) m[k] = load<V>(step.memory[k] + at, count);
         if (step.norm && !whole) norm = fma(g, g, norm);
         if (care && step.clip == CLIP_VALUE) g = minimum(all<V>(step.limit), maximum(all<V>(-step.limit), g));
-        theta = Rule::move(theta, g, m, step.constant[piece.kind]);
-        for (int k = 0; k < Rule::kept; ++k) store(step.memory[k] + at, m[k], count);
-        if constexpr (__is_same(Rule, Record)) return;
+        theta = Formula::move(theta, g, m, step.constant[piece.kind]);
+        for (int k = 0; k < Formula::kept; ++k) store(step.memory[k] + at, m[k], count);
+        if constexpr (__is_same(Formula, Gradient)) return;
         if (care && threshold != 0) theta = shrunk(theta, threshold);
         store(step.theta + at, theta, count);
         if (follows) follow(step, at, theta, count);
@@ -158,7 +115,8 @@ void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) 
 
 template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, T*, Index);
 
-#define ROW(name, Type, memories, settings) {move<Type, memories, false, T>, move<Type, memories, true, T>},
+#define ROW(name, ...)                                                                                             \
+    {move<name, count_of(row_of(Rule::name).memory), false, T>, move<name, count_of(row_of(Rule::name).memory), true, T>},
 template <class T> constexpr Move<T> MOVE[][2] = {CHAINRULE_RULES(ROW)};
 #undef ROW
 

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "vector/math.hpp"
-#include "step/plan.hpp"
+#include "vector/panels.hpp"
+#include "vector/stream.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 

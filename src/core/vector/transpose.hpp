@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "step/plan.hpp"
+#include "vector/panels.hpp"
 #include "vector/simd.hpp"
 
 namespace chainrule::CHAINRULE_SET {

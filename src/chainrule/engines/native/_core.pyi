@@ -1,21 +1,123 @@
-"""The compiled core, built from native/ (bindings.cpp): what `engines/native.py` and the tests call.
+"""The compiled core, built from src/core (python/bindings.cpp): what the native engine and the tests call.
 
 Everything is checked before anything is computed; what is refused raises ValueError or TypeError.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypedDict
 
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
-_Layer = dict[str, Any]  # the fields of lowering.Layer by name; for the inputs those of lowering.Noise
-_Penalty = Sequence[float]  # λ of L1, of L2 and of L1 as a proximal step, then of those per sample
+_Augmentation = tuple[str, Sequence[float], tuple[int, int, int]]
 
 ACTIVATIONS: list[str]
 LOSSES: list[str]
-RULES: list[str]
 AUGMENTATIONS: list[str]
+RULES: dict[str, Rule]
+
+class Rule(TypedDict):
+    """The names that an update rule has for its arrays of memory and for its settings."""
+
+    memory: tuple[str, ...]
+    settings: tuple[str, ...]
+
+class Noise:
+    """Dropout (so many of the 65536 values of 16 bits mean "dropped") and Gaussian noise, and their blocks' numbers."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    def __init__(
+        self, *, dropped: float = 0.0, dropout_block: int = 0, deviation: float = 0.0, noise_block: int = 0
+    ) -> None: ...
+
+class Layer:
+    """An affine map and what follows it. Places are offsets in θ, -1 where there is nothing; `live` is an activation
+    that learns or draws."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        outputs: int,
+        weights: int,
+        biases: int = -1,
+        scales: int = -1,
+        shifts: int = -1,
+        slopes: int = -1,
+        mean: int = -1,
+        variance: int = -1,
+        disconnected: float = 0.0,
+        connect_block: int = 0,
+        norm: str = "none",
+        epsilon: float = 1.0,
+        momentum: float = 0.0,
+        activation: str = "identity",
+        setting: float = 0.0,
+        live: str = "none",
+        live_block: int = 0,
+        shared_slope: bool = False,
+        lowest: float = 0.0,
+        highest: float = 0.0,
+        dropped: float = 0.0,
+        dropout_block: int = 0,
+        deviation: float = 0.0,
+        noise_block: int = 0,
+    ) -> None: ...
+
+class Penalty:
+    """λ₁ and λ₂ of the penalties on one kind of parameter; `shrink` is the λ₁ of a proximal step."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        shrink: float = 0.0,
+        l1_per_sample: float = 0.0,
+        l2_per_sample: float = 0.0,
+        shrink_per_sample: float = 0.0,
+    ) -> None: ...
+
+class Recipe:
+    """What a step does beside its rule; rates are factors of the learning rate, by kind of parameter."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        clip: str = "none",
+        limit: float = 0.0,
+        max_norm: float = 0.0,
+        rates: Mapping[str, float],
+        share: float = 0.0,
+        part: int,
+        augmentations: Sequence[_Augmentation] = (),
+    ) -> None: ...
+
+class Steps:
+    """The steps of one call of Plan.run: one update per learning rate, in place in theta, memory and average."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    def __init__(
+        self,
+        *,
+        theta: _Array,
+        memory: Mapping[str, _Array],
+        average: _Array | None = None,
+        X: _Array,
+        y: _Array,
+        weight: _Array | None = None,
+        order: _Array | None = None,
+        batch: int,
+        learning_rates: _Array,
+        shares: _Array | None = None,
+        t: int,
+        seed: int,
+        step: int,
+        losses: _Array,
+        threads: int,
+    ) -> None: ...
 
 def instruction_sets() -> list[str]: ...
 def evaluate(set: str, name: str, x: _Array, y: _Array, setting: float, /) -> None: ...
@@ -38,40 +140,25 @@ class Plan:
 
     def __init__(
         self,
+        *,
         dtype: str,
+        set: str,
         inputs: int,
-        input: _Layer,
-        layers: Sequence[_Layer],
+        input: Noise,
+        layers: Sequence[Layer],
         parameters: int,
         batch: int,
-        loss: tuple[str, float],
-        rule: tuple[str, list[float]],
-        weights: _Penalty,
-        biases: _Penalty,
-        recipe: dict[str, Any],
-        set: str,
-        /,
+        loss: str | None,
+        loss_setting: float,
+        rule: str | None,
+        settings: Mapping[str, float],
+        weights: Penalty,
+        biases: Penalty,
+        recipe: Recipe,
     ) -> None: ...
-    def run(
-        self,
-        theta: _Array,
-        memory: Sequence[_Array],
-        average: _Array | None,
-        X: _Array,
-        y: _Array,
-        weight: _Array | None,
-        order: _Array | None,
-        batch: int,
-        learning_rates: _Array,
-        shares: _Array | None,
-        t: int,
-        seed: int,
-        step: int,
-        losses: _Array,
-        threads: int,
-    ) -> tuple[int, int, float, BaseException | None]:
-        """Make one update per learning rate; return the steps done, the losses written, the last |gradient|, and
-        what a signal handler raised."""
+    def run(self, steps: Steps) -> tuple[int, int, float, BaseException | None]:
+        """Make the steps; return how many were done, the losses written, the last |gradient|, and what a signal
+        handler raised."""
 
     def value(self, theta: _Array, X: _Array, y: _Array, weight: _Array | None, threads: int) -> float: ...
     def predict(self, theta: _Array | None, X: _Array, link: str, out: _Array, threads: int) -> None:

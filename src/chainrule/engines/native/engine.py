@@ -20,7 +20,7 @@ from ...steps.augmentation.mixup import mixup_share
 from ...steps.recipe import PLAIN, Recipe
 from ..job import Job
 from ..stepping import LastAsked, Steps, take_steps
-from .core import threads
+from .core import _core, threads
 from .inputs import Inputs, plain
 from .obstacles import VERBS, obstacle
 from .plans import step_plan
@@ -103,23 +103,24 @@ class NativeEngine:
         steps = range(first_step, first_step + len(rates))
         alpha = self.recipe.mixup
         shares = np.array([mixup_share(alpha, self.seed, step) for step in steps]) if alpha else None
-        done, reported, norm, raised = plan.run(
-            theta,
-            list(memory.arrays.values()),
-            average if self.decay is not None else None,
-            self._inputs.at(theta),
-            self._y,
-            self._weight,
-            order,
-            batch,
-            rates,
-            shares,
-            memory.t,
-            self.seed,
-            first_step,
-            losses,
-            self.threads,
+        given = _core.Steps(
+            theta=theta,
+            memory=memory.arrays,
+            average=average if self.decay is not None else None,
+            X=self._inputs.at(theta),
+            y=self._y,
+            weight=self._weight,
+            order=order,
+            batch=batch,
+            learning_rates=rates,
+            shares=shares,
+            t=memory.t,
+            seed=self.seed,
+            step=first_step,
+            losses=losses,
+            threads=self.threads,
         )
+        done, reported, norm, raised = plan.run(given)
         memory.t += done
         if raised is not None:
             raise raised

@@ -29,93 +29,59 @@ from ...mathematics.blocks import (
 )
 from ...mathematics.network import Network
 
-NOWHERE = -1
-"""The place in θ of parameters that are not there."""
-
-
-class Noise(NamedTuple):
-    """Dropout (so many of the 65536 values of 16 bits mean "dropped") and Gaussian noise, and their blocks' numbers."""
-
-    dropped: int = 0
-    dropout_block: int = 0
-    deviation: float = 0.0
-    noise_block: int = 0
-
-
-class Layer(NamedTuple):
-    """An affine map and what follows it. Places are offsets in θ; `live` is an activation that learns or draws."""
-
-    outputs: int
-    weights: int
-    biases: int = NOWHERE
-    disconnected: int = 0
-    connect_block: int = 0
-    norm: str = "none"
-    scales: int = NOWHERE
-    shifts: int = NOWHERE
-    mean: int = NOWHERE
-    variance: int = NOWHERE
-    epsilon: float = 1.0
-    momentum: float = 0.0
-    activation: str = "identity"
-    setting: float = 0.0
-    live: str = "none"
-    slopes: int = NOWHERE
-    shared_slope: bool = False
-    lowest: float = 0.0
-    highest: float = 0.0
-    live_block: int = 0
-    dropped: int = 0
-    dropout_block: int = 0
-    deviation: float = 0.0
-    noise_block: int = 0
+Fields = dict[str, Any]
+"""Fields of a struct of the core, by name."""
 
 
 class Lowered(NamedTuple):
-    """A network as the core takes it: how many transforms go before, the noise on its inputs, and its layers."""
+    """A network as the core takes it: how many transforms go before, the noise on its inputs, and its layers.
+
+    The noise is the fields of the core's Noise, a layer those of its Layer, by name: only the core says which there
+    are, and what stands where none is given (step/layer_fields.hpp).
+    """
 
     transforms: int
-    input: Noise
-    layers: list[Layer]
+    input: Fields
+    layers: list[Fields]
 
 
 Places = Mapping[tuple[int, str], int]
 """Where each parameter begins in θ, by the number of its block and its name."""
 
-Entries = Callable[[Any, int, Places], dict[str, Any]]
+Entries = Callable[[Any, int, Places], Fields]
 
 
 def _normalization(name: str) -> Entries:
-    def entries(block: BatchNorm | LayerNorm, k: int, places: Places) -> dict[str, Any]:
-        measured = {key: places.get((k, key), NOWHERE) for key in ("mean", "variance")}
+    def entries(block: BatchNorm | LayerNorm, k: int, places: Places) -> Fields:
+        measured = {key: places[k, key] for key in ("mean", "variance") if (k, key) in places}
         where = {"scales": places[k, "scale"], "shifts": places[k, "shift"], **measured}
         return {"norm": name, "epsilon": block.epsilon, "momentum": getattr(block, "momentum", 0.0), **where}
 
     return entries
 
 
-def _activation(block: Activation, k: int, places: Places) -> dict[str, Any]:
+def _activation(block: Activation, k: int, places: Places) -> Fields:
     return {"activation": block.name, "setting": float(next(iter(block.settings.values()), 0.0))}
 
 
-def _prelu(block: PReLU, k: int, places: Places) -> dict[str, Any]:
+def _prelu(block: PReLU, k: int, places: Places) -> Fields:
     return {"live": "prelu", "slopes": places[k, "a"], "shared_slope": block.shared}
 
 
-def _rrelu(block: RReLU, k: int, places: Places) -> dict[str, Any]:
+def _rrelu(block: RReLU, k: int, places: Places) -> Fields:
     at_prediction = {"activation": "leaky_relu", "setting": block.mean}
     return {"live": "rrelu", "lowest": block.lower, "highest": block.upper, "live_block": k, **at_prediction}
 
 
-def _noisy_relu(block: NoisyReLU, k: int, places: Places) -> dict[str, Any]:
+def _noisy_relu(block: NoisyReLU, k: int, places: Places) -> Fields:
     return {"live": "noisy_relu", "live_block": k, "activation": "relu"}
 
 
-def _dropout(block: Dropout, k: int, places: Places) -> dict[str, Any]:
+def _dropout(block: Dropout, k: int, places: Places) -> Fields:
     return {"dropped": threshold(block.rate), "dropout_block": k}
 
 
-def _noise(block: GaussianNoise, k: int, places: Places) -> dict[str, Any]:
+def _noise(block: GaussianNoise, k: int, places: Places) -> Fields:
     return {"deviation": block.deviation, "noise_block": k}
 
 
@@ -133,21 +99,26 @@ STAGES: Mapping[type[Block], tuple[int, Entries]] = MappingProxyType(
 )
 """What may follow an affine map: its place in the order, and what it adds to the layer."""
 
+NOT_OF_THE_LAST = frozenset({"norm", "live", "dropped", "deviation"})
+"""Fields that the last layer cannot have: it may end in an activation only."""
+
 BEFORE_THE_FIRST = 2
 """Of the inputs, the core knows what comes later than this."""
 
 
-def _affine(block: Dense | DropConnect, k: int, places: Places) -> Layer:
-    layer = Layer(block.units, places[k, "W"], places.get((k, "b"), NOWHERE))
+def _affine(block: Dense | DropConnect, k: int, places: Places) -> Fields:
+    layer = {"outputs": block.units, "weights": places[k, "W"]}
+    if (k, "b") in places:
+        layer["biases"] = places[k, "b"]
     if isinstance(block, DropConnect):
-        return layer._replace(disconnected=threshold(block.rate), connect_block=k)
+        layer |= {"disconnected": threshold(block.rate), "connect_block": k}
     return layer
 
 
 def lower(network: Network) -> Lowered | str:
     """Return a network as the core takes it, or what the core does not know of it."""
     places = {(slot.block, slot.name): slot.start for slot in network.slots}
-    noise, layers, stage = Noise(), list[Layer](), BEFORE_THE_FIRST
+    noise, layers, stage = Fields(), list[Fields](), BEFORE_THE_FIRST
     transforms = len(network.transforms)
     for k, block in [*enumerate(network.blocks)][transforms:]:
         if type(block) in (Dense, DropConnect):
@@ -158,14 +129,10 @@ def lower(network: Network) -> Lowered | str:
         if place <= stage or not _known(block):
             return f"block {k}, {block!r}, is not known to the core in this place"
         stage, added = place, entries(block, k, places)
-        if layers:
-            layers[-1] = layers[-1]._replace(**added)
-        else:
-            noise = noise._replace(**added)
+        (layers[-1] if layers else noise).update(added)
     if not layers:
         return "the network has no Dense block"
-    last = layers[-1]
-    if (last.norm, last.live) != ("none", "none") or last.dropped or last.deviation:
+    if layers[-1].keys() & NOT_OF_THE_LAST:
         return "the last Dense is followed by more than an Activation"
     return Lowered(transforms, noise, layers)
 

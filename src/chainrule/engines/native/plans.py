@@ -5,8 +5,8 @@ Everything here translates by a table. `obstacles.obstacle` has seen that there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,8 @@ PARTS: dict[type, Callable[[Any], tuple[float, float, float]]] = {
 """What each penalty is made of: λ₁ and λ₂ in the gradient, and λ₁ as a proximal step."""
 
 
-NO_PENALTY = [0.0] * 6
+GRADIENT = "Gradient"
+"""The core's rule that keeps the gradient instead of moving θ."""
 
 
 def loss_name(loss: Loss) -> str | None:
@@ -48,80 +49,97 @@ def loss_name(loss: Loss) -> str | None:
 
 def rule_name(rule: Optimizer | None) -> str | None:
     """Return the core's name of an update rule, None where it has none; without a rule it keeps the gradient."""
-    return (
-        "gradient" if rule is None else next((n for n in _core.RULES if OPTIMIZERS.get(n.lower()) is type(rule)), None)
-    )
+    if rule is None:
+        return GRADIENT
+    return next((name for name in _core.RULES if OPTIMIZERS.get(name.lower()) is type(rule)), None)
 
 
 def _loss_setting(loss: Loss, outputs: int) -> float:
     return float(LOSS_SETTINGS[type(loss)](loss, outputs)) if type(loss) in LOSS_SETTINGS else 0.0
 
 
-def _strengths(objective: Objective, kind: str) -> list[float]:
-    """Return the three parts of the penalties on one kind of parameter: fixed, then those divided by the rows."""
+def _penalty(objective: Objective, kind: str) -> _core.Penalty:
+    """Return the penalties on one kind of parameter: those fixed, and those divided by the rows."""
     totals = np.zeros((2, 3))
     for penalty in objective.penalties:
         if kind in penalty.kinds:
             totals[int(penalty.per_sample)] += PARTS[type(penalty)](penalty)
-    return totals.reshape(-1).tolist()
+    (l1, l2, shrink), (l1_per_sample, l2_per_sample, shrink_per_sample) = totals.tolist()
+    return _core.Penalty(
+        l1=l1,
+        l2=l2,
+        shrink=shrink,
+        l1_per_sample=l1_per_sample,
+        l2_per_sample=l2_per_sample,
+        shrink_per_sample=shrink_per_sample,
+    )
 
 
-def _recipe(recipe: Recipe, inputs: int, part: int, decay: float | None = None) -> dict[str, Any]:
+def _recipe(recipe: Recipe, inputs: int, part: int, decay: float | None = None) -> _core.Recipe:
     """Return a recipe as the core takes it; a batch normalisation sees `part` rows at a time."""
     clip, limit = recipe.clip or ("none", 0.0)
     names = {kind: name for name, kind in AUGMENTATIONS.items()}
     augmentations = [(names[type(a)], [*a.numbers], a.image or (1, inputs, 1)) for a in recipe.augmentation]  # type: ignore[index]  # `obstacle` has seen that they are of the table
-    return {
-        "clip": clip,
-        "limit": float(limit),
-        "max_norm": float(recipe.max_norm or 0.0),
-        "rates": [recipe.rate(kind) for kind in KINDS],
-        "share": 0.0 if decay is None else 1.0 - decay,
-        "part": part,
-        "augmentations": augmentations,
-    }
+    return _core.Recipe(
+        clip=clip,
+        limit=float(limit),
+        max_norm=float(recipe.max_norm or 0.0),
+        rates={kind: recipe.rate(kind) for kind in KINDS},
+        share=0.0 if decay is None else 1.0 - decay,
+        part=part,
+        augmentations=augmentations,
+    )
 
 
 def step_plan(
     objective: Objective, rule: Optimizer | None, batch: int, recipe: Recipe, part: int, decay: float | None = None
 ) -> _core.Plan:
     """Return the core's plan for an objective without `obstacle`, for steps of at most `batch` rows."""
-    settings = () if rule is None else astuple(rule)[1:]  # type: ignore[call-overload]  # the first is the rate
     network, loss = objective.network, objective.loss
-    return _plan_of(
-        network,
-        objective.X.dtype.name,
-        batch,
-        (loss_name(loss) or "", _loss_setting(loss, network.outputs)),
-        (rule_name(rule) or "", [float(s) for s in settings]),
-        (_strengths(objective, "weight"), _strengths(objective, "bias")),
-        _recipe(recipe, network.inputs, part, decay),
+    return _core.Plan(
+        **_network(network),
+        dtype=objective.X.dtype.name,
+        batch=batch,
+        loss=loss_name(loss),
+        loss_setting=_loss_setting(loss, network.outputs),
+        rule=rule_name(rule),
+        settings=_settings(rule),
+        weights=_penalty(objective, "weight"),
+        biases=_penalty(objective, "bias"),
+        recipe=_recipe(recipe, network.inputs, part, decay),
     )
 
 
 def prediction_plan(network: Network, dtype: str) -> _core.Plan:
     """Return the core's plan for predicting with a network."""
-    loss, rule = ("squared_error", 1.0), ("gradient", list[float]())  # not used
-    return _plan_of(network, dtype, 0, loss, rule, (NO_PENALTY, NO_PENALTY), _recipe(PLAIN, network.inputs, 0))
+    return _core.Plan(
+        **_network(network),
+        dtype=dtype,
+        batch=0,
+        loss="squared_error",  # not used, as all that follows
+        loss_setting=1.0,
+        rule=GRADIENT,
+        settings={},
+        weights=_core.Penalty(),
+        biases=_core.Penalty(),
+        recipe=_recipe(PLAIN, network.inputs, 0),
+    )
 
 
-def _plan_of(
-    network: Network, dtype: str, batch: int, loss: Any, rule: Any, strengths: Sequence[list[float]], recipe: Any
-) -> _core.Plan:
-    """Return the core's plan for what follows a network's transforms."""
+def _settings(rule: Optimizer | None) -> dict[str, float]:
+    """Return the numbers of a rule by name, but for the learning rate, which comes with every step."""
+    numbers = {} if rule is None else asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
+    return {name: float(number) for name, number in numbers.items() if name != "learning_rate"}
+
+
+def _network(network: Network) -> dict[str, Any]:
+    """Return the fields of a plan that say what follows a network's transforms."""
     lowered = lower(network)
     assert not isinstance(lowered, str), lowered
-    return _core.Plan(
-        dtype,
-        network.widths[lowered.transforms],
-        lowered.input._asdict(),
-        [layer._asdict() for layer in lowered.layers],
-        network.size,
-        batch,
-        loss,
-        rule,
-        strengths[0],
-        strengths[1],
-        recipe,
-        instruction_set(),
-    )
+    return {
+        "inputs": network.widths[lowered.transforms],
+        "input": _core.Noise(**lowered.input),
+        "layers": [_core.Layer(**layer) for layer in lowered.layers],
+        "parameters": network.size,
+        "set": instruction_set(),
+    }

@@ -1,4 +1,4 @@
-// What happens to the units of the weights in a step: gradient, penalties, update, and the new copies.
+// What happens to the tiles of the weights in a step: gradient, penalties, update, and the new copies.
 #pragma once
 
 #include "step/packing.hpp"
@@ -6,10 +6,10 @@
 namespace chainrule::CHAINRULE_SET {
 
 template <class T> void prepare(const Step<T>& step, Index first, Index last) {
-    each_unit(step, first, last, [&](const Unit& unit) {
-        pack(step, unit, step.number);
-        measure(step, weights_of(step, unit));
-        each_part(step, unit, [&](UnitParameter which, Index j) { measure(step, part_of(step, step.layer[unit.l], which, j)); });
+    each_tile(step, first, last, [&](const Tile& tile) {
+        pack(step, tile, step.number);
+        measure(step, weights_of(step, tile));
+        each_part(step, tile, [&](UnitParameter which, Index j) { measure(step, part_of(step, step.layer[tile.l], which, j)); });
     });
 }
 
@@ -51,23 +51,23 @@ template <class T> void differentiate_units(const Step<T>& step, const Layer<T>&
     if (j == 0) *slope = add ? *slope + whole : whole;
 }
 
-// The gradient of a unit and of what stands beside it, summed over rows first to last of the wave: c, rows `apart`.
-template <class T> void differentiate(const Step<T>& step, const Unit& unit, Index first, Index last, T* c, Index apart, bool add) {
-    const Layer<T>& layer = step.layer[unit.l];
-    const T* x = (unit.l ? step.layer[unit.l - 1].y : step.x) + unit.row / PANEL<T> * step.stride;
-    const Index rows = smaller<Index>(PANEL<T>, layer.inputs - unit.row);
-    for (Index j = unit.first; j < unit.last; ++j) {
+// The gradient of a tile and of what stands beside it, summed over rows first to last of the wave: c, rows `apart`.
+template <class T> void differentiate(const Step<T>& step, const Tile& tile, Index first, Index last, T* c, Index apart, bool add) {
+    const Layer<T>& layer = step.layer[tile.l];
+    const T* x = (tile.l ? step.layer[tile.l - 1].y : step.x) + tile.row / PANEL<T> * step.stride;
+    const Index rows = smaller<Index>(PANEL<T>, layer.inputs - tile.row);
+    for (Index j = tile.first; j < tile.last; ++j) {
         const T* dz = layer.d + j * step.stride;
         const Index columns = smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>);
-        multiply_transposed(x, dz, first, last, c + (j - unit.first) * PANEL<T>, apart, rows, columns, add);
-        if (unit.row == 0) differentiate_units(step, layer, j, first, last, add);
+        multiply_transposed(x, dz, first, last, c + (j - tile.first) * PANEL<T>, apart, rows, columns, add);
+        if (tile.row == 0) differentiate_units(step, layer, j, first, last, add);
     }
 }
 
 // The running statistics of a batch normalisation after this step.
-template <class T> void settle(const Step<T>& step, const Unit& unit) {
-    const Layer<T>& layer = step.layer[unit.l];
-    for (Index j = unit.first; layer.norm == BATCH_NORM && unit.row == 0 && j < unit.last; ++j)
+template <class T> void settle(const Step<T>& step, const Tile& tile) {
+    const Layer<T>& layer = step.layer[tile.l];
+    for (Index j = tile.first; layer.norm == BATCH_NORM && tile.row == 0 && j < tile.last; ++j)
         for (Index c = j * PANEL<T>; c < smaller((j + 1) * PANEL<T>, layer.outputs); c += LANES<T>) {
             const int count = static_cast<int>(smaller<Index>(LANES<T>, layer.outputs - c));
             const auto put = [&](const T* from, Index begin) LAMBDA {
@@ -80,68 +80,68 @@ template <class T> void settle(const Step<T>& step, const Unit& unit) {
         }
 }
 
-// The update of a unit and of what stands beside it, from its gradient c, rows `apart`.
-template <class T> void finish_unit(const Step<T>& step, const Unit& unit, T* c, Index apart) {
-    const Move<T> move = MOVE<T>[step.rule][step.care];
-    const Layer<T>& layer = step.layer[unit.l];
-    move(step, weights_of(step, unit), c, apart);
-    each_part(step, unit, [&](UnitParameter which, Index j) {
+// The update of a tile and of what stands beside it, from its gradient c, rows `apart`.
+template <class T> void finish_tile(const Step<T>& step, const Tile& tile, T* c, Index apart) {
+    const Move<T> move = MOVE<T>[static_cast<int>(step.rule)][step.care];
+    const Layer<T>& layer = step.layer[tile.l];
+    move(step, weights_of(step, tile), c, apart);
+    each_part(step, tile, [&](UnitParameter which, Index j) {
         move(step, part_of(step, layer, which, j), layer.units[which].gradient + j * PANEL<T>, 0);
     });
-    settle(step, unit);
-    pack(step, unit, step.number + 1);
+    settle(step, tile);
+    pack(step, tile, step.number + 1);
 }
 
-template <class T> void complete_unit(const Step<T>& step, const Unit& unit, T* c, Index apart) {
-    const Layer<T>& layer = step.layer[unit.l];
-    complete(step, weights_of(step, unit), c, apart);
-    each_part(step, unit, [&](UnitParameter which, Index j) {
+template <class T> void complete_tile(const Step<T>& step, const Tile& tile, T* c, Index apart) {
+    const Layer<T>& layer = step.layer[tile.l];
+    complete(step, weights_of(step, tile), c, apart);
+    each_part(step, tile, [&](UnitParameter which, Index j) {
         complete(step, part_of(step, layer, which, j), layer.units[which].gradient + j * PANEL<T>, 0);
     });
 }
 
-// Where the gradient of a unit lies until it is complete; its rows are layer.width panels apart.
+// Where the gradient of a tile lies until it is complete; its rows are layer.width panels apart.
 template <class T> INLINE T* gradient_of(const Layer<T>& layer, Index number) {
-    return layer.gradient + (number - layer.first_unit) * layer.width * PANEL<T> * PANEL<T>;
+    return layer.gradient + (number - layer.first_tile) * layer.width * PANEL<T> * PANEL<T>;
 }
 
-// Units first to last: the wave's share of the gradient and, after the batch's last rows, the update, unless it is
+// Tiles first to last: the wave's share of the gradient and, after the batch's last rows, the update, unless it is
 // deferred until the whole gradient is known.
 template <class T> void update(const Step<T>& step, Scratch<T>& scratch, Index first, Index last) {
-    const bool ends = step.wave + step.wave_rows == step.rows;  // then all units move, or none
+    const bool ends = step.wave + step.wave_rows == step.rows;  // then all tiles move, or none
     const bool stored = step.rows > DEPTH || step.wave_rows < step.rows || step.defers();
     for (Index k = 0; k < step.wave_rows; k += DEPTH) {
         const Index end = smaller<Index>(k + DEPTH, step.wave_rows);
         const bool add = step.wave + k > 0, done = step.wave + end == step.rows;
         if (!ends && scratch.watch && scratch.watch->given_up()) return;
-        each_unit(step, first, last, [&](const Unit& unit) {
-            const Layer<T>& layer = step.layer[unit.l];
+        each_tile(step, first, last, [&](const Tile& tile) {
+            const Layer<T>& layer = step.layer[tile.l];
             const Index apart = layer.width * PANEL<T>;
-            T* c = stored ? gradient_of(layer, unit.number) : scratch.unit;
-            differentiate(step, unit, k, end, c, apart, add);
+            T* c = stored ? gradient_of(layer, tile.number) : scratch.tile;
+            differentiate(step, tile, k, end, c, apart, add);
             if (!done) return;
-            const Index rows = smaller<Index>(PANEL<T>, layer.inputs - unit.row);
-            for (Index j = unit.first; layer.disconnected != 0 && j < unit.last; ++j)
-                disconnect(step, layer, step.number, unit.row, rows, j, c + (j - unit.first) * PANEL<T>, apart);
-            (step.defers() ? complete_unit<T> : finish_unit<T>)(step, unit, c, apart);
+            const Index rows = smaller<Index>(PANEL<T>, layer.inputs - tile.row);
+            for (Index j = tile.first; layer.disconnected != 0 && j < tile.last; ++j)
+                disconnect(step, layer, step.number, tile.row, rows, j, c + (j - tile.first) * PANEL<T>, apart);
+            (step.defers() ? complete_tile<T> : finish_tile<T>)(step, tile, c, apart);
         });
     }
 }
 
-// Units first to last: the deferred update.
-template <class T> void move_units(const Step<T>& step, Index first, Index last) {
-    each_unit(step, first, last, [&](const Unit& unit) {
-        const Layer<T>& layer = step.layer[unit.l];
-        finish_unit(step, unit, gradient_of(layer, unit.number), layer.width * PANEL<T>);
+// Tiles first to last: the deferred update.
+template <class T> void move_tiles(const Step<T>& step, Index first, Index last) {
+    each_tile(step, first, last, [&](const Tile& tile) {
+        const Layer<T>& layer = step.layer[tile.l];
+        finish_tile(step, tile, gradient_of(layer, tile.number), layer.width * PANEL<T>);
     });
 }
 
 // Call f(row, rows, at, apart) for the pieces of panel j of a layer's weights, or of their gradient, from the top.
 template <class T, class F> INLINE void each_block(const Step<T>& step, const Layer<T>& layer, Index j, bool gradient, F f) {
-    const Index down = panels(layer.inputs, PANEL<T>), unit = layer.first_unit + j / layer.width * down;
+    const Index down = panels(layer.inputs, PANEL<T>), tile = layer.first_tile + j / layer.width * down;
     for (Index i = 0; i < down; ++i) {
         const Index row = i * PANEL<T>, rows = smaller<Index>(PANEL<T>, layer.inputs - row);
-        if (gradient) f(row, rows, gradient_of(layer, unit + i) + j % layer.width * PANEL<T>, layer.width * PANEL<T>);
+        if (gradient) f(row, rows, gradient_of(layer, tile + i) + j % layer.width * PANEL<T>, layer.width * PANEL<T>);
         else f(row, rows, step.theta + layer.weights + row * layer.outputs + j * PANEL<T>, layer.outputs);
     }
 }
@@ -175,8 +175,8 @@ template <class T> void shorten(const Step<T>& step, int l, Index first, Index l
         for (Index row = 0; row < layer.inputs; row += PANEL<T>) pack_panel(step, layer, row, j, step.number + 1);
 }
 
-template <class T> void measure_units(const Step<T>& step, Index first, Index last) {
-    each_unit(step, first, last, [&](const Unit& unit) { measure(step, weights_of(step, unit)); });
+template <class T> void measure_tiles(const Step<T>& step, Index first, Index last) {
+    each_tile(step, first, last, [&](const Tile& tile) { measure(step, weights_of(step, tile)); });
 }
 
 }  // namespace chainrule::CHAINRULE_SET
