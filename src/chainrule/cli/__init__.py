@@ -107,9 +107,9 @@ def _unheard() -> int:
 
 def version() -> str:
     """Return the installed version."""
-    from .. import __version__  # looked up when asked for, like the commands
+    from importlib import metadata  # slow to import, and seldom asked for
 
-    return __version__
+    return metadata.version("chainrule")
 
 
 def _show_version(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:
