@@ -1,19 +1,19 @@
 // The activation functions, row for row those of activations.py: y = f(x), f'(x, y); `a` is the row's setting.
 #pragma once
 
-#include "vector/math.hpp"
 #include "formulas/tables.hpp"
+#include "vector/math.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 
-#define FUNCTION(NAME, F, DF)                                                                                      \
-    struct NAME {                                                                                                  \
-        template <class V> static INLINE V f(V x, [[maybe_unused]] typename V::Lane a) { return F; }               \
-        template <class V>                                                                                         \
-        static INLINE V df([[maybe_unused]] V x, [[maybe_unused]] V y, [[maybe_unused]] typename V::Lane a) {      \
-            using T [[maybe_unused]] = typename V::Lane;                                                           \
-            return DF;                                                                                             \
-        }                                                                                                          \
+#define FUNCTION(NAME, F, DF)                                                                                 \
+    struct NAME {                                                                                             \
+        template <class V> static INLINE V f(V x, [[maybe_unused]] typename V::Lane a) { return F; }          \
+        template <class V>                                                                                    \
+        static INLINE V df([[maybe_unused]] V x, [[maybe_unused]] V y, [[maybe_unused]] typename V::Lane a) { \
+            using T [[maybe_unused]] = typename V::Lane;                                                      \
+            return DF;                                                                                        \
+        }                                                                                                     \
     };
 
 template <class V> INLINE V where(Integers<V> mask, typename V::Lane yes, typename V::Lane no) {
@@ -64,8 +64,7 @@ FUNCTION(Mish, x * MishParts<V>(x).t, fma(x, MishParts<V>(x).dt, MishParts<V>(x)
 #undef FUNCTION
 
 // y = f(z + b), and d = f'(z + b) where it is asked for, on one panel in place of z.
-template <class F, class T>
-void activate(T* y, T* d, const T* bias, T setting, std::int64_t rows, int vectors) {
+template <class F, class T> void activate(T* y, T* d, const T* bias, T setting, std::int64_t rows, int vectors) {
     constexpr int lanes = LANES<T>;
     for (int v = 0; v < vectors; ++v) {
         const Vector<T> b = load<Vector<T>>(bias + v * lanes);

@@ -1,4 +1,5 @@
-// The augmentations of augmentation.py, a row at a time. What is random in a row depends on the stream and the row alone.
+// The augmentations of augmentation.py, a row at a time.
+// What is random in a row depends on the stream and the row alone.
 #pragma once
 
 #include "formulas/augmentation_spec.hpp"
@@ -64,10 +65,11 @@ template <class T> Affine affine_of(const AugmentationSpec& spec, const T* u) {
     store(sine, with_sign(turn.sine, load<V>(turns)));
     const double size = 1 + numbers[2] * u[1], slant = sine[1] / cosine[1];
     Affine affine = {{{size * (cosine[0] - sine[0] * slant), size * -sine[0]},
-                      {size * (sine[0] + cosine[0] * slant), size * cosine[0]}}, {}};
+                      {size * (sine[0] + cosine[0] * slant), size * cosine[0]}},
+                     {}};
     for (int axis = 0; axis < 2; ++axis)
-        affine.at[axis] = 1 + centre[axis] + numbers[0] * u[3 + axis] - affine.a[axis][0] * centre[0] -
-                          affine.a[axis][1] * centre[1];
+        affine.at[axis] =
+            1 + centre[axis] + numbers[0] * u[3 + axis] - affine.a[axis][0] * centre[0] - affine.a[axis][1] * centre[1];
     return affine;
 }
 
@@ -85,7 +87,8 @@ template <class T> void draw_uniform(const AugmentationSpec& spec, const Stream&
 // The field's sums along each knot row, Σₖ β(c/h - k) a uⱼₖ: 2 x knots down rows of padded columns, axis by axis.
 template <class T> void blend_knots(const AugmentationSpec& spec, const T* u, T* field) {
     using V = Vector<T>;
-    const Index down = spec.knots_down(), across = spec.knots_across(), padded = panels(spec.columns, LANES<T>) * LANES<T>;
+    const Index down = spec.knots_down(), across = spec.knots_across(),
+                padded = panels(spec.columns, LANES<T>) * LANES<T>;
     const T spacing = static_cast<T>(spec.numbers[5]), amplitude = static_cast<T>(spec.numbers[4]);
     const V lanes = lane_numbers<V>();
     for (Index c = 0; c < spec.columns; c += LANES<T>) {
@@ -113,7 +116,8 @@ template <class T> void surround(const AugmentationSpec& spec, const T* from, T*
             for (Index c = 0; c < spec.columns; c += LANES<T>) {
                 const int count = static_cast<int>(smaller<Index>(LANES<T>, spec.columns - c));
                 if (spec.channels == 1) store(to + c, load<Vector<T>>(x + c, count), count);
-                else for (int i = 0; i < count; ++i) to[c + i] = x[(c + i) * spec.channels];
+                else
+                    for (int i = 0; i < count; ++i) to[c + i] = x[(c + i) * spec.channels];
             }
         }
 }
@@ -124,7 +128,8 @@ template <class T> struct Source {
     Vector<T> down, right;
 };
 
-// s = k + f with 0 <= f <= 1; rounding s - 1/2 may give either neighbour of a whole s, which bilinear images do not see.
+// s = k + f with 0 <= f <= 1; rounding s - 1/2 may give either neighbour of a whole s, which bilinear images do not
+// see.
 template <class T> INLINE Source<T> source_of(Vector<T> s, Vector<T> t, T last_row, T last_column, Index width) {
     using V = Vector<T>;
     using I = typename IntegerOf<T>::type;
@@ -182,7 +187,8 @@ template <class T> INLINE void put_pixels(Vector<T> y, T* to, Index apart, int c
 // The image at s(p), bilinear; see augmentation.py. numbers: shift, rotate, scale, shear, amplitude, smoothness, fill.
 struct DeformImage {
     template <class T>
-    static void change(const AugmentationSpec& spec, const Stream& stream, Index row, const T* from, T* to, T* workspace) {
+    static void change(const AugmentationSpec& spec, const Stream& stream, Index row, const T* from, T* to,
+                       T* workspace) {
         using V = Vector<T>;
         const Index width = spec.columns + 3, plane = (spec.rows + 3) * width, down = spec.knots_down();
         const Index padded = panels(spec.columns, LANES<T>) * LANES<T>;
@@ -195,7 +201,8 @@ struct DeformImage {
         for (Index r = 0; r < spec.rows; ++r) {
             const Index cell = down ? spec.cell(r) : 0;
             T weight[LANES<T>];
-            store(weight, spline(static_cast<T>(r) / static_cast<T>(spec.numbers[5]) - (lanes + static_cast<T>(cell - 1))));
+            store(weight,
+                  spline(static_cast<T>(r) / static_cast<T>(spec.numbers[5]) - (lanes + static_cast<T>(cell - 1))));
             for (Index c = 0; c < spec.columns; c += LANES<T>) {
                 V s[2];
                 for (int axis = 0; axis < 2; ++axis) {
@@ -215,8 +222,7 @@ struct DeformImage {
     }
 };
 
-template <class T>
-using Change = void (*)(const AugmentationSpec&, const Stream&, Index, const T*, T*, T*);
+template <class T> using Change = void (*)(const AugmentationSpec&, const Stream&, Index, const T*, T*, T*);
 
 #define ROW_OF(name, Type, numbers) Type::change<T>,
 template <class T> constexpr Change<T> CHANGE[] = {CHAINRULE_AUGMENTATIONS(ROW_OF)};

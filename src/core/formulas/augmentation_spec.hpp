@@ -15,7 +15,9 @@ struct AugmentationSpec {
     [[gnu::always_inline]] Index inputs() const { return rows * columns * channels; }
 
     // Deformation: the cell of the grid of knots that a pixel lies in, the knots, and the 16-bit numbers of a row.
-    [[gnu::always_inline]] Index cell(Index pixel) const { return static_cast<Index>(static_cast<double>(pixel) / numbers[5]); }
+    [[gnu::always_inline]] Index cell(Index pixel) const {
+        return static_cast<Index>(static_cast<double>(pixel) / numbers[5]);
+    }
     [[gnu::always_inline]] Index knots_down() const { return numbers[4] ? cell(rows - 1) + 4 : 0; }
     [[gnu::always_inline]] Index knots_across() const { return numbers[4] ? cell(columns - 1) + 4 : 0; }
     [[gnu::always_inline]] Index random() const { return 5 + 2 * knots_down() * knots_across(); }

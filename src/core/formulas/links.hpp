@@ -39,9 +39,8 @@ template <class T> void link_softmax(const T* y, Index stride, Index rows, Index
             store(to + c, e, count);
         });
         const V scale = all<V>(T(1) / sum(total));
-        each_column<T>(r, columns, stride, [&](Index c, int count, Index) LAMBDA {
-            store(to + c, load<V>(to + c, count) * scale, count);
-        });
+        each_column<T>(r, columns, stride,
+                       [&](Index c, int count, Index) LAMBDA { store(to + c, load<V>(to + c, count) * scale, count); });
     }
 }
 

@@ -1,4 +1,5 @@
-// The losses, row for row those of losses/: the loss of each row, and its derivative in the scores times the row's share.
+// The losses, row for row those of losses/.
+// Each gives the loss of a row, and its derivative in the scores times the row's share.
 #pragma once
 
 #include "vector/math.hpp"
@@ -11,12 +12,12 @@ template <class V> struct Sloped {
 };
 
 // An element loss: l(s, t) and dl/ds; `a` is the loss's own number.
-#define ELEMENT(NAME, ...)                                                                                         \
-    struct NAME {                                                                                                  \
-        template <class V> static INLINE Sloped<V> at(V s, V t, [[maybe_unused]] typename V::Lane a) {             \
-            using T [[maybe_unused]] = typename V::Lane;                                                           \
-            __VA_ARGS__                                                                                            \
-        }                                                                                                          \
+#define ELEMENT(NAME, ...)                                                                             \
+    struct NAME {                                                                                      \
+        template <class V> static INLINE Sloped<V> at(V s, V t, [[maybe_unused]] typename V::Lane a) { \
+            using T [[maybe_unused]] = typename V::Lane;                                               \
+            __VA_ARGS__                                                                                \
+        }                                                                                              \
     };
 
 template <class V> INLINE V sign_of(V r) { return select(r > 0, all<V>(1), select(r < 0, all<V>(-1), r * r)); }

@@ -8,20 +8,18 @@
 namespace chainrule::CHAINRULE_SET {
 
 // 1, -1 or 0; 0 for NaN as well.
-template <class V> INLINE V sign_or_zero(V w) {
-    return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>()));
-}
+template <class V> INLINE V sign_or_zero(V w) { return select(w > 0, all<V>(1), select(w < 0, all<V>(-1), zero<V>())); }
 
-// A rule: θ after the update; m is its memory in the order of its row in tables.hpp, of which it keeps the first `kept`;
-// c its constants (rule_constants.hpp).
-#define RULE(NAME, KEPT, ...)                                                                                      \
-    struct NAME {                                                                                                  \
-        static constexpr int kept = KEPT;                                                                          \
-        template <class V>                                                                                         \
-        static INLINE V move(V theta, V g, [[maybe_unused]] V (&m)[MOST_MEMORIES],                                 \
-                             [[maybe_unused]] const typename V::Lane (&c)[CONSTANTS]) {                            \
-            __VA_ARGS__                                                                                            \
-        }                                                                                                          \
+// A rule: θ after the update; m is its memory in the order of its row in tables.hpp, of which it keeps the first
+// `kept`; c its constants (rule_constants.hpp).
+#define RULE(NAME, KEPT, ...)                                                           \
+    struct NAME {                                                                       \
+        static constexpr int kept = KEPT;                                               \
+        template <class V>                                                              \
+        static INLINE V move(V theta, V g, [[maybe_unused]] V (&m)[MOST_MEMORIES],      \
+                             [[maybe_unused]] const typename V::Lane (&c)[CONSTANTS]) { \
+            __VA_ARGS__                                                                 \
+        }                                                                               \
     };
 
 // clang-format off: a row is one formula
@@ -52,7 +50,7 @@ RULE(NAdam, 2, V& mean = m[0]; V& square_mean = m[1]; move_means(g, mean, square
 RULE(AMSGrad, 3, V& mean = m[0]; V& square_mean = m[1]; V& largest = m[2]; move_means(g, mean, square_mean, c);
      largest = maximum(largest, square_mean);
      return theta - c[RATE] * mean / fma(square_root(largest), c[ROOT], c[EPSILON]);)
-RULE(RAdam, 2, return Adam::move(theta, g, m, c);)
+using RAdam = Adam;  // other constants
 RULE(Lion, 1, V& mean = m[0]; const V& decayed = m[1];
      const V step = c[RATE] * sign_or_zero(fma(mean, c[KEEP], c[TAKE] * g));
      mean = fma(mean, c[KEEP_NEXT], c[TAKE_NEXT] * g); return theta - step - c[DECAY] * decayed * theta;)

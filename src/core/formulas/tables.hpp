@@ -1,6 +1,7 @@
 // The names that Python and the core share, in one table per kind: X(name in Python, type in C++).
 #pragma once
 
+// clang-format off: rows of a table
 #define CHAINRULE_ACTIVATIONS(X)                                                                                   \
     X(identity, Identity) X(step, HeavisideStep) X(sign, Sign) X(sigmoid, Sigmoid) X(tanh, Tanh)                   \
     X(algebraic_sigmoid, AlgebraicSigmoid) X(arctan, Arctan) X(relu, Relu) X(leaky_relu, LeakyRelu) X(elu, Elu)    \
@@ -15,23 +16,24 @@
     X(cross_entropy, CrossEntropy) X(multiclass_hinge, MulticlassHinge)                                            \
     X(squared_multiclass_hinge, SquaredMulticlassHinge)
 
-// X(name, what it remembers, its settings): the names of its arrays of memory and of its numbers, as Python has them. The
-// last row stores the gradient instead of moving θ.
+// X(name, what it remembers, its settings): the names of its arrays of memory and of its numbers, as Python has them.
+// The last row stores the gradient instead of moving θ.
 #define CHAINRULE_LIST(...) {__VA_ARGS__}
-#define CHAINRULE_RULES(X)                                                                                         \
-    X(SGD, CHAINRULE_LIST(), CHAINRULE_LIST())                                                                                         \
-    X(Momentum, CHAINRULE_LIST("delta"), CHAINRULE_LIST("momentum"))                                                                   \
-    X(Nesterov, CHAINRULE_LIST("delta"), CHAINRULE_LIST("momentum"))                                                                   \
-    X(AdaGrad, CHAINRULE_LIST("square_sum"), CHAINRULE_LIST("epsilon"))                                                                \
-    X(AdaDelta, CHAINRULE_LIST("square_mean", "delta_mean"), CHAINRULE_LIST("rho", "epsilon"))                                         \
-    X(RMSProp, CHAINRULE_LIST("square_mean"), CHAINRULE_LIST("rho", "epsilon"))                                                        \
-    X(Adam, CHAINRULE_LIST("mean", "square_mean"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon"))                                      \
-    X(AdamW, CHAINRULE_LIST("mean", "square_mean", "decayed"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon", "weight_decay"))          \
-    X(NAdam, CHAINRULE_LIST("mean", "square_mean"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon", "momentum_decay"))                   \
-    X(AMSGrad, CHAINRULE_LIST("mean", "square_mean", "largest"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon"))                        \
-    X(RAdam, CHAINRULE_LIST("mean", "square_mean"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon"))                                     \
-    X(Lion, CHAINRULE_LIST("mean", "decayed"), CHAINRULE_LIST("beta_1", "beta_2", "weight_decay"))                                     \
-    X(Rprop, CHAINRULE_LIST("gradient", "step_size"), CHAINRULE_LIST("eta_minus", "eta_plus", "step_min", "step_max"))                 \
+#define CHAINRULE_RULES(X) \
+    X(SGD, CHAINRULE_LIST(), CHAINRULE_LIST()) \
+    X(Momentum, CHAINRULE_LIST("delta"), CHAINRULE_LIST("momentum")) \
+    X(Nesterov, CHAINRULE_LIST("delta"), CHAINRULE_LIST("momentum")) \
+    X(AdaGrad, CHAINRULE_LIST("square_sum"), CHAINRULE_LIST("epsilon")) \
+    X(AdaDelta, CHAINRULE_LIST("square_mean", "delta_mean"), CHAINRULE_LIST("rho", "epsilon")) \
+    X(RMSProp, CHAINRULE_LIST("square_mean"), CHAINRULE_LIST("rho", "epsilon")) \
+    X(Adam, CHAINRULE_LIST("mean", "square_mean"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon")) \
+    X(AdamW, CHAINRULE_LIST("mean", "square_mean", "decayed"), \
+      CHAINRULE_LIST("beta_1", "beta_2", "epsilon", "weight_decay")) \
+    X(NAdam, CHAINRULE_LIST("mean", "square_mean"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon", "momentum_decay")) \
+    X(AMSGrad, CHAINRULE_LIST("mean", "square_mean", "largest"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon")) \
+    X(RAdam, CHAINRULE_LIST("mean", "square_mean"), CHAINRULE_LIST("beta_1", "beta_2", "epsilon")) \
+    X(Lion, CHAINRULE_LIST("mean", "decayed"), CHAINRULE_LIST("beta_1", "beta_2", "weight_decay")) \
+    X(Rprop, CHAINRULE_LIST("gradient", "step_size"), CHAINRULE_LIST("eta_minus", "eta_plus", "step_min", "step_max")) \
     X(Gradient, CHAINRULE_LIST("gradient"), CHAINRULE_LIST())
 
 // Activations that learn or draw their slope, from 1 on.
@@ -48,6 +50,7 @@
 #define CHAINRULE_AUGMENTATIONS(X) X(noise, AddNoise, 1) X(mask, MaskInputs, 2) X(deformation, DeformImage, 7)
 
 #define CHAINRULE_LINKS(X) X(identity) X(softmax) X(sigmoid) X(exp)
+// clang-format on
 
 namespace chainrule {
 
@@ -96,10 +99,10 @@ enum Link : int {};
 enum AugmentationKind : int {};
 
 template <class Row> struct Named;
-#define NAMED(Row, NAMES, WORD)                                                                                    \
-    template <> struct Named<Row> {                                                                                \
-        static constexpr const auto& names = NAMES;                                                                \
-        static constexpr const char* word = WORD;                                                                  \
+#define NAMED(Row, NAMES, WORD)                     \
+    template <> struct Named<Row> {                 \
+        static constexpr const auto& names = NAMES; \
+        static constexpr const char* word = WORD;   \
     };
 NAMED(Activation, ACTIVATION_NAMES, "activation")
 NAMED(LiveActivation, LIVE_NAMES, "live activation")

@@ -31,7 +31,8 @@ using InOut = nb::ndarray<>;
 
 inline std::string shape_of(const std::vector<Index>& shape) {
     std::string text = "(";
-    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + (shape[i] < 0 ? "any" : std::to_string(shape[i]));
+    for (std::size_t i = 0; i < shape.size(); ++i)
+        text += (i ? ", " : "") + (shape[i] < 0 ? "any" : std::to_string(shape[i]));
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 
@@ -39,10 +40,14 @@ inline std::string shape_of(const std::vector<Index>& shape) {
 template <class T, class Array> auto* memory_of(const Array& a, const char* name, const std::vector<Index>& shape) {
     if (a.device_type() != nb::device::cpu::value) refuse(std::string(name) + " must lie in the CPU's memory");
     if (a.dtype() != nb::dtype<T>())
-        refuse(std::string(name) + " must hold " + (std::is_integral_v<T> ? "int64" : sizeof(T) == 4 ? "float32" : "float64") +
+        refuse(std::string(name) + " must hold " +
+               (std::is_integral_v<T> ? "int64"
+                : sizeof(T) == 4      ? "float32"
+                                      : "float64") +
                " numbers");
     bool fits = a.ndim() == shape.size();
-    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || static_cast<Index>(a.shape(i)) == shape[i];
+    for (std::size_t i = 0; fits && i < shape.size(); ++i)
+        fits = shape[i] < 0 || static_cast<Index>(a.shape(i)) == shape[i];
     if (!fits) {
         std::vector<Index> given;
         for (std::size_t i = 0; i < a.ndim(); ++i) given.push_back(static_cast<Index>(a.shape(i)));
@@ -77,9 +82,10 @@ using ShapeArgument = std::tuple<Index, Index, Index>;
 constexpr Index LONGEST_SIDE = 1 << 15, LARGEST_IMAGE = 1 << 24;
 
 // Refuses what would not fit; the numbers are those of `numbers` in augmentation.py.
-inline AugmentationSpec augmentation_of(const std::string& name, const std::vector<double>& numbers, const ShapeArgument& shape) {
-    AugmentationSpec spec{row_named<AugmentationKind>(name), {}, std::get<0>(shape), std::get<1>(shape),
-                          std::get<2>(shape)};
+inline AugmentationSpec augmentation_of(const std::string& name, const std::vector<double>& numbers,
+                                        const ShapeArgument& shape) {
+    AugmentationSpec spec{
+        row_named<AugmentationKind>(name), {}, std::get<0>(shape), std::get<1>(shape), std::get<2>(shape)};
     if (numbers.size() != static_cast<std::size_t>(AUGMENTATION_NUMBERS[spec.kind]))
         refuse("the augmentation " + name + " has other numbers");
     for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -89,7 +95,8 @@ inline AugmentationSpec augmentation_of(const std::string& name, const std::vect
     Index size = 1;
     const Index longest = name == "deformation" ? LONGEST_SIDE : LARGEST_IMAGE;
     for (const Index length : {spec.rows, spec.columns, spec.channels}) {
-        if (length < 1 || length > longest || length > LARGEST_IMAGE / size) refuse("such an image is too large, or empty");
+        if (length < 1 || length > longest || length > LARGEST_IMAGE / size)
+            refuse("such an image is too large, or empty");
         size *= length;
     }
     if (name == "deformation" && !(numbers[5] >= 1)) refuse("smoothness must be at least 1");
@@ -157,7 +164,8 @@ template <class S> S fields_of(const nb::dict& given, const char* word) {
 
 // The values of a dict in the order of names, which must be all of its names.
 template <class V, int N>
-std::vector<V> values_of(const std::map<std::string, V>& given, const char* const (&names)[N], const std::string& word) {
+std::vector<V> values_of(const std::map<std::string, V>& given, const char* const (&names)[N],
+                         const std::string& word) {
     std::string wanted, got;
     for (int k = 0; k < count_of(names); ++k) append(wanted, names[k]);
     for (const auto& [name, value] : given) append(got, name);
@@ -229,21 +237,21 @@ inline Spec checked(Spec spec) {
 }
 
 // The arguments of Plan.run. `memory` is the rule's, by name; the others as in struct Training.
-#define CHAINRULE_RUN_FIELDS(NEEDED, OPTIONAL)                                                                     \
-    NEEDED(InOut, theta)                                                                                           \
-    NEEDED(Arrays, memory)                                                                                         \
-    OPTIONAL(std::optional<InOut>, average, {})                                                                    \
-    NEEDED(In, X)                                                                                                  \
-    NEEDED(In, y)                                                                                                  \
-    OPTIONAL(std::optional<In>, weight, {})                                                                        \
-    OPTIONAL(std::optional<In>, order, {})                                                                         \
-    NEEDED(Index, batch)                                                                                           \
-    NEEDED(In, learning_rates)                                                                                     \
-    OPTIONAL(std::optional<In>, shares, {})                                                                        \
-    NEEDED(Index, t)                                                                                               \
-    NEEDED(std::uint64_t, seed)                                                                                    \
-    NEEDED(std::uint64_t, step)                                                                                    \
-    NEEDED(InOut, losses)                                                                                          \
+#define CHAINRULE_RUN_FIELDS(NEEDED, OPTIONAL)  \
+    NEEDED(InOut, theta)                        \
+    NEEDED(Arrays, memory)                      \
+    OPTIONAL(std::optional<InOut>, average, {}) \
+    NEEDED(In, X)                               \
+    NEEDED(In, y)                               \
+    OPTIONAL(std::optional<In>, weight, {})     \
+    OPTIONAL(std::optional<In>, order, {})      \
+    NEEDED(Index, batch)                        \
+    NEEDED(In, learning_rates)                  \
+    OPTIONAL(std::optional<In>, shares, {})     \
+    NEEDED(Index, t)                            \
+    NEEDED(std::uint64_t, seed)                 \
+    NEEDED(std::uint64_t, step)                 \
+    NEEDED(InOut, losses)                       \
     NEEDED(int, threads)
 
 struct Steps {
@@ -266,7 +274,8 @@ template <class T> struct Checked {
     }
 
     void check_row(Index row, Index outputs) const {
-        if (row < 0 || row >= data.rows) refuse("order holds row " + std::to_string(row) + " of " + std::to_string(data.rows));
+        if (row < 0 || row >= data.rows)
+            refuse("order holds row " + std::to_string(row) + " of " + std::to_string(data.rows));
         if (data.classes && (data.classes[row] < 0 || data.classes[row] >= outputs))
             refuse("y holds class " + std::to_string(data.classes[row]) + " of " + std::to_string(outputs));
     }
@@ -287,7 +296,8 @@ template <class T> struct CheckedSteps {
         if (given.shares) training.shares = memory_of<double>(*given.shares, "shares", {training.steps});
         const RuleRow& rule = row_of(spec.rule);
         T** memory = training.memory;
-        for (const InOut& array : values_of(given.memory, rule.memory, std::string("the memory of ") + rule.name + " is called"))
+        for (const InOut& array :
+             values_of(given.memory, rule.memory, std::string("the memory of ") + rule.name + " is called"))
             *memory++ = memory_of<T>(array, "memory", {spec.parameters});
         if (given.average) training.average = memory_of<T>(*given.average, "average", {spec.parameters});
         if (given.t < 0) refuse("t must not be negative");
@@ -295,7 +305,8 @@ template <class T> struct CheckedSteps {
         training.seed = given.seed;
         training.number = given.step;
         take_order(spec, given);
-        for (Index i = 0; i < training.order_rows; ++i) rows.check_row(training.order ? order[i] : i, spec.layers.back().outputs);
+        for (Index i = 0; i < training.order_rows; ++i)
+            rows.check_row(training.order ? order[i] : i, spec.layers.back().outputs);
     }
 
   private:

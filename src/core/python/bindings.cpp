@@ -65,7 +65,8 @@ template <class T> std::tuple<Index, Index, double, nb::object> run(Trainer<T>& 
 }
 
 template <class T>
-double value(Trainer<T>& trainer, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
+double value(Trainer<T>& trainer, const In& theta, const In& X, const In& y, const std::optional<In>& weight,
+             int threads) {
     const Checked<T> rows(trainer.spec(), X, y, weight);
     if (trainer.spec().batch < 1) refuse("this plan only predicts");
     const T* at = memory_of<T>(theta, "theta", {trainer.spec().parameters});
@@ -81,8 +82,8 @@ double value(Trainer<T>& trainer, const In& theta, const In& X, const In& y, con
 }
 
 template <class T>
-void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, const std::string& link, const InOut& out,
-             int threads) {
+void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, const std::string& link,
+             const InOut& out, int threads) {
     if (trainer.spec().batch) refuse("this plan only trains");
     const T* weights = theta ? memory_of<T>(*theta, "theta", {trainer.spec().parameters}) : nullptr;
     const T* from = memory_of<T>(X, "X", {-1, trainer.spec().inputs});
@@ -116,7 +117,8 @@ class Plan {
     std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer_;
 };
 
-template <class T> void evaluate(const InstructionSet& set, const std::string& name, const In& x, const InOut& y, double setting) {
+template <class T>
+void evaluate(const InstructionSet& set, const std::string& name, const In& x, const InOut& y, double setting) {
     const T* from = memory_of<T>(x, "x", {-1});
     T* to = memory_of<T>(y, "y", {static_cast<Index>(x.shape(0))});
     if (!program_of<T>(set).evaluate(name.c_str(), from, to, static_cast<Index>(x.shape(0)), static_cast<T>(setting)))
@@ -184,27 +186,33 @@ NB_MODULE(_core, m) {
         else evaluate<double>(*set_of(set), name, x, y, setting);
     });
     m.attr("AUGMENTATIONS") = nb::cast(list_of(AUGMENTATION_NAMES));
-    m.def("augment", [](const std::string& set, const std::string& name, const std::vector<double>& numbers,
-                        const ShapeArgument& shape, const StreamArgument& stream, Index first, const In& x,
-                        const InOut& out) {
-        const AugmentationSpec spec = augmentation_of(name, numbers, shape);
-        const auto& [seed, purpose, step, block] = stream;
-        const Stream named{seed, purpose, step, block};
-        if (x.dtype() == nb::dtype<float>()) augment<float>(*set_of(set), spec, named, first, x, out);
-        else augment<double>(*set_of(set), spec, named, first, x, out);
-    });
+    m.def("augment",
+          [](const std::string& set, const std::string& name, const std::vector<double>& numbers,
+             const ShapeArgument& shape, const StreamArgument& stream, Index first, const In& x, const InOut& out) {
+              const AugmentationSpec spec = augmentation_of(name, numbers, shape);
+              const auto& [seed, purpose, step, block] = stream;
+              const Stream named{seed, purpose, step, block};
+              if (x.dtype() == nb::dtype<float>()) augment<float>(*set_of(set), spec, named, first, x, out);
+              else augment<double>(*set_of(set), spec, named, first, x, out);
+          });
     nb::class_<Plan>(m, "Plan")
-        .def("__init__", [](Plan* self, const nb::kwargs& given) { new (self) Plan(checked(fields_of<Spec>(given, "Plan"))); })
-        .def("run", [](Plan& self, const Steps& steps) { return self.with([&](auto& trainer) { return run(trainer, steps); }); },
-             nb::arg("steps"))
-        .def("value",
-             [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
-                 return self.with([&](auto& trainer) { return value(trainer, theta, X, y, weight, threads); });
-             },
-             nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("threads"))
-        .def("predict",
-             [](Plan& self, const std::optional<In>& theta, const In& X, const std::string& link, const InOut& out, int threads) {
-                 self.with([&](auto& trainer) { predict(trainer, theta, X, link, out, threads); });
-             },
-             nb::arg("theta").none(), nb::arg("X"), nb::arg("link"), nb::arg("out"), nb::arg("threads"));
+        .def("__init__",
+             [](Plan* self, const nb::kwargs& given) { new (self) Plan(checked(fields_of<Spec>(given, "Plan"))); })
+        .def(
+            "run",
+            [](Plan& self, const Steps& steps) {
+                return self.with([&](auto& trainer) { return run(trainer, steps); });
+            },
+            nb::arg("steps"))
+        .def(
+            "value",
+            [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, int threads) {
+                return self.with([&](auto& trainer) { return value(trainer, theta, X, y, weight, threads); });
+            },
+            nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("threads"))
+        .def(
+            "predict",
+            [](Plan& self, const std::optional<In>& theta, const In& X, const std::string& link, const InOut& out,
+               int threads) { self.with([&](auto& trainer) { predict(trainer, theta, X, link, out, threads); }); },
+            nb::arg("theta").none(), nb::arg("X"), nb::arg("link"), nb::arg("out"), nb::arg("threads"));
 }

@@ -3,9 +3,9 @@
 
 namespace chainrule {
 
-#define SET(set)                                                                                                   \
-    extern const Program<float> program_##set##_float;                                                             \
-    extern const Program<double> program_##set##_double;                                                           \
+#define SET(set)                                         \
+    extern const Program<float> program_##set##_float;   \
+    extern const Program<double> program_##set##_double; \
     const InstructionSet set_##set{#set, program_##set##_float, program_##set##_double};
 
 #if defined(__x86_64__)

@@ -10,7 +10,8 @@ namespace chainrule {
 // Number the tiles, and give every layer its places in the workspace.
 template <class T> void Trainer<T>::lay_out() {
     for (const LayerSpec& s : spec_.layers) whole_ |= s.norm == BATCH_NORM;
-    const Index side = PANEL<T>, most = whole_ ? spec_.recipe.part : WAVE, stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
+    const Index side = PANEL<T>, most = whole_ ? spec_.recipe.part : WAVE,
+                stride = std::min<Index>(round_up(spec_.batch, 8), round_up(most, 8)) * side;
     capacity_ = stride / side;
     wave_ = whole_ ? spec_.recipe.part : capacity_;
     Index inputs = spec_.inputs;
@@ -56,12 +57,15 @@ template <class T> void Trainer<T>::lay_out(const LayerSpec& s, Index inputs, In
         if (s.norm) layer.inverse = take(s.norm == LAYER_NORM ? stride : across * side);
         if (s.norm == LAYER_NORM) layer.upstream = take(across * stride);
         if (s.norm == BATCH_NORM) layer.batch_mean = take(across * side), layer.batch_variance = take(across * side);
-        if (s.norm == BATCH_NORM) layer.settled_mean = take(across * side), layer.settled_variance = take(across * side);
-        if (spec_.batch > std::min<Index>(DEPTH, wave_) || spec_.recipe.clip >= CLIP_NORM) layer.gradient = take(across * down * side * side);
+        if (s.norm == BATCH_NORM)
+            layer.settled_mean = take(across * side), layer.settled_variance = take(across * side);
+        if (spec_.batch > std::min<Index>(DEPTH, wave_) || spec_.recipe.clip >= CLIP_NORM)
+            layer.gradient = take(across * down * side * side);
     }
     const Index tiles = panels(across, layer.width) * down, wide = layer.width * side;
     for (Index t = 0; t < tiles; ++t) {
-        const Index rows = std::min(side, inputs - t % down * side), columns = std::min(wide, s.outputs - t / down * wide);
+        const Index rows = std::min(side, inputs - t % down * side),
+                    columns = std::min(wide, s.outputs - t / down * wide);
         cost_.push_back(cost_.back() + rows * panels(columns, side / 2) + 8);
     }
     products_ += inputs * s.outputs;
@@ -107,10 +111,10 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     }
 }
 
-#define INSTANTIATE(T)                                                                                             \
-    template void Trainer<T>::lay_out();                                                                           \
-    template void Trainer<T>::lay_out(const LayerSpec&, Index, Index);                                             \
-    template void Trainer<T>::plan_phases();                                                                       \
+#define INSTANTIATE(T)                                                 \
+    template void Trainer<T>::lay_out();                               \
+    template void Trainer<T>::lay_out(const LayerSpec&, Index, Index); \
+    template void Trainer<T>::plan_phases();                           \
     template void Trainer<T>::make_scratch(int);
 INSTANTIATE(float)
 INSTANTIATE(double)

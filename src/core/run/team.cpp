@@ -28,8 +28,10 @@ bool Turns::take(bool wait) {
     static std::atomic<std::uint32_t> threads{0};
     static thread_local const std::uint32_t thread = ++threads;
     const std::uint64_t process = static_cast<std::uint64_t>(getpid()), me = process << 32 | thread;
-    for (std::uint64_t holder = 0; !holder_.compare_exchange_strong(holder, me, std::memory_order_acquire); holder = 0) {
-        if (holder == me) throw std::runtime_error("this model is at work in this very thread: a signal handler cannot use it");
+    for (std::uint64_t holder = 0; !holder_.compare_exchange_strong(holder, me, std::memory_order_acquire);
+         holder = 0) {
+        if (holder == me)
+            throw std::runtime_error("this model is at work in this very thread: a signal handler cannot use it");
         if (holder >> 32 != process) {  // its thread did not survive the fork
             if (holder_.compare_exchange_strong(holder, me, std::memory_order_acquire)) return true;
         } else if (!wait) {
@@ -70,7 +72,8 @@ class Team {
         turn_.fetch_add(1, std::memory_order_release);
         turn_.notify_all();
         work.run(0);
-        for (int left; (left = left_.load(std::memory_order_acquire)) > 0;) wait_while(left_, left, crowded(size_) ? NO_SPIN : SPIN);
+        for (int left; (left = left_.load(std::memory_order_acquire)) > 0;)
+            wait_while(left_, left, crowded(size_) ? NO_SPIN : SPIN);
     }
 
   private:

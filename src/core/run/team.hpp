@@ -50,7 +50,9 @@ class Barrier {
     }
 
     // Seconds that a thread has waited for the last, on average.
-    double waited() const { return 1e-9 * static_cast<double>(waited_.load(std::memory_order_relaxed)) / (threads_ - 1); }
+    double waited() const {
+        return 1e-9 * static_cast<double>(waited_.load(std::memory_order_relaxed)) / (threads_ - 1);
+    }
 
   private:
     const int threads_;

@@ -66,8 +66,7 @@ FlushDenormals::~FlushDenormals() {
 #endif
 }
 
-template <class T>
-Trainer<T>::Trainer(const Spec& spec) : spec_(spec), program_(program_of<T>(*spec.instructions)) {
+template <class T> Trainer<T>::Trainer(const Spec& spec) : spec_(spec), program_(program_of<T>(*spec.instructions)) {
     lay_out();
     norm_.resize(slots_);
     l1_.resize(slots_);
@@ -86,8 +85,9 @@ template <class T> double Trainer<T>::work_of(Index rows, int passes) const {
 }
 
 template <class T> int Trainer<T>::useful(int threads, Index rows, int passes) const {
-    return static_cast<int>(std::max(1.0, std::min({static_cast<double>(threads), work_of(rows, passes) / WORTH_A_THREAD + 1,
-                                                    static_cast<double>(rows)})));
+    return static_cast<int>(
+        std::max(1.0, std::min({static_cast<double>(threads), work_of(rows, passes) / WORTH_A_THREAD + 1,
+                                static_cast<double>(rows)})));
 }
 
 template <class T> Step<T> Trainer<T>::step_for(const Data<T>& data) {
@@ -120,7 +120,8 @@ template <class T> void Trainer<T>::begin(Step<T>& step, const Index* order, Ind
     total += total == 0;
     step.total = static_cast<T>(total);
     const auto strengths = [total](const PenaltySpec& p) {
-        return Strengths<T>{static_cast<T>(p.l1 + p.l1_per_sample / total), static_cast<T>(p.l2 + p.l2_per_sample / total),
+        return Strengths<T>{static_cast<T>(p.l1 + p.l1_per_sample / total),
+                            static_cast<T>(p.l2 + p.l2_per_sample / total),
                             static_cast<T>(p.shrink + p.shrink_per_sample / total)};
     };
     step.weights = strengths(spec_.weights);
@@ -144,7 +145,8 @@ template <class T> double Trainer<T>::penalty_of(const Step<T>& step) const {
         sums[s >= tiles_][1] += l2_[s];
     }
     const auto value = [](const Strengths<T>& p, const double (&sum)[2]) {
-        return (static_cast<double>(p.l1) + static_cast<double>(p.shrink)) * sum[0] + 0.5 * static_cast<double>(p.l2) * sum[1];
+        return (static_cast<double>(p.l1) + static_cast<double>(p.shrink)) * sum[0] +
+               0.5 * static_cast<double>(p.l2) * sum[1];
     };
     return value(step.weights, sums[0]) + value(step.biases, sums[1]);
 }
@@ -161,7 +163,10 @@ template <class T> struct Trainer<T>::Task {
 template <class T> class Trainer<T>::Steps final : public Work {
   public:
     Steps(Trainer& trainer, const Lease& lease, const Task& task)
-        : trainer_(trainer), task_(task), threads_(lease.threads()), start_(lease.threads(), lease.spin()),
+        : trainer_(trainer),
+          task_(task),
+          threads_(lease.threads()),
+          start_(lease.threads(), lease.spin()),
           barrier_(lease.threads(), lease.spin()) {}
 
     Outcome outcome() const {
@@ -183,7 +188,8 @@ template <class T> class Trainer<T>::Steps final : public Work {
         start_.arrive();
         const Training<T>& given = task_.training;
         for (Index k = 0; k < given.steps; ++k) {
-            const Index start = k * given.batch, rows = given.order ? std::min(given.batch, given.order_rows - start) : given.batch;
+            const Index start = k * given.batch,
+                        rows = given.order ? std::min(given.batch, given.order_rows - start) : given.batch;
             trainer_.begin(step, given.order ? given.order + start : nullptr, 0, rows);
             step.gathered = !given.order && k > 0 && rows <= trainer_.wave_ && !step.input.disturbs();
             if (task_.learn) set_rule(step, k);
@@ -352,8 +358,13 @@ template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta,
 template <class T> class Trainer<T>::Rows final : public Work {
   public:
     Rows(Trainer& trainer, const Lease& lease, const Data<T>& data, Link link, T* out, Watch* watch)
-        : trainer_(trainer), step_(trainer.step_for(data)), rows_(data.rows), threads_(lease.threads()), link_(link),
-          out_(out), watch_(watch) {}
+        : trainer_(trainer),
+          step_(trainer.step_for(data)),
+          rows_(data.rows),
+          threads_(lease.threads()),
+          link_(link),
+          out_(out),
+          watch_(watch) {}
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
@@ -377,7 +388,8 @@ template <class T> class Trainer<T>::Rows final : public Work {
 };
 
 template <class T>
-bool Trainer<T>::predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch, bool wait) {
+bool Trainer<T>::predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch,
+                         bool wait) {
     const Turn turn(turns_, wait);
     if (!turn.taken) return false;
     if (theta) {

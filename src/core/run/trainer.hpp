@@ -30,11 +30,11 @@ template <class T> struct Data {
 // The steps of one call of `run`.
 template <class T> struct Training {
     Data<T> data;
-    T* theta;                    // moved in place, and with it
-    T* memory[MOST_MEMORIES];    // of the rule
-    T* average;                  // follows θ, or null
-    const Index* order;          // the rows of all batches, one batch after the other; null: all rows in every step
-    Index order_rows, batch;     // how many those are, and how many a batch takes
+    T* theta;                  // moved in place, and with it
+    T* memory[MOST_MEMORIES];  // of the rule
+    T* average;                // follows θ, or null
+    const Index* order;        // the rows of all batches, one batch after the other; null: all rows in every step
+    Index order_rows, batch;   // how many those are, and how many a batch takes
     Index steps;
     const double* learning_rates;  // of each step
     const double* shares;          // how rows are mixed in each step, or null
@@ -44,7 +44,7 @@ template <class T> struct Training {
 };
 
 struct Outcome {
-    Index done = 0;  // steps whose update was made
+    Index done = 0;      // steps whose update was made
     Index reported = 0;  // losses written: one more than done where the last is not finite
     double norm = std::numeric_limits<double>::quiet_NaN();
     bool given_up = false;
@@ -94,7 +94,8 @@ template <class T> class Trainer {
 
     // What the network makes of X; θ null keeps the weights of the call before. False, and nothing is done, where
     // another thread is at work and the caller does not wait.
-    bool predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch, bool wait = true);
+    bool predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch,
+                 bool wait = true);
 
     // Threads that pay for themselves on this much work.
     int useful(int threads, Index rows, int passes) const;

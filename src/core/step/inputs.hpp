@@ -15,7 +15,8 @@ template <class T> INLINE void put_row(const T* row, Index inputs, T* to, Index 
 }
 
 // Copy rows of X into panels.
-template <class T> void gather(const T* X, Index inputs, const Index* order, Index start, T* x, Index stride, Index rows) {
+template <class T>
+void gather(const T* X, Index inputs, const Index* order, Index start, T* x, Index stride, Index rows) {
     for (Index r = 0; r < rows; ++r) {
         if (order && r + 2 < rows) __builtin_prefetch(X + order[r + 2] * inputs);
         put_row(X + (order ? order[r] : start + r) * inputs, inputs, x + r * PANEL<T>, stride);
@@ -23,7 +24,9 @@ template <class T> void gather(const T* X, Index inputs, const Index* order, Ind
 }
 
 // Which row of X row r of the batch is.
-template <class T> INLINE Index source_of(const Step<T>& step, Index r) { return step.order ? step.order[r] : step.start + r; }
+template <class T> INLINE Index source_of(const Step<T>& step, Index r) {
+    return step.order ? step.order[r] : step.start + r;
+}
 
 // The row that row r of the batch is mixed with.
 template <class T> INLINE Index partner_of(const Step<T>& step, Index r) { return r + 1 < step.rows ? r + 1 : 0; }
@@ -32,8 +35,8 @@ template <class T> INLINE Index partner_of(const Step<T>& step, Index r) { retur
 template <class T> const T* changed_row(const Step<T>& step, const Scratch<T>& scratch, Index r, T* buffer) {
     const T* row = step.X + source_of(step, r) * step.layer[0].inputs;
     for (int k = 0; k < step.augmentations; row = buffer, ++k)
-        augment(step.augmentation[k], {step.seed, AUGMENTATION, step.number, static_cast<std::uint64_t>(k)}, r, row, buffer,
-                scratch.workspace);
+        augment(step.augmentation[k], {step.seed, AUGMENTATION, step.number, static_cast<std::uint64_t>(k)}, r, row,
+                buffer, scratch.workspace);
     return row;
 }
 
@@ -66,7 +69,8 @@ template <class T> void take_inputs(const Step<T>& step, const Scratch<T>& scrat
     const Index inputs = step.layer[0].inputs, row = step.wave + first;
     T* x = step.x + first * PANEL<T>;
     if (step.augmentations || step.mixes) gather_changed(step, scratch, row, x, rows);
-    else if (!step.gathered) gather(step.X, inputs, step.order ? step.order + row : nullptr, step.start + row, x, step.stride, rows);
+    else if (!step.gathered)
+        gather(step.X, inputs, step.order ? step.order + row : nullptr, step.start + row, x, step.stride, rows);
     for (Index j = 0; step.training && step.input.disturbs() && j * PANEL<T> < inputs; ++j)
         disturb(step, step.input, Panel<T>{j, inputs, x + j * step.stride, nullptr, nullptr}, row, rows);
 }

@@ -1,5 +1,5 @@
-// How a layer is described to the core: one list of fields, of which everything else is made (the struct, the copy of it in
-// the precision of a step, what Python may give by name).
+// How a layer is described to the core: one list of fields, of which everything else is made (the struct, the copy of
+// it in the precision of a step, what Python may give by name).
 //
 // A list calls NEEDED(type, name) or OPTIONAL(type, name, default) for each field; Real is the precision.
 #pragma once
@@ -21,10 +21,10 @@ constexpr Index ABSENT = -1;  // the place in θ of parameters that are not ther
 
 // Dropout and Gaussian noise on the outputs of a layer, or on the inputs, and the numbers of their blocks. `dropped` of
 // the 65536 values of 16 bits mean that an entry is left out; 0: none.
-#define CHAINRULE_NOISE_FIELDS(NEEDED, OPTIONAL)                                                                   \
-    OPTIONAL(Real, dropped, 0)                                                                                     \
-    OPTIONAL(std::uint64_t, dropout_block, 0)                                                                      \
-    OPTIONAL(Real, deviation, 0)                                                                                   \
+#define CHAINRULE_NOISE_FIELDS(NEEDED, OPTIONAL) \
+    OPTIONAL(Real, dropped, 0)                   \
+    OPTIONAL(std::uint64_t, dropout_block, 0)    \
+    OPTIONAL(Real, deviation, 0)                 \
     OPTIONAL(std::uint64_t, noise_block, 0)
 
 template <class Real> struct Noise {
@@ -33,30 +33,30 @@ template <class Real> struct Noise {
     [[gnu::always_inline]] bool disturbs() const { return dropped || deviation; }
 };
 
-// An affine map and what follows it, y = noise(f(norm(x W + b))). Places are offsets in θ: W (inputs, outputs), b, γ and β of
-// the normalisation, its running mean and variance, the slopes of an activation that learns them. `live` is an activation
-// that learns or draws its slope, instead of `activation` while it trains; drawn slopes lie between `lowest` and `highest`.
-// `disconnected` of 65536: weights left out at random.
-#define CHAINRULE_LAYER_FIELDS(NEEDED, OPTIONAL)                                                                   \
-    NEEDED(Index, outputs)                                                                                         \
-    NEEDED(Index, weights)                                                                                         \
-    OPTIONAL(Index, biases, ABSENT)                                                                                \
-    OPTIONAL(Index, scales, ABSENT)                                                                                \
-    OPTIONAL(Index, shifts, ABSENT)                                                                                \
-    OPTIONAL(Index, slopes, ABSENT)                                                                                \
-    OPTIONAL(Index, mean, ABSENT)                                                                                  \
-    OPTIONAL(Index, variance, ABSENT)                                                                              \
-    OPTIONAL(Real, disconnected, 0)                                                                                \
-    OPTIONAL(std::uint64_t, connect_block, 0)                                                                      \
-    OPTIONAL(Normalization, norm, NO_NORM)                                                                         \
-    OPTIONAL(Real, epsilon, 1)                                                                                     \
-    OPTIONAL(Real, momentum, 0)                                                                                    \
-    OPTIONAL(Activation, activation, IDENTITY)                                                                     \
-    OPTIONAL(Real, setting, 0)                                                                                     \
-    OPTIONAL(LiveActivation, live, NOT_LIVE)                                                                       \
-    OPTIONAL(std::uint64_t, live_block, 0)                                                                         \
-    OPTIONAL(bool, shared_slope, false)                                                                            \
-    OPTIONAL(Real, lowest, 0)                                                                                      \
+// An affine map and what follows it, y = noise(f(norm(x W + b))). Places are offsets in θ: W (inputs, outputs), b, γ
+// and β of the normalisation, its running mean and variance, the slopes of an activation that learns them. `live` is an
+// activation that learns or draws its slope, instead of `activation` while it trains; drawn slopes lie between `lowest`
+// and `highest`. `disconnected` of 65536: weights left out at random.
+#define CHAINRULE_LAYER_FIELDS(NEEDED, OPTIONAL) \
+    NEEDED(Index, outputs)                       \
+    NEEDED(Index, weights)                       \
+    OPTIONAL(Index, biases, ABSENT)              \
+    OPTIONAL(Index, scales, ABSENT)              \
+    OPTIONAL(Index, shifts, ABSENT)              \
+    OPTIONAL(Index, slopes, ABSENT)              \
+    OPTIONAL(Index, mean, ABSENT)                \
+    OPTIONAL(Index, variance, ABSENT)            \
+    OPTIONAL(Real, disconnected, 0)              \
+    OPTIONAL(std::uint64_t, connect_block, 0)    \
+    OPTIONAL(Normalization, norm, NO_NORM)       \
+    OPTIONAL(Real, epsilon, 1)                   \
+    OPTIONAL(Real, momentum, 0)                  \
+    OPTIONAL(Activation, activation, IDENTITY)   \
+    OPTIONAL(Real, setting, 0)                   \
+    OPTIONAL(LiveActivation, live, NOT_LIVE)     \
+    OPTIONAL(std::uint64_t, live_block, 0)       \
+    OPTIONAL(bool, shared_slope, false)          \
+    OPTIONAL(Real, lowest, 0)                    \
     OPTIONAL(Real, highest, 0)
 
 template <class Real> struct LayerFields : Noise<Real> {

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "step/stages.hpp"
-#include "vector/transpose.hpp"
 #include "step/updates.hpp"
+#include "vector/transpose.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 
@@ -21,7 +21,8 @@ template <class T, class F> INLINE void each_tile(const Step<T>& step, Index fir
     for (Index t = first; t < last; ++t) {
         while (l + 1 < step.layers && t >= step.layer[l + 1].first_tile) ++l;
         const Layer<T>& layer = step.layer[l];
-        const Index groups = panels(layer.inputs, PANEL<T>), tile = t - layer.first_tile, panel = tile / groups * layer.width;
+        const Index groups = panels(layer.inputs, PANEL<T>), tile = t - layer.first_tile,
+                    panel = tile / groups * layer.width;
         f(Tile{l, t, tile % groups * PANEL<T>, panel, smaller(panel + layer.width, panels(layer.outputs, PANEL<T>))});
     }
 }
@@ -29,8 +30,12 @@ template <class T, class F> INLINE void each_tile(const Step<T>& step, Index fir
 template <class T> Piece<T> weights_of(const Step<T>& step, const Tile& tile) {
     const Layer<T>& layer = step.layer[tile.l];
     const Index column = tile.first * PANEL<T>;
-    return {layer.weights + tile.row * layer.outputs + column, layer.outputs, smaller<Index>(PANEL<T>, layer.inputs - tile.row),
-            smaller(tile.last * PANEL<T>, layer.outputs) - column, step.weights, tile.number};
+    return {layer.weights + tile.row * layer.outputs + column,
+            layer.outputs,
+            smaller<Index>(PANEL<T>, layer.inputs - tile.row),
+            smaller(tile.last * PANEL<T>, layer.outputs) - column,
+            step.weights,
+            tile.number};
 }
 
 // The part of a unit parameter that belongs to panel j; a shared one belongs to the first.
@@ -38,7 +43,8 @@ template <class T> Piece<T> part_of(const Step<T>& step, const Layer<T>& layer, 
     const Units<T>& units = layer.units[which];
     const Index column = j * PANEL<T>, count = smaller<Index>(PANEL<T>, layer.outputs - column);
     const Strengths<T> strengths = AS_BIAS[which] ? step.biases : Strengths<T>{};
-    return {units.at + column, 0, 1, which == SLOPE && layer.shared_slope ? 1 : count, strengths, units.slot + j, KIND_OF[which]};
+    return {units.at + column, 0, 1, which == SLOPE && layer.shared_slope ? 1 : count, strengths, units.slot + j,
+            KIND_OF[which]};
 }
 
 // Call f(which, j) for the unit parameters beside a tile of the first inputs.
@@ -46,7 +52,8 @@ template <class T, class F> INLINE void each_part(const Step<T>& step, const Til
     const Layer<T>& layer = step.layer[tile.l];
     for (int k = 0; tile.row == 0 && k < UNIT_PARAMETERS; ++k)
         for (Index j = tile.first; layer.units[k].at >= 0 && j < tile.last; ++j)
-            if (const auto which = static_cast<UnitParameter>(k); which != SLOPE || !layer.shared_slope || j == 0) f(which, j);
+            if (const auto which = static_cast<UnitParameter>(k); which != SLOPE || !layer.shared_slope || j == 0)
+                f(which, j);
 }
 
 template <class T> void copy(const T* from, Index apart, Index rows, Index columns, T* to) {
@@ -56,7 +63,9 @@ template <class T> void copy(const T* from, Index apart, Index rows, Index colum
 }
 
 // Leave out the weights that this step leaves out, or their gradient; `row` is that of W.
-template <class T> void disconnect(const Step<T>& step, const Layer<T>& layer, std::uint64_t number, Index row, Index rows, Index j, T* panel, Index apart) {
+template <class T>
+void disconnect(const Step<T>& step, const Layer<T>& layer, std::uint64_t number, Index row, Index rows, Index j,
+                T* panel, Index apart) {
     const Stream stream{step.seed, CONNECTION, number, layer.connect_block};
     for (Index r = 0; r < rows; ++r)
         each_bits<T>(stream, row + r, layer.outputs, j, [&](int v, const T* bits) LAMBDA {
@@ -78,18 +87,21 @@ template <class T> void fold(const Step<T>& step, const Layer<T>& layer, Index j
     }
 }
 
-// Copy panel j of W from a row on, and what stands beside its first inputs, into the workspace as step `number` sees them:
-// both ways round for training.
-template <class T> void pack_panel(const Step<T>& step, const Layer<T>& layer, Index row, Index j, std::uint64_t number) {
+// Copy panel j of W from a row on, and what stands beside its first inputs, into the workspace as step `number` sees
+// them: both ways round for training.
+template <class T>
+void pack_panel(const Step<T>& step, const Layer<T>& layer, Index row, Index j, std::uint64_t number) {
     const Index column = j * PANEL<T>, columns = smaller<Index>(PANEL<T>, layer.outputs - column);
     const Index rows = smaller<Index>(PANEL<T>, layer.inputs - row);
     T* packed = layer.packed + (j * layer.inputs + row) * PANEL<T>;
     copy(step.theta + layer.weights + row * layer.outputs + column, layer.outputs, rows, columns, packed);
     for (int k = 0; row == 0 && k < UNIT_PARAMETERS; ++k) {
         const Units<T>& units = layer.units[k];
-        for (Index c = 0; k == BIAS && units.at < 0 && c < PANEL<T>; ++c) units.packed[column + c] = 0;  // `fold` fills it
+        for (Index c = 0; k == BIAS && units.at < 0 && c < PANEL<T>; ++c)
+            units.packed[column + c] = 0;  // `fold` fills it
         if (units.at < 0) continue;
-        if (k != SLOPE || !layer.shared_slope) copy(step.theta + units.at + column, 0, 1, columns, units.packed + column);
+        if (k != SLOPE || !layer.shared_slope)
+            copy(step.theta + units.at + column, 0, 1, columns, units.packed + column);
         else  // who moves it packs it for all
             for (Index c = 0; j == 0 && c < layer.outputs; ++c) units.packed[c] = step.theta[units.at];
     }

@@ -16,10 +16,10 @@
 
 namespace chainrule {
 
-constexpr int DEPTH = 256;      // terms of a sum accumulated in registers before they are added to memory
-constexpr int WAVE = 2 * DEPTH; // rows of a batch in the workspace at a time
-constexpr int LARGE = 1 << 16;  // weights of a layer that go through the cache in whole rows, as they lie in memory
-constexpr int BLOCK = 64;       // rows that one thread takes through the whole network at a time
+constexpr int DEPTH = 256;       // terms of a sum accumulated in registers before they are added to memory
+constexpr int WAVE = 2 * DEPTH;  // rows of a batch in the workspace at a time
+constexpr int LARGE = 1 << 16;   // weights of a layer that go through the cache in whole rows, as they lie in memory
+constexpr int BLOCK = 64;        // rows that one thread takes through the whole network at a time
 
 // The parameters of a layer that have one number for each unit (a neuron), and which of them are penalised as biases.
 enum UnitParameter { BIAS, SCALE, SHIFT, SLOPE, UNIT_PARAMETERS };
@@ -29,7 +29,7 @@ constexpr Kind KIND_OF[] = {BIASES, SCALES, BIASES, SLOPES};
 template <class T> struct Units {
     Index at = ABSENT;  // where they begin in θ
     Index slot;
-    T* packed;      // padded
+    T* packed;  // padded
     T* gradient;
 };
 
@@ -37,23 +37,23 @@ template <class T> struct Units {
 template <class T> struct Layer : LayerFields<T> {
     Index inputs;
     Units<T> units[UNIT_PARAMETERS];
-    T range;  // of the slopes that are drawn
-    bool sloped;  // y depends on z by more than y = z: there is a d
+    T range;           // of the slopes that are drawn
+    bool sloped;       // y depends on z by more than y = z: there is a d
     Index first_tile;  // tiles are pieces of W, PANEL rows by `width` panels, numbered through all layers
     Index width;
-    T* packed;         // W in panels of outputs
-    T* transposed;     // Wᵀ in panels of inputs; null for the first layer
-    T* y;              // f(z) of a wave, in panels
-    T* d;              // f'(z), then dL/dz
-    T* e;              // the derivative in the slope that is learnt, then times dL/dy
-    T* normal;         // x̂ of a normalisation
-    T* upstream;       // dL/dy of a normalisation of rows
-    T* inverse;        // 1/σ: of each column, or of each row
-    T* batch_mean;     // of each column
+    T* packed;      // W in panels of outputs
+    T* transposed;  // Wᵀ in panels of inputs; null for the first layer
+    T* y;           // f(z) of a wave, in panels
+    T* d;           // f'(z), then dL/dz
+    T* e;           // the derivative in the slope that is learnt, then times dL/dy
+    T* normal;      // x̂ of a normalisation
+    T* upstream;    // dL/dy of a normalisation of rows
+    T* inverse;     // 1/σ: of each column, or of each row
+    T* batch_mean;  // of each column
     T* batch_variance;
-    T* settled_mean;   // the running statistics after this wave
+    T* settled_mean;  // the running statistics after this wave
     T* settled_variance;
-    T* gradient;       // tile by tile; used where a batch has more than DEPTH rows
+    T* gradient;  // tile by tile; used where a batch has more than DEPTH rows
 };
 
 // λ of the penalties on one kind of parameter, already divided where it is per sample.
@@ -89,9 +89,9 @@ template <class T> struct Scratch {
     Watch* watch;  // null: never asked
 };
 
-// A piece of a step between two meetings of the threads. Rows go forward through layers `from` to `to`, of layer `to` (a
-// batch normalisation) only the product, or to the end and the loss; and back from `from` to `to`. Columns go through the
-// normalisation of layer `from`.
+// A piece of a step between two meetings of the threads. Rows go forward through layers `from` to `to`, of layer `to`
+// (a batch normalisation) only the product, or to the end and the loss; and back from `from` to `to`. Columns go
+// through the normalisation of layer `from`.
 struct Phase {
     bool columns, back;
     int from, to;
@@ -103,20 +103,20 @@ template <class T> struct Step {
     int layers, back_to;  // the layer that the way back from the loss ends at
     Layer<T>* layer;
     Noise<T> input;
-    bool training;        // else: as at prediction
+    bool training;               // else: as at prediction
     std::uint64_t seed, number;  // of the random streams: the step's number
 
-    const T* X;           // (any rows, inputs), C order
-    const Index* order;   // which rows of X the batch takes, or null: from `start` on
-    const T* weight;      // per row of X, or null
-    Index start;          // first row of the batch where order is null
-    Index rows;           // rows of the batch
+    const T* X;             // (any rows, inputs), C order
+    const Index* order;     // which rows of X the batch takes, or null: from `start` on
+    const T* weight;        // per row of X, or null
+    Index start;            // first row of the batch where order is null
+    Index rows;             // rows of the batch
     Index wave, wave_rows;  // first row of this wave within the batch, and how many
-    Index stride;         // elements between panels: rows of the workspace times PANEL
-    T* x;                 // the gathered inputs, in panels
-    bool gathered;        // the workspace holds this wave's rows already
-    T* row_loss;          // per row of the batch
-    T total;              // Σ of the weights of the batch
+    Index stride;           // elements between panels: rows of the workspace times PANEL
+    T* x;                   // the gathered inputs, in panels
+    bool gathered;          // the workspace holds this wave's rows already
+    T* row_loss;            // per row of the batch
+    T total;                // Σ of the weights of the batch
     Loss<T> loss;
 
     T* theta;
@@ -124,21 +124,21 @@ template <class T> struct Step {
     Rule rule;
     T constant[KINDS][CONSTANTS];
     T rate[KINDS];
-    bool care;        // something of what follows is wanted
+    bool care;  // something of what follows is wanted
     Clip clip;
-    T limit;          // of the gradient's entries or norms
-    T factor;         // that shortens the whole gradient
-    T max_norm;       // of each unit's incoming weights; 0: none
+    T limit;     // of the gradient's entries or norms
+    T factor;    // that shortens the whole gradient
+    T max_norm;  // of each unit's incoming weights; 0: none
     const AugmentationSpec* augmentation;
     int augmentations;
     bool mixes;
-    T mix;            // the share of a row when it is mixed with the next
-    T* average;       // of θ, or null: moves by `share` of the way to θ
+    T mix;       // the share of a row when it is mixed with the next
+    T* average;  // of θ, or null: moves by `share` of the way to θ
     T share;
     Strengths<T> weights, biases;
-    double* norm;     // per slot: Σ g²; null where nobody asks
-    double* l1;       // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
-    double* l2;       // per slot: Σ θ²
+    double* norm;  // per slot: Σ g²; null where nobody asks
+    double* l1;    // per slot: Σ |θ| of the penalised parameters after the update; null without penalty
+    double* l2;    // per slot: Σ θ²
 };
 
 // What each instruction set provides.

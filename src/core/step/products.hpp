@@ -14,11 +14,11 @@ namespace chainrule::CHAINRULE_SET {
 #if defined(__AVX512F__)
 constexpr int KERNEL_ROWS = 12, KERNEL_VECTORS = 2;  // 24 of 32 registers accumulate
 #elif defined(__AVX2__)
-constexpr int KERNEL_ROWS = 6, KERNEL_VECTORS = 1;   // 12 of 16
+constexpr int KERNEL_ROWS = 6, KERNEL_VECTORS = 1;  // 12 of 16
 #elif defined(__aarch64__)
-constexpr int KERNEL_ROWS = 6, KERNEL_VECTORS = 1;   // 24 of 32
+constexpr int KERNEL_ROWS = 6, KERNEL_VECTORS = 1;  // 24 of 32
 #else
-constexpr int KERNEL_ROWS = 2, KERNEL_VECTORS = 1;   // 8 of 16
+constexpr int KERNEL_ROWS = 2, KERNEL_VECTORS = 1;  // 8 of 16
 #endif
 
 // acc[r][v] += Σₖ a(r, k) b(k, v), with a(r, k) at a[r * ROW + k * STEP] and rows of b one panel row apart.
@@ -66,7 +66,8 @@ void inner_kernel(Factor<T> a, const T* b, Index first, Index last, T* c, Index,
     Vector<T> acc[R][V];
     clear(acc);
     for (Index k = first; k < last; k += PANEL<T>)
-        accumulate<PANEL<T>, 1>(acc, a.at + k / PANEL<T> * a.stride, b + k * PANEL<T>, smaller<Index>(PANEL<T>, last - k));
+        accumulate<PANEL<T>, 1>(acc, a.at + k / PANEL<T> * a.stride, b + k * PANEL<T>,
+                                smaller<Index>(PANEL<T>, last - k));
     put(acc, c, PANEL<T>, add);
 }
 
@@ -97,8 +98,8 @@ constexpr Kernels<T> KERNELS = kernels<T>(std::make_integer_sequence<int, KERNEL
 
 // Cover `rows` x `columns` of one panel of the result with kernels of nearly equal height; a moves `step` a row.
 template <class T>
-INLINE void cover(const Kernel<T> (&kinds)[KERNEL_VECTORS][KERNEL_ROWS], Factor<T> a, Index step, const T* b, Index first,
-                  Index last, T* c, Index apart, Index rows, Index columns, bool add) {
+INLINE void cover(const Kernel<T> (&kinds)[KERNEL_VECTORS][KERNEL_ROWS], Factor<T> a, Index step, const T* b,
+                  Index first, Index last, T* c, Index apart, Index rows, Index columns, bool add) {
     const Index count = panels(rows, KERNEL_ROWS);
     for (int v = 0; v * LANES<T> < columns; v += KERNEL_VECTORS) {
         const Index vectors = smaller<Index>(KERNEL_VECTORS, panels(columns - v * LANES<T>, LANES<T>));
@@ -112,8 +113,7 @@ INLINE void cover(const Kernel<T> (&kinds)[KERNEL_VECTORS][KERNEL_ROWS], Factor<
 }
 
 // c = a b for one panel of b (terms, PANEL): a (rows, terms) in panels, the sum in pieces of at most DEPTH terms.
-template <class T>
-INLINE void multiply(Factor<T> a, const T* b, Index terms, T* c, Index rows, Index columns) {
+template <class T> INLINE void multiply(Factor<T> a, const T* b, Index terms, T* c, Index rows, Index columns) {
     const Index strips = panels(terms, PANEL<T>), pieces = panels(strips, DEPTH / PANEL<T>);
     for (Index p = 0; p < pieces; ++p)
         cover(KERNELS<T>.inner, a, Index{PANEL<T>}, b, strips * p / pieces * PANEL<T>,
@@ -122,7 +122,8 @@ INLINE void multiply(Factor<T> a, const T* b, Index terms, T* c, Index rows, Ind
 
 // c (rows, columns) = or += Σₖ a(k, ·)ᵀ b(k, ·) over rows first <= k < last of two panels; rows of c are `apart`.
 template <class T>
-INLINE void multiply_transposed(const T* a, const T* b, Index first, Index last, T* c, Index apart, Index rows, Index columns, bool add) {
+INLINE void multiply_transposed(const T* a, const T* b, Index first, Index last, T* c, Index apart, Index rows,
+                                Index columns, bool add) {
     cover(KERNELS<T>.outer, Factor<T>{a, 0}, Index{1}, b, first, last, c, apart, rows, columns, add);
 }
 

@@ -1,5 +1,5 @@
-// One training step on one instruction set in one precision; compiled once for each, with CHAINRULE_SET the name of the set
-// and CHAINRULE_NUMBER float or double.
+// One training step on one instruction set in one precision; compiled once for each, with CHAINRULE_SET the name of
+// the set and CHAINRULE_NUMBER float or double.
 #include "formulas/links.hpp"
 #include "step/inputs.hpp"
 #include "step/products.hpp"
@@ -30,7 +30,8 @@ template <class T> void product(const Layer<T>& layer, const T* x, T* y, Index s
 
 // A whole layer for rows from `row` of the batch on; all in panels `stride` apart.
 template <class T>
-void forward(const Step<T>& step, const Layer<T>& layer, const T* x, const Places<T>& to, Index stride, Index row, Index rows) {
+void forward(const Step<T>& step, const Layer<T>& layer, const T* x, const Places<T>& to, Index stride, Index row,
+             Index rows) {
     const bool norm = layer.norm == LAYER_NORM;
     if (norm) {
         product(layer, x, to.y, stride, rows);
@@ -63,14 +64,16 @@ void pull(const Layer<T>& layer, const Layer<T>& before, Scratch<T>& scratch, In
     if (before.norm == LAYER_NORM) normalize_rows_back(before, first, stride, rows);
 }
 
-template <class T> void block(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
+template <class T>
+void block(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
     const Index rows = last - first, offset = first * PANEL<T>;
     int l = phase.from;
     if (!phase.back) {
         if (l == 0) take_inputs(step, scratch, first, rows);
         const T* x = (l ? step.layer[l - 1].y : step.x) + offset;
         for (; l < phase.to; x = step.layer[l++].y + offset)
-            forward(step, step.layer[l], x, places_of(step.layer[l], first, backward), step.stride, step.wave + first, rows);
+            forward(step, step.layer[l], x, places_of(step.layer[l], first, backward), step.stride, step.wave + first,
+                    rows);
         if (l < step.layers) return product(step.layer[l], x, step.layer[l].y + offset, step.stride, rows);
         TAKE_LOSS<T>[step.loss.kind](step, scratch, first, last, backward);
         --l;
@@ -80,11 +83,13 @@ template <class T> void block(const Step<T>& step, Scratch<T>& scratch, const Ph
 }
 
 // Rows first to last of the wave: their losses and, on the way back, dL/dz of every layer.
-template <class T> void take_rows(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
+template <class T>
+void take_rows(const Step<T>& step, Scratch<T>& scratch, const Phase& phase, Index first, Index last, bool backward) {
     const Index count = panels(last - first, BLOCK);
     for (Index b = 0; b < count; ++b) {
         if (scratch.watch && scratch.watch->given_up()) return;
-        block(step, scratch, phase, first + (last - first) * b / count, first + (last - first) * (b + 1) / count, backward);
+        block(step, scratch, phase, first + (last - first) * b / count, first + (last - first) * (b + 1) / count,
+              backward);
     }
 }
 
@@ -109,7 +114,8 @@ template <class T> void predict(const Step<T>& step, Scratch<T>& scratch, Index 
             x = y;
             y = swap;
         }
-        TAKE_LINK<T>[link](x, stride, rows, outputs, out + r * outputs);
+        T* const to = out + r * outputs;
+        TAKE_LINK<T>[link](x, stride, rows, outputs, to);
     }
 }
 
@@ -126,18 +132,41 @@ template <class T, class F> bool each(const T* x, T* y, Index n, F f) {
     return true;
 }
 
-// One function of math.hpp, or an activation's f ("f relu") or f' ("df relu"), over an array: for the tests.
-template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, [[maybe_unused]] T setting) {
-#define TRY(NAME, F)                                                                                               \
-    if (same(name, NAME)) return each<T>(x, y, n, [&](Vector<T> v) LAMBDA { return F; });
-    TRY("exp", exp(v)) TRY("expm1", expm1(v)) TRY("log", log(v)) TRY("log1p", log1p(v)) TRY("erf", erf(v))
-    TRY("normal_cdf", normal_cdf(v)) TRY("cosine", turned(v).cosine) TRY("sine", turned(v).sine)
-#define ROW(name, Type)                                                                                            \
-    TRY("f " #name, Type::f(v, setting)) TRY("df " #name, Type::df(v, Type::f(v, setting), setting))
-    CHAINRULE_ACTIVATIONS(ROW)
-#undef ROW
-#undef TRY
+// An activation's f ("f relu") or f' ("df relu"), as a step runs it: one vector of a panel at a time.
+template <class T> bool evaluate_activation(const char* name, const T* x, T* y, Index n, T setting) {
+    const bool slope = *name == 'd';
+    name += slope;
+    if (name[0] != 'f' || name[1] != ' ') return false;
+    T bias[LANES<T>];
+    store(bias, all<Vector<T>>(T(-0.0)));  // the number that added to any changes nothing
+    for (std::size_t k = 0; k < sizeof ACTIVATION_NAMES / sizeof *ACTIVATION_NAMES; ++k) {
+        if (!same(name + 2, ACTIVATION_NAMES[k])) continue;
+        T value[PANEL<T>], derivative[PANEL<T>];
+        for (Index i = 0; i < n; i += LANES<T>) {
+            const int count = static_cast<int>(smaller<Index>(LANES<T>, n - i));
+            store(value, load<Vector<T>>(x + i, count));
+            ACTIVATE<T>[k](value, derivative, bias, setting, 1, 1);
+            store(y + i, load<Vector<T>>(slope ? derivative : value), count);
+        }
+        return true;
+    }
     return false;
+}
+
+// One function of math.hpp, or of an activation, over an array: for the tests.
+template <class T> bool evaluate(const char* name, const T* x, T* y, Index n, T setting) {
+#define TRY(NAME, F) \
+    if (same(name, NAME)) return each<T>(x, y, n, [&](Vector<T> v) LAMBDA { return F; });
+    TRY("exp", exp(v))
+    TRY("expm1", expm1(v))
+    TRY("log", log(v))
+    TRY("log1p", log1p(v))
+    TRY("erf", erf(v))
+    TRY("normal_cdf", normal_cdf(v))
+    TRY("cosine", turned(v).cosine)
+    TRY("sine", turned(v).sine)
+#undef TRY
+    return evaluate_activation(name, x, y, n, setting);
 }
 
 template <class T>

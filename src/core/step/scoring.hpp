@@ -14,11 +14,13 @@ template <class T> void mix_targets(const Step<T>& step, Index r, Index source, 
     const auto target = [&](Index row, Index c) {
         return step.loss.target ? step.loss.target[row * outputs + c] : static_cast<T>(step.loss.classes[row] == c);
     };
-    for (Index c = 0; c < outputs; ++c) to[c * LANES<T>] = target(source, c) * step.mix + target(partner, c) * (T(1) - step.mix);
+    for (Index c = 0; c < outputs; ++c)
+        to[c * LANES<T>] = target(source, c) * step.mix + target(partner, c) * (T(1) - step.mix);
 }
 
 // The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
-template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
+template <class Loss, class T>
+void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
     const Layer<T>& output = step.layer[step.layers - 1];
     const Index outputs = output.outputs;
     T share[LANES<T>], *targets = scratch.targets;
@@ -32,13 +34,17 @@ template <class Loss, class T> void take_loss(const Step<T>& step, const Scratch
             if (step.weight) share[i] = step.weight[source] / step.total;
             if (step.mixes) mix_targets(step, r + i, source, outputs, targets + i);
             else if (!step.loss.target) classes[i] = static_cast<typename Rows<T>::I::Lane>(step.loss.classes[source]);
-            else for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
+            else
+                for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
         }
-        const Rows<T> rows{outputs, scratch.scores, step.loss.target || step.mixes ? targets : nullptr, load<typename Rows<T>::I>(classes),
-                           load<Vector<T>>(share), step.loss.a};
+        const Rows<T> rows{outputs,
+                           scratch.scores,
+                           step.loss.target || step.mixes ? targets : nullptr,
+                           load<typename Rows<T>::I>(classes),
+                           load<Vector<T>>(share),
+                           step.loss.a};
         store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
-        if (backward)
-            out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.sloped);
+        if (backward) out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.sloped);
     }
 }
 

@@ -11,7 +11,13 @@
 
 namespace chainrule::CHAINRULE_SET {
 
-enum Purpose : std::uint64_t { DROPOUT = 4, NOISE = 5, SLOPE_OF = 6, CONNECTION = 7, AUGMENTATION = 8 };  // the numbers of randomness.py
+enum Purpose : std::uint64_t {
+    DROPOUT = 4,
+    NOISE = 5,
+    SLOPE_OF = 6,
+    CONNECTION = 7,
+    AUGMENTATION = 8
+};  // the numbers of randomness.py
 
 // One panel of a layer's outputs (or of the inputs).
 template <class T> struct Panel {
@@ -55,22 +61,23 @@ template <class T, class F> INLINE void each_normal(const Stream& stream, Index 
 template <class T> INLINE void multiply_by(T* at, Vector<T> factor) { store(at, load<Vector<T>>(at) * factor); }
 
 // Dropout, then Gaussian noise.
-template <class T> void disturb(const Step<T>& step, const Noise<T>& noise, const Panel<T>& panel, Index row, Index rows) {
+template <class T>
+void disturb(const Step<T>& step, const Noise<T>& noise, const Panel<T>& panel, Index row, Index rows) {
     for (Index r = 0; noise.dropped != 0 && r < rows; ++r)
         each_bits<T>(stream_of(step, DROPOUT, noise.dropout_block), row + r, panel.columns, panel.number,
                      [&](int v, const T* bits) LAMBDA {
-            const Vector<T> keep = kept(bits, noise.dropped);
-            const Index at = r * PANEL<T> + v;
-            multiply_by(panel.y + at, keep);
-            if (panel.d) multiply_by(panel.d + at, keep);
-            if (panel.e) multiply_by(panel.e + at, keep);
-        });
+                         const Vector<T> keep = kept(bits, noise.dropped);
+                         const Index at = r * PANEL<T> + v;
+                         multiply_by(panel.y + at, keep);
+                         if (panel.d) multiply_by(panel.d + at, keep);
+                         if (panel.e) multiply_by(panel.e + at, keep);
+                     });
     for (Index r = 0; noise.deviation != 0 && r < rows; ++r)
         each_normal<T>(stream_of(step, NOISE, noise.noise_block), row + r, panel.columns, panel.number,
                        [&](int v, const T* z) LAMBDA {
-            T* at = panel.y + r * PANEL<T> + v;
-            store(at, load<Vector<T>>(at) + load<Vector<T>>(z) * noise.deviation);
-        });
+                           T* at = panel.y + r * PANEL<T> + v;
+                           store(at, load<Vector<T>>(at) + load<Vector<T>>(z) * noise.deviation);
+                       });
 }
 
 // y = x where x > 0, else a x.
@@ -80,7 +87,8 @@ template <class T> INLINE void put_leaky(const Panel<T>& panel, Index at, Vector
 }
 
 struct LearntSlope {
-    template <class T> static void take(const Step<T>&, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index, Index rows) {
+    template <class T>
+    static void take(const Step<T>&, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index, Index rows) {
         using V = Vector<T>;
         const T* slopes = layer.units[SLOPE].packed + panel.number * PANEL<T>;
         for (Index at = 0; at < rows * PANEL<T>; at += LANES<T>) {
@@ -92,30 +100,37 @@ struct LearntSlope {
 };
 
 struct DrawnSlope {
-    template <class T> static void take(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index row, Index rows) {
+    template <class T>
+    static void take(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index row,
+                     Index rows) {
         using V = Vector<T>;
         for (Index r = 0; r < rows; ++r)
             each_bits<T>(stream_of(step, SLOPE_OF, layer.live_block), row + r, panel.columns, panel.number,
                          [&](int v, const T* bits) LAMBDA {
-                const Index at = r * PANEL<T> + v;
-                const V share = (load<V>(bits) + T(0.5)) * T(0x1p-16);
-                put_leaky(panel, at, load<V>(panel.y + at) + load<V>(bias + v), share * layer.range + layer.lowest);
-            });
+                             const Index at = r * PANEL<T> + v;
+                             const V share = (load<V>(bits) + T(0.5)) * T(0x1p-16);
+                             put_leaky(panel, at, load<V>(panel.y + at) + load<V>(bias + v),
+                                       share * layer.range + layer.lowest);
+                         });
     }
 };
 
 // max(0, x + n) with n = √σ(x) z; its derivative is 1 + n (1 - σ) / 2 where it is positive.
 struct DrawnNoise {
-    template <class T> static void take(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index row, Index rows) {
+    template <class T>
+    static void take(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index row,
+                     Index rows) {
         using V = Vector<T>;
         for (Index r = 0; r < rows; ++r)
             each_normal<T>(stream_of(step, NOISE, layer.live_block), row + r, panel.columns, panel.number,
                            [&](int v, const T* z) LAMBDA {
-                const Index at = r * PANEL<T> + v;
-                const V x = load<V>(panel.y + at) + load<V>(bias + v), n = square_root(sigmoid(x)) * load<V>(z), noisy = x + n;
-                store(panel.y + at, select(noisy > 0, noisy, zero<V>()));
-                if (panel.d) store(panel.d + at, select(noisy > 0, n * sigmoid(-x) * T(0.5) + T(1), zero<V>()));
-            });
+                               const Index at = r * PANEL<T> + v;
+                               const V x = load<V>(panel.y + at) + load<V>(bias + v),
+                                       n = square_root(sigmoid(x)) * load<V>(z), noisy = x + n;
+                               store(panel.y + at, select(noisy > 0, noisy, zero<V>()));
+                               if (panel.d)
+                                   store(panel.d + at, select(noisy > 0, n * sigmoid(-x) * T(0.5) + T(1), zero<V>()));
+                           });
     }
 };
 
@@ -128,7 +143,8 @@ template <class T> constexpr Live<T> LIVE[] = {nullptr, CHAINRULE_LIVE_ACTIVATIO
 // y = noise(f(z + bias)).
 template <class T>
 void finish(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, const T* bias, Index row, Index rows) {
-    if (layer.live && (step.training || layer.units[SLOPE].at >= 0)) LIVE<T>[layer.live](step, layer, panel, bias, row, rows);
+    if (layer.live && (step.training || layer.units[SLOPE].at >= 0))
+        LIVE<T>[layer.live](step, layer, panel, bias, row, rows);
     else ACTIVATE<T>[layer.activation](panel.y, panel.d, bias, layer.setting, rows, panel.vectors());
     if (step.training && layer.disturbs()) disturb<T>(step, layer, panel, row, rows);
 }
@@ -136,25 +152,31 @@ void finish(const Step<T>& step, const Layer<T>& layer, const Panel<T>& panel, c
 // Σ over the columns of a row of f(c, at), whole registers first.
 template <class T, class F> INLINE T sum_over_row(Index r, Index columns, Index stride, F f) {
     Vector<T> total = zero<Vector<T>>();
-    each_column<T>(r, columns, stride, [&](Index c, int count, Index at) LAMBDA { total = total + only(f(c, at), count); });
+    each_column<T>(r, columns, stride,
+                   [&](Index c, int count, Index at) LAMBDA { total = total + only(f(c, at), count); });
     return sum(total);
 }
 
-// Each row of z + b standardised and scaled: y = γ x̂; normal, and 1/σ of row r at inverse[r], where they are asked for.
+// Each row of z + b standardised and scaled: y = γ x̂; where they are asked for, normal, and 1/σ of row r at inverse[r].
 template <class T> void normalize_rows(const Layer<T>& layer, T* y, T* normal, T* inverse, Index stride, Index rows) {
     using V = Vector<T>;
-    const T *bias = layer.units[BIAS].packed, *scale = layer.units[SCALE].packed, share = T(1) / static_cast<T>(layer.outputs);
+    const T *bias = layer.units[BIAS].packed, *scale = layer.units[SCALE].packed,
+            share = T(1) / static_cast<T>(layer.outputs);
     for (Index r = 0; r < rows; ++r) {
-        const T mean = sum_over_row<T>(r, layer.outputs, stride, [&](Index c, Index at) LAMBDA {
-            const V z = load<V>(y + at) + load<V>(bias + c);
-            store(y + at, z);
-            return z;
-        }) * share;
-        const T variance = sum_over_row<T>(r, layer.outputs, stride, [&](Index, Index at) LAMBDA {
-            const V centred = load<V>(y + at) - mean;
-            store(y + at, centred);
-            return centred * centred;
-        }) * share;
+        const T mean = sum_over_row<T>(r, layer.outputs, stride,
+                                       [&](Index c, Index at) LAMBDA {
+                                           const V z = load<V>(y + at) + load<V>(bias + c);
+                                           store(y + at, z);
+                                           return z;
+                                       }) *
+                       share;
+        const T variance = sum_over_row<T>(r, layer.outputs, stride,
+                                           [&](Index, Index at) LAMBDA {
+                                               const V centred = load<V>(y + at) - mean;
+                                               store(y + at, centred);
+                                               return centred * centred;
+                                           }) *
+                           share;
         const T steep = T(1) / __builtin_sqrt(variance + layer.epsilon);
         each_column<T>(r, layer.outputs, stride, [&](Index c, int, Index at) LAMBDA {
             const V x = load<V>(y + at) * steep;
@@ -173,15 +195,18 @@ template <class T> void normalize_rows_back(const Layer<T>& layer, Index first, 
     const T* normal = layer.normal + first * PANEL<T>;
     for (Index r = 0; r < rows; ++r) {
         const V steep = all<V>(layer.inverse[first + r]);
-        const T mean = sum_over_row<T>(r, layer.outputs, stride, [&](Index c, Index at) LAMBDA {
-            store(layer.upstream + first * PANEL<T> + at, load<V>(d + at));
-            const V g = load<V>(d + at) * load<V>(scale + c);
-            store(d + at, g);
-            return g;
-        }) * share;
-        const T slope = sum_over_row<T>(r, layer.outputs, stride, [&](Index, Index at) LAMBDA {
-            return load<V>(d + at) * load<V>(normal + at);
-        }) * share;
+        const T mean = sum_over_row<T>(r, layer.outputs, stride,
+                                       [&](Index c, Index at) LAMBDA {
+                                           store(layer.upstream + first * PANEL<T> + at, load<V>(d + at));
+                                           const V g = load<V>(d + at) * load<V>(scale + c);
+                                           store(d + at, g);
+                                           return g;
+                                       }) *
+                       share;
+        const T slope =
+            sum_over_row<T>(r, layer.outputs, stride,
+                            [&](Index, Index at) LAMBDA { return load<V>(d + at) * load<V>(normal + at); }) *
+            share;
         each_column<T>(r, layer.outputs, stride, [&](Index, int, Index at) LAMBDA {
             store(d + at, steep * (load<V>(d + at) - mean - load<V>(normal + at) * slope));
         });
@@ -222,14 +247,17 @@ template <class T> void normalize_columns(const Step<T>& step, const Layer<T>& l
     if (rows > 1) {
         sum_over_rows(rows, [&](Index at, int v) LAMBDA { return load<V>(y + at) + load<V>(bias + v); }, mean);
         for (int v = 0; v < PANEL<T>; v += LANES<T>) multiply_by(mean + v, all<V>(share));
-        sum_over_rows(rows, [&](Index at, int v) LAMBDA {
-            const V centred = load<V>(y + at) + load<V>(bias + v) - load<V>(mean + v);
-            return centred * centred;
-        }, variance);
+        sum_over_rows(
+            rows,
+            [&](Index at, int v) LAMBDA {
+                const V centred = load<V>(y + at) + load<V>(bias + v) - load<V>(mean + v);
+                return centred * centred;
+            },
+            variance);
         for (int v = 0; v < PANEL<T>; v += LANES<T>) multiply_by(variance + v, all<V>(share));
     } else {
-        const T *running = step.wave ? layer.settled_mean : step.theta + layer.mean;
-        const T *spread = step.wave ? layer.settled_variance : step.theta + layer.variance;
+        const T* running = step.wave ? layer.settled_mean : step.theta + layer.mean;
+        const T* spread = step.wave ? layer.settled_variance : step.theta + layer.variance;
         for (Index c = 0; c < count; ++c) mean[c] = running[column + c], variance[c] = spread[column + c];
     }
     settle(step, layer, column, count);
@@ -251,7 +279,8 @@ template <class T> void normalize_columns_back(const Step<T>& step, const Layer<
     using V = Vector<T>;
     const Index rows = step.wave_rows, column = j * PANEL<T>;
     T* d = layer.d + j * step.stride;
-    const T *normal = layer.normal + j * step.stride, *inverse = layer.inverse + column, *scale = layer.units[SCALE].packed + column;
+    const T *normal = layer.normal + j * step.stride, *inverse = layer.inverse + column,
+            *scale = layer.units[SCALE].packed + column;
     T along[PANEL<T>], level[PANEL<T>];
     sum_over_rows(rows, [&](Index at, int) LAMBDA { return load<V>(d + at) * load<V>(normal + at); }, along);
     sum_over_rows(rows, [&](Index at, int) LAMBDA { return load<V>(d + at); }, level);
@@ -262,7 +291,8 @@ template <class T> void normalize_columns_back(const Step<T>& step, const Layer<
     }
     const T share = rows > 1 ? T(1) / static_cast<T>(rows) : T(0);
     for (int v = 0; v < PANEL<T>; v += LANES<T>) {
-        const V steep = load<V>(scale + v) * load<V>(inverse + v), mean = load<V>(level + v) * share, slope = load<V>(along + v) * share;
+        const V steep = load<V>(scale + v) * load<V>(inverse + v), mean = load<V>(level + v) * share,
+                slope = load<V>(along + v) * share;
         for (Index at = v; at < rows * PANEL<T>; at += PANEL<T>)
             store(d + at, steep * (load<V>(d + at) - mean - load<V>(normal + at) * slope));
     }

@@ -9,7 +9,8 @@ template <class T> void prepare(const Step<T>& step, Index first, Index last) {
     each_tile(step, first, last, [&](const Tile& tile) {
         pack(step, tile, step.number);
         measure(step, weights_of(step, tile));
-        each_part(step, tile, [&](UnitParameter which, Index j) { measure(step, part_of(step, step.layer[tile.l], which, j)); });
+        each_part(step, tile,
+                  [&](UnitParameter which, Index j) { measure(step, part_of(step, step.layer[tile.l], which, j)); });
     });
 }
 
@@ -33,7 +34,8 @@ template <class T> void sum_products(const T* a, const T* b, Index first, Index 
 }
 
 // The gradients of panel j of the unit parameters, but for those that a batch normalisation has found already.
-template <class T> void differentiate_units(const Step<T>& step, const Layer<T>& layer, Index j, Index first, Index last, bool add) {
+template <class T>
+void differentiate_units(const Step<T>& step, const Layer<T>& layer, Index j, Index first, Index last, bool add) {
     const Index at = j * step.stride, column = j * PANEL<T>;
     if (layer.units[BIAS].at >= 0) sum_rows(layer.d + at, first, last, layer.units[BIAS].gradient + column, add);
     if (layer.norm == LAYER_NORM) {
@@ -52,7 +54,8 @@ template <class T> void differentiate_units(const Step<T>& step, const Layer<T>&
 }
 
 // The gradient of a tile and of what stands beside it, summed over rows first to last of the wave: c, rows `apart`.
-template <class T> void differentiate(const Step<T>& step, const Tile& tile, Index first, Index last, T* c, Index apart, bool add) {
+template <class T>
+void differentiate(const Step<T>& step, const Tile& tile, Index first, Index last, T* c, Index apart, bool add) {
     const Layer<T>& layer = step.layer[tile.l];
     const T* x = (tile.l ? step.layer[tile.l - 1].y : step.x) + tile.row / PANEL<T> * step.stride;
     const Index rows = smaller<Index>(PANEL<T>, layer.inputs - tile.row);
@@ -137,7 +140,8 @@ template <class T> void move_tiles(const Step<T>& step, Index first, Index last)
 }
 
 // Call f(row, rows, at, apart) for the pieces of panel j of a layer's weights, or of their gradient, from the top.
-template <class T, class F> INLINE void each_block(const Step<T>& step, const Layer<T>& layer, Index j, bool gradient, F f) {
+template <class T, class F>
+INLINE void each_block(const Step<T>& step, const Layer<T>& layer, Index j, bool gradient, F f) {
     const Index down = panels(layer.inputs, PANEL<T>), tile = layer.first_tile + j / layer.width * down;
     for (Index i = 0; i < down; ++i) {
         const Index row = i * PANEL<T>, rows = smaller<Index>(PANEL<T>, layer.inputs - row);

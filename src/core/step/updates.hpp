@@ -61,7 +61,8 @@ template <class T> INLINE Vector<T> penalised(Vector<T> g, Vector<T> theta, cons
 
 // sign(θ) max(|θ| - threshold, 0)
 template <class T> INLINE Vector<T> shrunk(Vector<T> theta, T threshold) {
-    return select(theta > threshold, theta - threshold, select(theta < -threshold, theta + threshold, zero<Vector<T>>()));
+    return select(theta > threshold, theta - threshold,
+                  select(theta < -threshold, theta + threshold, zero<Vector<T>>()));
 }
 
 template <class T> INLINE void follow(const Step<T>& step, Index at, Vector<T> theta, int count) {
@@ -89,7 +90,8 @@ void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) 
     using V = Vector<T>;
     if (given.narrow()) close_up(gradient, apart, given.rows, given.columns);
     const Piece<T> piece = given.joined();
-    const bool whole = care && step.defers(), follows = care && step.average && !(step.max_norm != 0 && piece.kind == WEIGHTS);
+    const bool whole = care && step.defers(),
+               follows = care && step.average && !(step.max_norm != 0 && piece.kind == WEIGHTS);
     const T threshold = step.rate[piece.kind] * piece.strengths.shrink;
     V norm = zero<V>();
     Sizes<T> sizes;
@@ -115,8 +117,9 @@ void move(const Step<T>& step, const Piece<T>& given, T* gradient, Index apart) 
 
 template <class T> using Move = void (*)(const Step<T>&, const Piece<T>&, T*, Index);
 
-#define ROW(name, ...)                                                                                             \
-    {move<name, count_of(row_of(Rule::name).memory), false, T>, move<name, count_of(row_of(Rule::name).memory), true, T>},
+#define ROW(name, ...)                                          \
+    {move<name, count_of(row_of(Rule::name).memory), false, T>, \
+     move<name, count_of(row_of(Rule::name).memory), true, T>},
 template <class T> constexpr Move<T> MOVE[][2] = {CHAINRULE_RULES(ROW)};
 #undef ROW
 

@@ -1,4 +1,5 @@
-// The random streams of randomness.py: Philox-4x64-10, named by (seed, purpose, step, block), and what is drawn from it.
+// The random streams of randomness.py, Philox-4x64-10 named by (seed, purpose, step, block), and what is drawn from
+// them.
 #pragma once
 
 #include "vector/math.hpp"
@@ -7,8 +8,8 @@
 
 namespace chainrule::CHAINRULE_SET {
 
-constexpr int BITS = 16;        // numbers of 16 bits from one count of the generator
-constexpr int NORMALS = 32;     // normal numbers from four counts
+constexpr int BITS = 16;     // numbers of 16 bits from one count of the generator
+constexpr int NORMALS = 32;  // normal numbers from four counts
 
 struct Words {
     std::uint64_t w[4];
@@ -32,7 +33,9 @@ INLINE Words philox(const Stream& stream, std::uint64_t count) {
 }
 
 // The first counts of a row of `columns` numbers.
-INLINE std::uint64_t bits_begin(Index row, Index columns) { return static_cast<std::uint64_t>(row * panels(columns, BITS)); }
+INLINE std::uint64_t bits_begin(Index row, Index columns) {
+    return static_cast<std::uint64_t>(row * panels(columns, BITS));
+}
 INLINE std::uint64_t normals_begin(Index row, Index columns) {
     return static_cast<std::uint64_t>(row * panels(columns, NORMALS) * 4);
 }
@@ -40,7 +43,8 @@ INLINE std::uint64_t normals_begin(Index row, Index columns) {
 // BITS numbers from 0 to 65535, as numbers of type T.
 template <class T> INLINE void draw_bits(const Stream& stream, std::uint64_t count, T (&to)[BITS]) {
     const Words words = philox(stream, count);
-    for (int i = 0; i < BITS; ++i) to[i] = static_cast<T>(static_cast<std::int32_t>(words.w[i / 4] >> (16 * (i % 4)) & 0xFFFF));
+    for (int i = 0; i < BITS; ++i)
+        to[i] = static_cast<T>(static_cast<std::int32_t>(words.w[i / 4] >> (16 * (i % 4)) & 0xFFFF));
 }
 
 // NORMALS standard normal numbers, by Box and Muller: BITS with the cosine, then BITS with the sine.

@@ -54,12 +54,19 @@ template <class T, int N> struct Vector<T, N, false> {
 
 template <class V> constexpr bool is_register = sizeof(V) <= REGISTER_BYTES;
 
-
 template <class T> struct IntegerOf;
-template <> struct IntegerOf<float> { using type = std::int32_t; };
-template <> struct IntegerOf<double> { using type = std::int64_t; };
-template <> struct IntegerOf<std::int32_t> { using type = std::int32_t; };
-template <> struct IntegerOf<std::int64_t> { using type = std::int64_t; };
+template <> struct IntegerOf<float> {
+    using type = std::int32_t;
+};
+template <> struct IntegerOf<double> {
+    using type = std::int64_t;
+};
+template <> struct IntegerOf<std::int32_t> {
+    using type = std::int32_t;
+};
+template <> struct IntegerOf<std::int64_t> {
+    using type = std::int64_t;
+};
 
 // Integers of the same width, lane by lane: bit patterns, exponents, and masks (0 or -1).
 template <class V> using Integers = Vector<typename IntegerOf<typename V::Lane>::type, V::lanes>;
@@ -165,20 +172,25 @@ template <class V> INLINE void store(typename V::Lane* p, V a, int count) {
 template <class R> INLINE auto wrapping(R x) {
     using Lane = std::remove_cvref_t<decltype(x[0])>;
     if constexpr (std::is_integral_v<Lane>)
-        return (typename Register<std::make_unsigned_t<Lane>, static_cast<int>(sizeof(R) / sizeof(Lane))>::type)x;
+        return (typename Register<std::make_unsigned_t<Lane>, static_cast<int>(sizeof(R) / sizeof(Lane))>::type) x;
     else return x;
 }
 
-#define BINARY(SYMBOL)                                                                                       \
-    template <class V> requires(V::lanes > 0) INLINE V operator SYMBOL(V a, V b) {                           \
-        return map<V>([](auto x, auto y) LAMBDA {                                                            \
-            return (decltype(x))(wrapping(x) SYMBOL wrapping(y)); }, a, b);                                  \
-    }                                                                                                        \
-    template <class V> requires(V::lanes > 0) INLINE V operator SYMBOL(V a, typename V::Lane b) {            \
-        return a SYMBOL all<V>(b);                                                                           \
-    }                                                                                                        \
-    template <class V> requires(V::lanes > 0) INLINE V operator SYMBOL(typename V::Lane a, V b) {            \
-        return all<V>(a) SYMBOL b;                                                                           \
+#define BINARY(SYMBOL)                                                                                            \
+    template <class V>                                                                                            \
+        requires(V::lanes > 0)                                                                                    \
+    INLINE V operator SYMBOL(V a, V b) {                                                                          \
+        return map<V>([](auto x, auto y) LAMBDA { return (decltype(x))(wrapping(x) SYMBOL wrapping(y)); }, a, b); \
+    }                                                                                                             \
+    template <class V>                                                                                            \
+        requires(V::lanes > 0)                                                                                    \
+    INLINE V operator SYMBOL(V a, typename V::Lane b) {                                                           \
+        return a SYMBOL all<V>(b);                                                                                \
+    }                                                                                                             \
+    template <class V>                                                                                            \
+        requires(V::lanes > 0)                                                                                    \
+    INLINE V operator SYMBOL(typename V::Lane a, V b) {                                                           \
+        return all<V>(a) SYMBOL b;                                                                                \
     }
 BINARY(+)
 BINARY(-)
@@ -189,12 +201,16 @@ BINARY(|)
 BINARY(^)
 #undef BINARY
 
-#define COMPARISON(SYMBOL)                                                                                   \
-    template <class V> requires(V::lanes > 0) INLINE Integers<V> operator SYMBOL(V a, V b) {                 \
-        return map<Integers<V>>([](auto x, auto y) LAMBDA { return x SYMBOL y; }, a, b);                     \
-    }                                                                                                        \
-    template <class V> requires(V::lanes > 0) INLINE Integers<V> operator SYMBOL(V a, typename V::Lane b) {  \
-        return a SYMBOL all<V>(b);                                                                           \
+#define COMPARISON(SYMBOL)                                                               \
+    template <class V>                                                                   \
+        requires(V::lanes > 0)                                                           \
+    INLINE Integers<V> operator SYMBOL(V a, V b) {                                       \
+        return map<Integers<V>>([](auto x, auto y) LAMBDA { return x SYMBOL y; }, a, b); \
+    }                                                                                    \
+    template <class V>                                                                   \
+        requires(V::lanes > 0)                                                           \
+    INLINE Integers<V> operator SYMBOL(V a, typename V::Lane b) {                        \
+        return a SYMBOL all<V>(b);                                                       \
     }
 COMPARISON(<)
 COMPARISON(<=)
@@ -204,15 +220,21 @@ COMPARISON(==)
 COMPARISON(!=)
 #undef COMPARISON
 
-template <class V> requires(V::lanes > 0) INLINE V operator-(V a) {
+template <class V>
+    requires(V::lanes > 0)
+INLINE V operator-(V a) {
     return map<V>([](auto x) LAMBDA { return -x; }, a);
 }
 
-template <class V> requires(V::lanes > 0) INLINE V operator<<(V a, int bits) {
+template <class V>
+    requires(V::lanes > 0)
+INLINE V operator<<(V a, int bits) {
     return map<V>([bits](auto x) LAMBDA { return x << bits; }, a);
 }
 
-template <class V> requires(V::lanes > 0) INLINE V operator>>(V a, int bits) {
+template <class V>
+    requires(V::lanes > 0)
+INLINE V operator>>(V a, int bits) {
     return map<V>([bits](auto x) LAMBDA { return x >> bits; }, a);
 }
 
@@ -231,13 +253,19 @@ template <class V> INLINE V minimum(V a, V b) {
 
 // The same bits seen as integers, and back.
 template <class V> INLINE Integers<V> bits_of(V a) {
-    return map<Integers<V>>([](auto x) LAMBDA { return (typename Register<typename IntegerOf<typename V::Lane>::type,
-                                                    sizeof(x) / sizeof(typename V::Lane)>::type)x; }, a);
+    return map<Integers<V>>(
+        [](auto x) LAMBDA {
+            return (typename Register<typename IntegerOf<typename V::Lane>::type,
+                                      sizeof(x) / sizeof(typename V::Lane)>::type) x;
+        },
+        a);
 }
 
 template <class V> INLINE V from_bits(Integers<V> a) {
-    return map<V>([](auto x) LAMBDA {
-        return (typename Register<typename V::Lane, sizeof(x) / sizeof(typename V::Lane)>::type)x; }, a);
+    return map<V>(
+        [](auto x)
+            LAMBDA { return (typename Register<typename V::Lane, sizeof(x) / sizeof(typename V::Lane)>::type) x; },
+        a);
 }
 
 template <class V> INLINE V absolute(V a) {
@@ -254,28 +282,30 @@ template <class V> INLINE V with_sign(V a, V b) {
 
 // a * b + c in one rounding, where the set has it.
 template <class V> INLINE V fma(V a, V b, V c) {
-    return map<V>([](auto x, auto y, auto z) LAMBDA {
-        using R = decltype(x);
-        [[maybe_unused]] constexpr bool single = sizeof(x[0]) == 4;
+    return map<V>(
+        [](auto x, auto y, auto z) LAMBDA {
+            using R = decltype(x);
+            [[maybe_unused]] constexpr bool single = sizeof(x[0]) == 4;
 #if defined(__AVX512F__)
-        if constexpr (sizeof(x) == 64 && single) return (R)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
-        else if constexpr (sizeof(x) == 64) return (R)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z);
-        else return x * y + z;
+            if constexpr (sizeof(x) == 64 && single) return (R)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+            else if constexpr (sizeof(x) == 64) return (R)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z);
+            else return x * y + z;
 #elif defined(__AVX2__)
-        if constexpr (sizeof(x) == 32 && single) return (R)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
-        else if constexpr (sizeof(x) == 32) return (R)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z);
-        else return x * y + z;
+            if constexpr (sizeof(x) == 32 && single) return (R)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+            else if constexpr (sizeof(x) == 32) return (R)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z);
+            else return x * y + z;
 #elif defined(__FP_FAST_FMA) || defined(__ARM_FEATURE_FMA)
-        R r;
-        for (int i = 0; i < static_cast<int>(sizeof(x) / sizeof(x[0])); ++i) {
-            if constexpr (single) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
-            else r[i] = __builtin_fma(x[i], y[i], z[i]);
-        }
-        return r;
+            R r;
+            for (int i = 0; i < static_cast<int>(sizeof(x) / sizeof(x[0])); ++i) {
+                if constexpr (single) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
+                else r[i] = __builtin_fma(x[i], y[i], z[i]);
+            }
+            return r;
 #else
-        return R(x * y + z);
+            return R(x * y + z);
 #endif
-    }, a, b, c);
+        },
+        a, b, c);
 }
 
 template <class V> INLINE V fma(V a, typename V::Lane b, V c) { return fma(a, all<V>(b), c); }
@@ -283,23 +313,25 @@ template <class V> INLINE V fma(V a, V b, typename V::Lane c) { return fma(a, b,
 template <class V> INLINE V fma(V a, typename V::Lane b, typename V::Lane c) { return fma(a, all<V>(b), all<V>(c)); }
 
 template <class V> INLINE V square_root(V a) {
-    return map<V>([](auto x) LAMBDA {
-        using R = decltype(x);
-        [[maybe_unused]] constexpr bool single = sizeof(x[0]) == 4;
+    return map<V>(
+        [](auto x) LAMBDA {
+            using R = decltype(x);
+            [[maybe_unused]] constexpr bool single = sizeof(x[0]) == 4;
 #if defined(__AVX512F__)
-        if constexpr (sizeof(x) == 64 && single) return (R)_mm512_sqrt_ps((__m512)x);
-        else if constexpr (sizeof(x) == 64) return (R)_mm512_sqrt_pd((__m512d)x);
+            if constexpr (sizeof(x) == 64 && single) return (R)_mm512_sqrt_ps((__m512)x);
+            else if constexpr (sizeof(x) == 64) return (R)_mm512_sqrt_pd((__m512d)x);
 #elif defined(__AVX2__)
-        if constexpr (sizeof(x) == 32 && single) return (R)_mm256_sqrt_ps((__m256)x);
-        else if constexpr (sizeof(x) == 32) return (R)_mm256_sqrt_pd((__m256d)x);
+            if constexpr (sizeof(x) == 32 && single) return (R)_mm256_sqrt_ps((__m256)x);
+            else if constexpr (sizeof(x) == 32) return (R)_mm256_sqrt_pd((__m256d)x);
 #endif
-        R r;
-        for (int i = 0; i < static_cast<int>(sizeof(x) / sizeof(x[0])); ++i) {
-            if constexpr (single) r[i] = __builtin_sqrtf(x[i]);
-            else r[i] = __builtin_sqrt(x[i]);
-        }
-        return r;
-    }, a);
+            R r;
+            for (int i = 0; i < static_cast<int>(sizeof(x) / sizeof(x[0])); ++i) {
+                if constexpr (single) r[i] = __builtin_sqrtf(x[i]);
+                else r[i] = __builtin_sqrt(x[i]);
+            }
+            return r;
+        },
+        a);
 }
 
 // Lane numbers 0, 1, 2, ...

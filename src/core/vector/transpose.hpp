@@ -80,7 +80,8 @@ template <class T> void out_of_lanes(const T* from, Index stride, Index count, I
             for (int r = 0; r < LANES<T>; r += N)
                 transpose_registers<LANES<T>, PANEL<T>>(from + c * LANES<T> + r, panel + r * PANEL<T>);
         else
-            for (Index r = 0; r < count; ++r) panel[r * PANEL<T>] = from[c * LANES<T> + r] * (times ? panel[r * PANEL<T>] : T(1));
+            for (Index r = 0; r < count; ++r)
+                panel[r * PANEL<T>] = from[c * LANES<T> + r] * (times ? panel[r * PANEL<T>] : T(1));
     }
 }
 
