@@ -37,27 +37,21 @@ def show(name: str, values: np.ndarray) -> None:
 
 def forward_and_backward(theta: np.ndarray) -> np.ndarray:
     """Print the forward pass and the chain rule, block by block; return the gradient."""
-    params = network.unpack(theta)
-    (_, hidden_net, _, output_net) = blocks = network.blocks
-    out, caches = network.forward_with_caches(params, x)
+    hidden, sigmoid_h, output, sigmoid_o = network.trace(theta, x, lambda out: objective.loss.gradient(out, t))
     print("forward")
-    show("net h1, h2  = x W + b", caches[1].x)
-    show("out h1, h2  = sigmoid", caches[1].y)
-    show("net o1, o2  = h W + b", caches[3].x)
-    show("out o1, o2  = sigmoid", out)
+    show("net h1, h2  = x W + b", hidden.y)
+    show("out h1, h2  = sigmoid", sigmoid_h.y)
+    show("net o1, o2  = h W + b", output.y)
+    show("out o1, o2  = sigmoid", sigmoid_o.y)
     show("E           = half squared", objective.value(theta))
 
     print("backward")
-    d_out = objective.loss.gradient(out, t)
-    show("dE/dout o   = out - t", d_out)
-    d_net = output_net.pull_input(params[3], caches[3], d_out)
-    show("dE/dnet o   = y(1-y) dE/dout", d_net)
-    show("dE/dw5..w8  = h^T dE/dnet o", blocks[2].pull_params(params[2], caches[2], d_net)["W"].T)
-    d_hidden = blocks[2].pull_input(params[2], caches[2], d_net)
-    show("dE/dout h   = dE/dnet o W^T", d_hidden)
-    d_hidden_net = hidden_net.pull_input(params[1], caches[1], d_hidden)
-    show("dE/dnet h   = y(1-y) dE/dout", d_hidden_net)
-    show("dE/dw1..w4  = x^T dE/dnet h", blocks[0].pull_params(params[0], caches[0], d_hidden_net)["W"].T)
+    show("dE/dout o   = out - t", sigmoid_o.dy)
+    show("dE/dnet o   = y(1-y) dE/dout", output.dy)
+    show("dE/dw5..w8  = h^T dE/dnet o", output.gradients["W"].T)
+    show("dE/dout h   = dE/dnet o W^T", sigmoid_h.dy)
+    show("dE/dnet h   = y(1-y) dE/dout", hidden.dy)
+    show("dE/dw1..w4  = x^T dE/dnet h", hidden.gradients["W"].T)
     return objective.gradient(theta)
 
 

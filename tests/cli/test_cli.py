@@ -11,19 +11,11 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli.option_types import option
-from chainrule.cli.options import (
-    DEFAULTS,
-    FIRST,
-    MANY_ROWS,
-    NEEDS_ONE_OF,
-    ONLY_WITH,
-    Facts,
-    settled,
-    show_value,
-)
+from chainrule.cli.options import FIRST, settled, show_value
+from chainrule.estimators.presets import DEFAULTS, MANY_ROWS, Facts
 from chainrule.estimators.settings.table import SETTINGS
 from chainrule.tables.sources import load
-from support.commands import DATA, needs_data, ok, people, refused, run, write
+from support.commands import DATA, ok, people, refused, run, write
 
 OFFERED = [name for name, row in SETTINGS.items() if row.on_command_line]
 
@@ -274,13 +266,9 @@ def test_defaults_follow_the_data() -> None:
     assert settled("classification", {"solver": "rprop"}, Facts(500, True, 1.0))["batch_size"] == 500
 
 
-def test_the_tables_name_settings_and_values_there_are() -> None:
+def test_the_defaults_of_the_command_line_are_settings_there_are() -> None:
     known = {name for kind in (cr.MLPClassifier, cr.MLPRegressor) for name in inspect.signature(kind).parameters}
     assert set(DEFAULTS) <= known
-    for name, (other, values) in ONLY_WITH.items():
-        assert name in known
-        assert all(SETTINGS[other].rule.accepts(value) for value in values)
-    assert {name for row in NEEDS_ONE_OF.items() for name in (row[0], *row[1])} <= known
 
 
 def test_images_are_as_the_source_says_and_options_that_need_them_say_so() -> None:
@@ -321,7 +309,7 @@ def test_help_and_version() -> None:
 # -------------------------------------------------------------------------------------------------- real data
 
 
-@needs_data
+@pytest.mark.data
 def test_mnist_is_read_from_its_files() -> None:
     words = ("--hidden-layer-sizes", 16, "--batch-size", 128, "--max-iter", 1, "--no-early-stopping", "--json")
     report = ok("train", DATA / "mnist", *words).json
@@ -330,7 +318,7 @@ def test_mnist_is_read_from_its_files() -> None:
     assert report["test"]["accuracy"] > 0.9
 
 
-@needs_data
+@pytest.mark.data
 def test_adult_tells_training_from_test() -> None:
     folder = DATA / "tabular"
     words = ("--target", "income", "--test", folder / "adult_test.csv.gz", "--max-iter", 3, "--json")
@@ -340,7 +328,7 @@ def test_adult_tells_training_from_test() -> None:
     assert report["test"]["accuracy"] > 0.84
 
 
-@needs_data
+@pytest.mark.data
 def test_california_housing_in_dollars() -> None:
     path = DATA / "tabular" / "california_housing.csv.gz"
     report = ok("train", path, "--target", "median_house_value", "--max-iter", 4, "--json").json

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.cli.find_lr import OWN, FindCommand
-from chainrule.cli.options import SCHEDULED
+from chainrule.estimators.settings.optimizer import SCHEDULED
 from support.commands import ok, people, refused, run, write
 
 SMALL = ("--hidden-layer-sizes", 30, "--low", 1e-5, "--high", 3)
@@ -114,7 +114,7 @@ def test_without_matplotlib_one_line_says_what_to_install(table, tmp_path, monke
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--solver", "lbfgs"), f"--solver lbfgs follows no learning rate; accepted: {', '.join(SCHEDULED)}"),
+        (("--solver", "lbfgs"), f"--solver lbfgs follows no learning rate; accepted: {', '.join(SCHEDULED.values)}"),
         (("--solver", "rprop"), "--solver rprop follows no learning rate"),
         (("--low", 2, "--high", 1), "--low must be below --high; got 2 and 1"),
         (("--low", 0), "'--low'"),

@@ -27,7 +27,7 @@ from chainrule.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateR
 from chainrule.penalties import L2
 from support.naive_loops import RULES, Watching, classification
 
-needs_core = pytest.mark.skipif(bool(native.MISSING), reason=native.MISSING)
+needs_core = pytest.mark.native
 
 
 def naive_run(objective: Objective, rule: UpdateRule, theta: Any, batches: list[Any], rates: Any) -> Any:

@@ -219,6 +219,7 @@ def script(code: str, limit: float = 60) -> str:
     return ran.stdout
 
 
+@pytest.mark.process
 @only_linux
 @forks
 def test_a_forked_child_trains_to_the_same_bits() -> None:
@@ -245,6 +246,7 @@ print("the same")
     assert lines == "the same\n"
 
 
+@pytest.mark.process
 @only_linux
 @forks
 def test_processes_of_multiprocessing_and_joblib() -> None:
@@ -267,6 +269,7 @@ print("the same")
     assert lines == "the same\n"
 
 
+@pytest.mark.process
 @only_linux
 def test_joblibs_own_workers() -> None:
     lines = script("""
@@ -321,6 +324,7 @@ if memory["t"] <= LIMIT:
 """
 
 
+@pytest.mark.process
 @only_linux
 @pytest.mark.parametrize(("rows", "n_threads"), [(60_000, 1), (60_000, 2), (600, 2), (500, 2)])
 def test_ctrl_c_ends_a_long_step_at_once(rows: int, n_threads: int) -> None:
@@ -330,6 +334,7 @@ def test_ctrl_c_ends_a_long_step_at_once(rows: int, n_threads: int) -> None:
     assert float(seconds) < 2
 
 
+@pytest.mark.process
 @only_linux
 def test_ctrl_c_ends_a_training_with_what_it_has() -> None:
     lines = script("""
@@ -347,6 +352,7 @@ print(result.reason)
     assert lines == "interrupted\n"
 
 
+@pytest.mark.process
 @only_linux
 def test_ctrl_c_ends_predictions_and_values() -> None:
     lines = script("""

@@ -29,12 +29,14 @@ NOT_FOR_OURS = {
 }
 """Their tests that cannot pass on another implementation, each with its reason."""
 
-SETTINGS = [
+FIRST_ORDER = [
     MLPClassifier(max_iter=100),
-    MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", max_iter=40),
     MLPClassifier(hidden_layer_sizes=(8, 8), activation="tanh", solver="sgd", learning_rate_init=0.1, max_iter=100),
-    MLPClassifier(loss="hinge", solver="lbfgs", hidden_layer_sizes=(20,), max_iter=40),
     MLPRegressor(max_iter=100),
+]
+QUASI_NEWTON = [
+    MLPClassifier(hidden_layer_sizes=(), solver="lbfgs", max_iter=40),
+    MLPClassifier(loss="hinge", solver="lbfgs", hidden_layer_sizes=(20,), max_iter=40),
     MLPRegressor(solver="lbfgs", hidden_layer_sizes=(20,), scale_target=True, max_iter=40),
 ]
 
@@ -48,6 +50,8 @@ def _outcomes(report: Path) -> tuple[set[str], set[str]]:
     return passed - other, other
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.skipif(not THEIR_TESTS.exists(), reason="this scikit-learn was installed without its tests")
 def test_their_tests_pass_on_our_estimators(tmp_path: Path) -> None:
     theirs = THEIR_TESTS.read_text()
@@ -66,8 +70,15 @@ def test_their_tests_pass_on_our_estimators(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(SETTINGS)
+@parametrize_with_checks(FIRST_ORDER)
 def test_estimator_checks(estimator, check) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(QUASI_NEWTON)
+def test_estimator_checks_of_lbfgs(estimator, check) -> None:
     check(estimator)
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer
 from chainrule import Activation, MLPClassifier, MLPRegressor, losses, optimizers, schedules
 from chainrule.augmentation import Deformation, Mask, Noise
 from chainrule.estimators.settings.table import SETTINGS, check
-from chainrule.foundation.values import Choice, Flag, Number, Several, Whole
+from chainrule.foundation.values import Choice, Flag, Number, Whole
 from chainrule.losses import LOSSES
 from chainrule.mathematics.activations import ACTIVATIONS
 from chainrule.mathematics.blocks import ACTIVATION_BLOCKS, INPUT_TRANSFORMS, PReLU
@@ -125,27 +125,6 @@ CASES: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
 }
 """For each row: values that it accepts, values that it refuses."""
 
-TEXTS: dict[str, list[tuple[str, Any]]] = {
-    "hidden_layer_sizes": [("256,128", (256, 128)), ("100", 100), ("none", ()), ("", ()), (" 3 , 2 ", (3, 2))],
-    "activation": [("relu", "relu"), ("relu,tanh", ("relu", "tanh"))],
-    "learning_rate_init": [("none", None), ("None", None), ("1e-3", 1e-3)],
-    "batch_size": [("auto", "auto"), ("32", 32)],
-    "shuffle": [("once", "once"), ("true", True), ("False", False)],
-    "early_stopping": [("True", True), ("false", False)],
-    "n_iter_no_change": [("inf", inf), ("5", 5)],
-    "random_state": [("none", None), ("0", 0), ("7", 7)],
-    "warm_up": [("0", 0), ("10", 10)],
-    "time_limit": [("none", None), ("2.5", 2.5)],
-    "n_threads": [("none", None), ("4", 4)],
-    "class_weight": [("none", None), ("balanced", "balanced")],
-    "scoring": [("none", None), ("roc_auc", "roc_auc")],
-    "alpha": [("0", 0.0), ("1e-4", 1e-4)],
-    "solver": [("adamw", "adamw")],
-    "image_shape": [("none", None), ("28,28", (28, 28)), (" 8 , 9, 3", (8, 9, 3))],
-    "checkpoint": [("none", None), ("run.checkpoint", "run.checkpoint")],
-    "checkpoint_every": [("500 steps", "500 steps")],
-}
-
 every_row = pytest.mark.parametrize("name", list(SETTINGS))
 
 
@@ -213,33 +192,6 @@ def test_the_estimators_ask_the_table(estimator: type, method: str) -> None:
         getattr(estimator(tol=-1), method)(np.eye(2), [0, 1], **extra)
 
 
-@pytest.mark.parametrize(("name", "text", "value"), [(n, *case) for n, cases in TEXTS.items() for case in cases])
-def test_a_text_stands_for_a_value_that_is_accepted(name: str, text: str, value: Any) -> None:
-    parsed = SETTINGS[name].rule.parse(text)
-    assert parsed == value
-    assert type(parsed) is type(value)
-    check({name: parsed}, "MLPClassifier")
-
-
-@pytest.mark.parametrize("name", [n for n, setting in SETTINGS.items() if setting.on_command_line])
-def test_the_text_of_a_default_stands_for_the_default(name: str) -> None:
-    for estimator in ESTIMATORS:
-        default = _parameters(estimator).get(name, "auto")
-        if name not in _parameters(estimator):
-            continue
-        text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-        parsed = SETTINGS[name].rule.parse(text)
-        assert parsed == (default[0] if isinstance(default, tuple) else default)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"), [("alpha", "much"), ("max_iter", "2.5"), ("shuffle", "yes"), ("batch_size", "all")]
-)
-def test_a_text_that_stands_for_nothing_is_a_value_error(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(text)):
-        SETTINGS[name].rule.parse(text)
-
-
 def test_every_row_has_one_line_of_help() -> None:
     for setting in SETTINGS.values():
         assert setting.help == setting.help.strip(" .\n") != ""
@@ -263,21 +215,6 @@ def test_whole_is_a_range_of_integers(number: int, low: int, high: float) -> Non
     assert not rule.accepts(float(number))
     assert rule.accepts("auto")
     assert not rule.accepts(str(number))
-
-
-@given(st.integers())
-def test_a_whole_number_survives_its_text(number: int) -> None:
-    assert Whole().parse(str(number)) == number
-
-
-@given(st.floats(allow_nan=False))
-def test_a_number_survives_its_text(number: float) -> None:
-    assert Number().parse(repr(number)) == number
-
-
-@given(st.lists(st.integers(1, 10**6), min_size=2))
-def test_a_list_survives_its_text(sizes: list[int]) -> None:
-    assert Several(Whole()).parse(",".join(map(str, sizes))) == tuple(sizes)
 
 
 @pytest.mark.parametrize(

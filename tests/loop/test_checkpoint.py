@@ -102,6 +102,8 @@ def test_how_steps_are_cut_into_slices_changes_no_bit(training: Any, size: int) 
         assert same(cr.train(objective, start, **chosen), whole)
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_six_kills_at_random_moments_change_no_bit(engine: str, threads: int) -> None:

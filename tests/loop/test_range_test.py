@@ -95,6 +95,7 @@ def test_losses_are_those_of_the_batches_before_their_updates() -> None:
         theta = theta - rate * gradient
 
 
+@pytest.mark.native
 @pytest.mark.skipif(bool(native.MISSING), reason=f"no native engine: {native.MISSING}")
 def test_both_engines_find_the_same() -> None:
     objective, theta = digits()

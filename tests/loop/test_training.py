@@ -49,6 +49,7 @@ def assert_equals_naive(
     assert count == epochs
 
 
+@pytest.mark.slow
 @every_engine
 @given(
     rows=st.integers(1, 12),

@@ -263,14 +263,20 @@ def test_activation_declares_none() -> None:
     assert Activation("tanh").outputs(5) == 5
 
 
-@pytest.mark.parametrize("units", [0, -3, 2.5, True, False])
-def test_dense_refuses_other_than_whole_units(units: Any) -> None:
-    with pytest.raises(ValueError, match=f"Dense units must be a whole number of at least 1, got {units!r}"):
+@pytest.mark.parametrize(
+    ("units", "error"),
+    [(0, ValueError), (-3, ValueError), (0.0, ValueError)]
+    + [(units, TypeError) for units in (2.5, np.inf, np.nan, True, False, "3", None)],
+)
+def test_dense_refuses_other_than_whole_units(units: Any, error: type[Exception]) -> None:
+    shown = repr(0 if units == 0 and units is not False else units)
+    with pytest.raises(error, match=f"Dense units must be a whole number of at least 1, got {shown}"):
         Dense(units)
 
 
 def test_dense_takes_whole_units_of_any_type() -> None:
-    for units in (3, 3.0, np.int64(3)):
+    for units in (3, 3.0, np.int64(3), np.float32(3)):
+        assert type(Dense(units).units) is int
         assert Network(2, [Dense(units)]).initialize().shape == (9,)
 
 

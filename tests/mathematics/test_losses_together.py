@@ -74,7 +74,7 @@ def test_conventions_of_the_squared_error() -> None:
     assert mean.value(scores, target) == np.mean((scores - target) ** 2)
     np.testing.assert_array_equal(half.gradient(scores, target), (scores - target) / 2)
     np.testing.assert_array_equal(mean.gradient(scores, target), 2 * (scores - target) / 4)
-    with pytest.raises(ValueError, match="SquaredError convention 'sum' is not known; accepted: half_sum, mean"):
+    with pytest.raises(ValueError, match="SquaredError convention must be one of half_sum, mean, got 'sum'"):
         losses.SquaredError("sum")
 
 
@@ -122,6 +122,7 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any) -> None:
             kind(wrong)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
 @pytest.mark.parametrize("soft", [False, True])
 def test_smoothed_cross_entropy_is_torchs(share: float, soft: bool) -> None:

@@ -9,7 +9,18 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import load_iris
 
-from chainrule import Activation, Dense, MLPClassifier, Network, Objective, losses, optimizers, train, unit_variance
+from chainrule import (
+    Activation,
+    Dense,
+    DropConnect,
+    MLPClassifier,
+    Network,
+    Objective,
+    losses,
+    optimizers,
+    train,
+    unit_variance,
+)
 from chainrule.engines.native import engine as native
 from chainrule.foundation.arrays import spaced
 
@@ -18,12 +29,12 @@ X = RNG.normal(size=(300, 6)) * [1, 1e3, 1e-3, 5, 40, 1] + [0, 50, 0, -900, 3, 1
 ENGINES = ["reference", *([] if native.MISSING else ["native"])]
 
 
-def outputs_of_dense(network: Network, theta: Any, x: Any) -> list[Any]:
-    """Return what each Dense block gives for the rows x."""
+def outputs_of_weights(network: Network, theta: Any, x: Any) -> list[Any]:
+    """Return the outputs of each Dense and DropConnect block for the rows x, at prediction."""
     found = []
     for block, params in zip(network.blocks, network.unpack(theta), strict=True):
         x, _ = block.forward(params, x)
-        found += [x] if isinstance(block, Dense) else []
+        found += [x] if isinstance(block, Dense | DropConnect) else []
     return found
 
 
@@ -36,9 +47,29 @@ def test_every_dense_block_gives_mean_0_and_variance_1(activation: str, initiali
     before = start.copy()
     theta = unit_variance(network, start, X)
     np.testing.assert_array_equal(start, before)
-    for y in outputs_of_dense(network, theta, X):
+    for y in outputs_of_weights(network, theta, X):
         np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-8)
         assert y.var(axis=0).mean() == pytest.approx(1, rel=1e-8)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_drop_connect_is_scaled_as_dense_is(bias: bool) -> None:
+    blocks = [DropConnect(20, 0.3, bias_initializer=0.5, bias=bias), Activation("relu"), Dense(10), DropConnect(3)]
+    network = Network(6, blocks)
+    theta = unit_variance(network, network.initialize(1), X)
+    first, *others = outputs_of_weights(network, theta, X)
+    assert first.var(axis=0).mean() == pytest.approx(1, rel=1e-8)
+    np.testing.assert_allclose(first.mean(axis=0) if bias else 0, 0, atol=1e-8)
+    for y in others:
+        np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-8)
+        assert y.var(axis=0).mean() == pytest.approx(1, rel=1e-8)
+    dense = Network(6, [Dense(20, bias_initializer=0.5, bias=bias), *blocks[1:]])
+    assert unit_variance(dense, dense.initialize(1), X).tobytes() == theta.tobytes()
+
+
+def test_a_block_of_zero_weights_keeps_its_biases() -> None:
+    network = Network(6, [Dense(4, "zeros", 0.5), Dense(2)])
+    assert network.views(unit_variance(network, network.initialize(0), X))["0.b"].tolist() == [0.5] * 4
 
 
 def test_weights_keep_their_directions_and_the_rest_its_values() -> None:

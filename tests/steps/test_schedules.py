@@ -183,6 +183,7 @@ def test_cosine_over_epochs_longer_than_a_slice() -> None:
     assert rates(Cosine(0.4), 3, rows=steps, batch_size=1) == pytest.approx(wanted, rel=1e-12)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("steps", [10, 100, 1000])
 def test_one_cycle_is_pytorchs(steps: int) -> None:
     """PyTorch has its first and highest rate at the steps 0 and 0.3 N - 1, its last at N - 1: Smith's ends, exactly."""
@@ -209,10 +210,10 @@ def test_one_cycle_in_the_loop() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rise": 0.0}, "OneCycle rise must be above 0 and below 1, got 0.0"),
-        ({"rise": 1}, "OneCycle rise must be above 0 and below 1, got 1"),
-        ({"start": 0.5}, "OneCycle start must be at least 1, got 0.5"),
-        ({"end": float("nan")}, "OneCycle end must be at least 1, got nan"),
+        ({"rise": 0.0}, "OneCycle rise must be a number above 0 and below 1, got 0.0"),
+        ({"rise": 1}, "OneCycle rise must be a number above 0 and below 1, got 1"),
+        ({"start": 0.5}, "OneCycle start must be a number of at least 1, got 0.5"),
+        ({"end": float("nan")}, "OneCycle end must be a number of at least 1, got nan"),
     ],
 )
 def test_a_cycle_that_cannot_be_is_refused(settings: Any, words: str) -> None:

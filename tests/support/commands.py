@@ -18,9 +18,6 @@ from chainrule.engines.native import engine as native
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the real data sets (../shared/data) are not here")
-
-
 NO_CORE = f"note: the reference engine runs, several times slower: {native.MISSING}\n"
 """What every training says where the core was not built."""
 

@@ -1,21 +1,25 @@
 """How the options of the command line are read: the names of settings, what they accept as text, and click's types.
 
-What a setting accepts stands in `settings.SETTINGS`; three kinds of values have a text of their own.
+The accepted values stand in the rows of the settings; here is how a text becomes one: by the class of the row's rule,
+as an object with fields (`adam:beta_1=0.95`) where a name stands for one, and in three ways of their own.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import singledispatch
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..estimators.settings.row import Setting
 from ..estimators.settings.table import SETTINGS
-from ..foundation.values import Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
+from ..foundation.values import Anything, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 from ..mathematics.penalties import KINDS
+from .object_texts import ObjectTextError, Unrated, did_you_mean, made, parts_of
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -42,8 +46,70 @@ def as_options(text: str) -> str:
     return re.sub(r'\b([a-z_0-9]+)=["\']?([\w.]*\w)["\']?', words, text)
 
 
+@singledispatch
+def parse(rule: Any, text: str) -> Any:
+    """Return the value that a text stands for under a rule; ValueError where it stands for none."""
+    raise TypeError(f"there is no text for a {type(rule).__name__}")
+
+
+@parse.register
+def _(rule: Number, text: str) -> float:
+    return float(text)
+
+
+@parse.register
+def _(rule: Whole, text: str) -> Any:
+    return next((other for other in rule.also if str(other) == text), None) or int(text)
+
+
+@parse.register
+def _(rule: Choice, text: str) -> Any:
+    return float(text) if float in rule.kinds and text not in rule.names else text
+
+
+@parse.register
+def _(rule: Flag, text: str) -> bool | str:
+    known: dict[str, bool | str] = {"true": True, "false": False, **{word: word for word in rule.also}}
+    if text.lower() not in known:
+        raise ValueError(f"{text!r} is not {rule.words}")
+    return known[text.lower()]
+
+
+@parse.register
+def _(rule: Several, text: str) -> Any:
+    items = tuple(parse(rule.rule, part.strip()) for part in text.split(",") if part.strip() not in ("", "none"))
+    return items[0] if len(items) == 1 else items
+
+
+@parse.register
+def _(rule: Shape, text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+@parse.register
+def _(rule: Optional, text: str) -> Any:
+    return None if text.lower() == "none" else parse(rule.rule, text)
+
+
+@parse.register
+def _(rule: Anything, text: str) -> Any:
+    return None if text.lower() == "none" else text
+
+
+def read(row: Setting, text: str) -> Any:
+    """Return the value of a setting that a text stands for: by its rule, or an object with fields."""
+    if not row.makes or ":" not in text:
+        return parse(row.rule, text)
+    if not isinstance(row.rule, Several):
+        return made(row.makes, text)
+    items = tuple(
+        made(row.makes, part) if ":" in part else parse(row.rule.rule, part.strip()) for part in parts_of(text)
+    )
+    return items[0] if len(items) == 1 else items
+
+
 def words_for_text(rule: Rule) -> str:
-    """Say what a rule accepts as text; objects that only Python has are left out."""
+    """Return what a rule accepts as text, in words; objects that only Python has are left out."""
     if isinstance(rule, Choice):
         return "one of " + ", ".join(rule.names)
     if isinstance(rule, Several):
@@ -55,39 +121,48 @@ def words_for_text(rule: Rule) -> str:
     return rule.words
 
 
-def shape_of(rule: Rule) -> str:
-    """Return the placeholder of a rule in the help."""
+def shape_of(row: Setting) -> str:
+    """Return the placeholder of a setting in the help."""
+    return _shape(row.rule, "[:FIELD=VALUE]" if row.makes else "")
+
+
+def _shape(rule: Rule, fields: str = "") -> str:
     if isinstance(rule, Optional):
-        return shape_of(rule.rule)
+        return _shape(rule.rule, fields)
     if isinstance(rule, Several):
-        return f"{shape_of(rule.rule)},..."
+        return f"{_shape(rule.rule, fields)},..."
     if isinstance(rule, Flag):
         return "|".join(("true", "false", *rule.also))
-    return {Number: "NUMBER", Whole: "N", Shape: "ROWS,COLUMNS"}.get(type(rule), "NAME")
+    return {Number: "NUMBER", Whole: "N", Shape: "ROWS,COLUMNS"}.get(type(rule), "NAME") + fields
+
+
+def _names(rule: Rule) -> tuple[str, ...]:
+    """Return the names that a rule accepts."""
+    inner = rule.rule if isinstance(rule, Several | Optional) else rule
+    return inner.names if isinstance(inner, Choice) else ()
 
 
 class SettingType(ParamType):
-    """The text of an option, read by the setting's rule."""
+    """The text of an option, read by the setting's row."""
 
     def __init__(self, setting: str) -> None:
-        self.name, self.rule = setting, SETTINGS[setting].rule
+        self.name, self.row = setting, SETTINGS[setting]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the value; click's error, with what is accepted, for a text that stands for none."""
         if not isinstance(value, str):
             return value
-        readers: tuple[Callable[[str], Any], ...] = (self.rule.parse, float) if self._numeric() else (self.rule.parse,)
-        for read in readers:
-            try:
-                parsed = read(value.strip())
-            except (ValueError, KeyError):
-                continue
-            if self.rule.accepts(parsed):
-                return parsed
-        raise click.UsageError(f"{option(self.name)} must be {words_for_text(self.rule)}; got {value!r}", ctx)
-
-    def _numeric(self) -> bool:
-        return isinstance(self.rule, Choice) and float in self.rule.kinds
+        try:
+            parsed = read(self.row, value.strip())
+        except ObjectTextError as error:
+            raise click.UsageError(f"{option(self.name)}: {error}", ctx) from None
+        except ValueError:
+            parsed = self.row  # no rule accepts a row
+        if isinstance(parsed, Unrated) or self.row.rule.accepts(parsed):
+            return parsed
+        near = did_you_mean(value, _names(self.row.rule))
+        accepted = words_for_text(self.row.rule)
+        raise click.UsageError(f"{option(self.name)} must be {accepted}; got {value!r}{near}", ctx)
 
 
 def pairs(text: str) -> dict[str, float]:

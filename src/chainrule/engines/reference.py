@@ -67,7 +67,7 @@ class ReferenceEngine:
             apply(self.rule, theta, recipe.clipped(network, gradient), state, learning_rate, factors)
             recipe.constrain(batch, theta, learning_rate)
             if measured:
-                network.settle(theta, measured)
+                network.write_statistics(theta, measured)
             if recipe.average is not None:
                 follow(state["average"], theta, recipe.average, state["t"])
         return Steps(losses, float(np.linalg.norm(gradient)))
@@ -85,7 +85,7 @@ class ReferenceEngine:
             loss, slope, found = part.passes(theta, context._replace(first_row=start))
             share = theta.dtype.type(part.total / (batch.total + (batch.total == 0)))
             value, gradient, measured = value + share * loss, gradient + share * slope, measured | found
-            batch.network.settle(theta, found)
+            batch.network.write_statistics(theta, found)
         return value, gradient, measured
 
     def value(self, theta: NDArray[np.floating]) -> float:

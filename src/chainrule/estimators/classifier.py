@@ -28,7 +28,7 @@ def _probabilistic(estimator: Any) -> bool:
     """Probabilities exist for the losses that have them; the methods are absent otherwise."""
     loss = getattr(estimator, "loss_function_", None) or estimator.loss
     if isinstance(loss, str):
-        loss = LOSSES.get(loss_settings.LOSS_OF_TASK.get(loss, {}).get("multiclass", loss))
+        loss = LOSSES.get(loss_settings.named(loss, "multiclass"))
     if getattr(loss, "probabilistic", False):
         return True
     raise AttributeError(
@@ -43,10 +43,223 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     network has raw scores; the default loss is cross entropy, L = -Σ t log p, with p the softmax of the scores (the
     sigmoid for two classes or several labels), averaged over the rows of the batch, plus alpha/(2n) Σ W².
 
-    Every parameter is described by one line in `chainrule train --help` and in docs/parameters.md. Fitted
-    attributes: `classes_`, `coefs_`, `intercepts_`, `theta_`, `network_`, `loss_curve_`, `validation_loss_curve_`,
-    `validation_scores_`, `n_iter_`, `loss_`, `best_loss_`, `stop_reason_`, and scikit-learn's others.
+    Parameters
+    ----------
+    hidden_layer_sizes : a whole number of at least 1; or a sequence of such, one per hidden layer, default=(100,)
+        Units in each hidden layer; none for a linear model.
+    activation : see below, default='relu'
+        Activation, for all hidden layers or one each: one of algebraic_sigmoid, arctan, elu, gelu, identity,
+        leaky_relu, linear, logistic, mish, noisy_relu, prelu, relu, rrelu, selu, sigmoid, sign, silu, softplus, step,
+        swish, tanh, or an Activation object, or a PReLU object, or a RReLU object, or a NoisyReLU object; or a sequence
+        of such, one per hidden layer.
+    initializer : see below, default='auto'
+        Starting weights; auto suits the activation: one of auto, zeros, ones, normal, xavier_uniform, xavier_normal,
+        he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, or a whole number, or a number, or a function.
+    bias_initializer : see below, default='zeros'
+        Starting biases: one of zeros, ones, normal, xavier_uniform, xavier_normal, he_uniform, he_normal,
+        lecun_uniform, lecun_normal, orthogonal, or a whole number, or a number, or a function.
+    start : one of random, unit_variance, default='random'
+        Scale of the starting weights; unit_variance: suits the data.
+    input_transform : one of min_max, standard, quantile, pca, whitening, or None, default=None
+        Change of the inputs before the first layer, measured on the training rows.
+    components : a whole number of at least 1, or None, default=None
+        Principal components that are kept. Has an effect with input_transform='pca' or 'whitening'.
+    normalization : one of batch, layer, or None, default=None
+        Normalisation before the activations of hidden layers.
+    dropout : a number at least 0 and below 1; or a sequence of such, one per hidden layer, default=0.0
+        Share of each hidden layer's outputs left out in a step.
+    input_dropout : a number at least 0 and below 1, default=0.0
+        Share of the inputs left out in a step, the rest enlarged.
+    noise : a number at least 0; or a sequence of such, one per hidden layer, default=0.0
+        Deviation of normal noise on each hidden layer's outputs.
+    input_noise : a number at least 0, default=0.0
+        Deviation of normal noise on the inputs.
+    drop_connect : a number at least 0 and below 1; or a sequence of such, one per hidden layer, default=0.0
+        Share of each hidden layer's weights left out in a step.
+    loss : see below, default='log_loss'
+        The function that is minimised: one of log_loss, squared_error, absolute_error, huber, quantile, poisson,
+        cross_entropy, sigmoid_cross_entropy, logistic, hinge, squared_hinge, multiclass_hinge,
+        squared_multiclass_hinge, perceptron, or a Loss object.
+    label_smoothing : a number at least 0 and below 1, default=0.0
+        Share of the target that goes to all classes alike. Has an effect with loss='log_loss', 'cross_entropy' or
+        'sigmoid_cross_entropy'.
+    alpha : a number at least 0, default=0.0001
+        L2 penalty on the weights, divided by the rows of the batch.
+    l1 : a number at least 0, default=0.0
+        L1 penalty on the weights, divided by the rows of the batch.
+    l1_proximal : True or False, default=False
+        Take l1 as a proximal step, which makes weights exactly 0. Has an effect with l1.
+    max_norm : a number above 0, or None, default=None
+        Longest the incoming weights of a unit may be.
+    solver : see below, default='adam'
+        Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
+        amsgrad, radam, lion, rprop, lbfgs, or an UpdateRule object, or a Minimizer object.
+    learning_rate_init : a number above 0, or None, default=None
+        Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
+        takes steps.
+    learning_rate : see below, default='constant'
+        Learning-rate schedule: one of constant, inverse_time, invscaling, step, exponential, cosine, one_cycle,
+        adaptive, or a Schedule object. Has an effect with a solver that follows a learning rate.
+    power_t : a number at least 0, default=0.5
+        Exponent of invscaling. Has an effect with learning_rate='invscaling'.
+    decay : a number above 0 and at most 1, default=0.95
+        Factor of the step and exponential schedules. Has an effect with learning_rate='step' or 'exponential'.
+    decay_every : a whole number of at least 1, default=10
+        Epochs between the drops of the step schedule. Has an effect with learning_rate='step'.
+    warm_up : a whole number of at least 0, default=0
+        Steps over which the learning rate rises from 0. Has an effect with a solver that follows a learning rate.
+    momentum : a number at least 0 and at most 1, default=0.9
+        Momentum of sgd, momentum and nesterov. Has an effect with solver='sgd', 'momentum' or 'nesterov'.
+    nesterovs_momentum : True or False, default=True
+        Nesterov's momentum in sgd, not the plain one. Has an effect with solver='sgd'.
+    beta_1 : a number at least 0 and below 1, default=0.9
+        Decay of the first moment of Lion and the Adam family. Has an effect with solver='adam', 'adamw', 'nadam',
+        'amsgrad', 'radam' or 'lion'.
+    beta_2 : a number at least 0 and below 1, default=0.999
+        Decay of the second moment of the Adam family. Has an effect with solver='adam', 'adamw', 'nadam', 'amsgrad' or
+        'radam'.
+    epsilon : a number above 0, default=1e-08
+        ε of the Adam family. Has an effect with solver='adam', 'adamw', 'nadam', 'amsgrad' or 'radam'.
+    weight_decay : a number at least 0, default=0.01
+        Decoupled decay of the weights of AdamW and Lion. Has an effect with solver='adamw' or 'lion'.
+    max_fun : a whole number of at least 1, default=15000
+        Largest number of evaluations of lbfgs. Has an effect with solver='lbfgs'.
+    rates : a dict of positive factors by kind (weight, bias, scale, slope) such as {'bias': 2.0}, or None, default=None
+        Factors of the learning rate by kind of parameter.
+    clip_value : a number above 0, or None, default=None
+        Largest entry of the gradient.
+    clip_norm : a number above 0, or None, default=None
+        Largest norm of the gradient.
+    clip_unit : a number above 0, or None, default=None
+        Largest norm of the gradient of a unit's weights.
+    batch_size : a whole number of at least 1, or 'auto', default='auto'
+        Rows to a step; auto is min(200, rows). Has an effect with a solver that takes steps.
+    accumulate : a whole number of at least 1, default=1
+        Batches whose gradients make one step.
+    averaging : one of swa, ema, or None, default=None
+        Average the weights: swa, over epochs; ema, over steps.
+    averaging_start : a number at least 0 and at most 1, default=0.75
+        Fraction of the epochs before swa begins. Has an effect with averaging='swa'.
+    average_decay : a number at least 0 and below 1, default=0.99
+        Share of the average that ema keeps in each step. Has an effect with averaging='ema'.
+    max_iter : a whole number of at least 1, default=200
+        Largest number of epochs (iterations of lbfgs).
+    shuffle : True or False, or 'once', default=True
+        New batches each epoch. Has an effect with a solver that takes steps.
+    n_restarts : a whole number of at least 1, default=1
+        Independent starts, of which the best is kept.
+    class_weight : None, 'balanced' or a dict, default=None
+        Weights of the classes.
+    random_state : a whole number of at least 0 and at most 18446744073709551615, or None, default=None
+        Seed: the same seed gives the same bits.
+    tol : a number at least 0, default=0.0001
+        Smallest change that counts as an improvement.
+    n_iter_no_change : a whole number of at least 1, or inf, default=10
+        Epochs without improvement before stopping.
+    early_stopping : True or False, default=False
+        Stop on the validation score, keep the best weights.
+    validation_fraction : a number at least 0 and below 1, default=0.1
+        Share of the rows kept for validation. Has an effect with early_stopping=True.
+    monitor : one of auto, loss, validation_loss, validation_score, default='auto'
+        Figure that must improve; auto: the score with early stopping, else the loss. Has an effect with
+        early_stopping=True, or X_val and y_val in fit.
+    scoring : a scikit-learn scorer, the name of one (such as 'accuracy', 'f1_macro' or 'r2') or None, default=None
+        Validation score. Has an effect with early_stopping=True, or X_val and y_val in fit.
+    time_limit : a number above 0, or None, default=None
+        Seconds after which to stop.
+    preprocessing : one of auto, always, never, default='auto'
+        Encode and standardise columns; auto: where a table needs it.
+    input_scale : a number above 0, default=1.0
+        Factor on every input, such as 1/255 for pixels.
+    dtype : one of auto, float32, float64, default='auto'
+        Precision; auto follows the data.
+    augment_noise : a number at least 0, default=0.0
+        Deviation of normal noise on every input.
+    augment_mask : a number at least 0 and below 1, default=0.0
+        Share of the inputs that are set to 0.
+    augment_shift : a number at least 0 and at most 1e+06, default=0.0
+        Pixels by which images are shifted at most.
+    augment_rotate : a number at least 0 and at most 180, default=0.0
+        Degrees by which images are turned at most.
+    augment_scale : a number at least 0 and below 1, default=0.0
+        Share by which images grow or shrink at most.
+    augment_shear : a number at least 0 and below 90, default=0.0
+        Degrees by which images are slanted at most.
+    augment_elastic : a number at least 0 and at most 1e+06, default=0.0
+        Pixels by which images are bent, root mean square.
+    image_shape : two or three whole numbers of at least 1, such as 28,28, or None, default=None
+        Rows and columns of images; none: a square. Has an effect with augment_shift, augment_rotate, augment_scale,
+        augment_shear or augment_elastic.
+    mixup : a number at least 0, default=0.0
+        α of the Beta(α, α) law of the share in which rows are mixed.
+    augmentation : a sequence of augmentations, or None, default=None
+        Further augmentations, after those above.
+    engine : one of auto, native, reference, default='auto'
+        Engine of the steps; auto: native where it can.
+    n_threads : a whole number of at least 1, or None, default=None
+        Threads of the native engine; they change no bit.
+    verbose : True, False or a number, default=False
+        Print each epoch.
+    warm_start : True or False, default=False
+        Go on from the last fit.
+    callbacks : a sequence of functions that take a Progress event, or None, default=None
+        Readers of the events.
+    checkpoint : the name of a file, or None, default=None
+        Keep the training here; go on from it where it is there.
+    checkpoint_every : a text such as '1 epoch', '500 steps' or '30 seconds', default='1 epoch'
+        How often to keep it: after so many epochs, steps or seconds. Has an effect with a checkpoint.
 
+    Attributes
+    ----------
+    classes_ : array
+        The labels, sorted.
+    coefs_ : list of arrays
+        Weights of each layer (inputs, units), views of theta_.
+    intercepts_ : list of arrays
+        Biases of each layer (units,), views of theta_.
+    theta_ : array
+        All parameters in one vector.
+    network_ : Network
+        The chain of blocks that maps inputs to raw scores.
+    loss_function_ : Loss
+        The loss that was minimised.
+    loss_ : float
+        Training loss of the last epoch.
+    best_loss_ : float or None
+        Smallest training loss; None with early stopping.
+    loss_curve_ : list
+        Training loss of each epoch.
+    validation_loss_curve_ : list or None
+        Loss of each epoch on the validation rows.
+    validation_scores_ : list or None
+        Score of each epoch on the validation rows.
+    best_validation_score_ : float or None
+        Best score on the validation rows.
+    n_iter_ : int
+        Epochs that were done.
+    t_ : int
+        Rows that were seen in training.
+    stop_reason_ : str
+        Reason why the training ended.
+    target_name_ : str
+        Name of the target; only after `chainrule train`.
+    encoder_ : TableEncoder or None
+        Encoder of the columns, where there is one.
+    input_scale_ : float
+        Factor on every input that the model was fitted with.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : array
+        Names of the columns; only where they have names.
+    n_layers_ : int
+        Number of layers, the inputs counted.
+    n_outputs_ : int
+        Number of outputs of the network.
+    out_activation_ : str
+        Scikit-learn's name for the link of the loss.
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier((16,), learning_rate_init=0.02, tol=1e-3, random_state=0).fit(X, y)

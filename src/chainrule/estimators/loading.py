@@ -69,7 +69,11 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Esti
     if target["name"] is not None:
         model.target_name_ = target["name"]
     model.restore_target(target)
-    model.restore_training(document["training"], network_settings.made_of(model.chosen_settings()))
+    values = model.chosen_settings()
+    model.restore_training(document["training"], network_settings.made_of(values))
+    differing = network_settings.disagreement(values, model.network_)
+    if differing is not None:
+        raise ModelFileError(f"its settings and its network disagree: {differing[:200]}")
     return model
 
 

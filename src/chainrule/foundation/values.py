@@ -1,58 +1,63 @@
-"""What a value may be: in code, in words for errors and help, and as a text on the command line."""
+"""Rules for values: which are accepted, in code and in words, and the error where one is not.
+
+A rule stands once and serves everywhere: `check` holds the attributes of a definition to its rules, `check_value` an
+argument, and the settings of the estimators are rows that each hold one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 
 
 class Rule(Protocol):
-    """What a setting accepts."""
+    """The contract of a rule for values."""
 
     @property
     def words(self) -> str:
-        """Say what is accepted, for errors and help."""
+        """The accepted values in words, for errors and help."""
 
     def accepts(self, value: Any) -> bool:
-        """Return whether the value is accepted."""
-
-    def parse(self, text: str) -> Any:
-        """Return the value a text stands for; ValueError when it stands for none."""
+        """Return True for an accepted value."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A real number between low and high; open ends are excluded."""
+    """A real number between low and high; open ends are excluded. `called` gives it better words than its ends do.
+
+    >>> Number(0, 1, high_open=True).accepts(1.0)
+    False
+    """
 
     low: float = -inf
     high: float = inf
     low_open: bool = False
     high_open: bool = False
+    called: str = ""
 
     @property
     def words(self) -> str:
         """The interval in words."""
+        if self.called:
+            return self.called
         low = f"above {self.low:g}" if self.low_open else f"at least {self.low:g}"
         high = f"below {self.high:g}" if self.high_open else f"at most {self.high:g}"
         return "a number " + " and ".join([low] + [high] * (self.high < inf))
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is a number in the interval."""
-        if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or isnan(value):
+        """Return True for a number in the interval; NaN is in none."""
+        if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or value != value:
             return False
-        number = float(value)
+        number = value if isinstance(value, int) else float(value)  # a whole number may be too large for a float
         above = number > self.low if self.low_open else number >= self.low
         below = number < self.high if self.high_open else number <= self.high
         return above and below
-
-    def parse(self, text: str) -> float:
-        """The number."""
-        return float(text)
 
 
 @dataclass(frozen=True)
@@ -70,19 +75,15 @@ class Whole:
         return f"a whole number of at least {self.low}{high}" + "".join(f", or {a!r}" for a in self.also)
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is a whole number from low to high, or one of the others."""
+        """Return True for a whole number from low to high, and for one of the others."""
         whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
         if whole and self.low <= int(value) <= self.high:
             return True
         return any(value is a or (isinstance(value, type(a)) and value == a) for a in self.also)
 
-    def parse(self, text: str) -> Any:
-        """The whole number, or the other value of that text."""
-        return next((a for a in self.also if str(a) == text), None) or int(text)
-
 
 def _called(kind: Any) -> str:
-    """Return what a type is called in errors and help."""
+    """Return the name of a type in errors and help."""
     article = "an" if kind.__name__[0] in "AEIOU" else "a"
     return OBJECTS.get(kind, f"{article} {kind.__name__} object")
 
@@ -100,14 +101,10 @@ class Choice:
         return ", or ".join(["one of " + ", ".join(self.names), *map(_called, self.kinds)])
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is one of the names, or such an object."""
+        """Return True for one of the names, and for an object of the kinds."""
         if isinstance(value, str):
             return value in self.names
         return isinstance(value, self.kinds) and not isinstance(value, type)
-
-    def parse(self, text: str) -> str:
-        """The name."""
-        return text
 
 
 @dataclass(frozen=True)
@@ -122,20 +119,13 @@ class Flag:
         return "True or False" + "".join(f", or {a!r}" for a in self.also)
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is a boolean, or one of the other words."""
+        """Return True for a boolean, and for one of the other words."""
         return isinstance(value, bool | np.bool_) or (isinstance(value, str) and value in self.also)
-
-    def parse(self, text: str) -> bool | str:
-        """True for "true", False for "false", or the other word."""
-        known: dict[str, bool | str] = {"true": True, "false": False, **{word: word for word in self.also}}
-        if text.lower() not in known:
-            raise ValueError(f"{text!r} is not {self.words}")
-        return known[text.lower()]
 
 
 @dataclass(frozen=True)
 class Several:
-    """One value of a rule, or a sequence of them (a comma-separated list as text)."""
+    """One value of a rule, or a sequence of them."""
 
     rule: Rule
     empty: bool = False
@@ -146,16 +136,11 @@ class Several:
         return f"{self.rule.words}; or a sequence of such, one per hidden layer"
 
     def accepts(self, value: Any) -> bool:
-        """Whether value, or each of its items, is accepted."""
+        """Return True where the rule accepts the value, or each of its items."""
         if isinstance(value, str) or not isinstance(value, Iterable):
             return self.rule.accepts(value)
         items = list(value)
         return (self.empty or bool(items)) and all(map(self.rule.accepts, items))
-
-    def parse(self, text: str) -> Any:
-        """The value, or a tuple of the comma-separated values."""
-        items = tuple(self.rule.parse(part.strip()) for part in text.split(",") if part.strip() not in ("", "none"))
-        return items[0] if len(items) == 1 else items
 
 
 @dataclass(frozen=True)
@@ -165,12 +150,8 @@ class Shape:
     words = "two or three whole numbers of at least 1, such as 28,28"
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is a sequence of two or three such numbers."""
+        """Return True for a sequence of two or three such numbers."""
         return hasattr(value, "__iter__") and len(value) in (2, 3) and Several(Whole()).accepts(value)
-
-    def parse(self, text: str) -> tuple[int, ...]:
-        """The comma-separated numbers."""
-        return tuple(int(part) for part in text.split(","))
 
 
 @dataclass(frozen=True)
@@ -185,12 +166,8 @@ class Optional:
         return f"{self.rule.words}, or None"
 
     def accepts(self, value: Any) -> bool:
-        """Whether value is None or accepted."""
+        """Return True for None, and for a value of the rule."""
         return value is None or self.rule.accepts(value)
-
-    def parse(self, text: str) -> Any:
-        """None for "none", else the rule's value."""
-        return None if text.lower() == "none" else self.rule.parse(text)
 
 
 @dataclass(frozen=True)
@@ -201,13 +178,50 @@ class Anything:
     test: Callable[[Any], bool] = lambda value: True
 
     def accepts(self, value: Any) -> bool:
-        """Whether the test holds."""
+        """Return True where the test holds."""
         return self.test(value)
-
-    def parse(self, text: str) -> Any:
-        """The text itself; None for "none"."""
-        return None if text.lower() == "none" else text
 
 
 OBJECTS: Mapping[Any, str] = {int: "a whole number", float: "a number", Callable: "a function"}
 """Kinds of objects that have a better name than their type's."""
+
+FINITE = Number(low_open=True, high_open=True, called="a finite number")
+POSITIVE = Number(0, low_open=True, high_open=True, called="a positive finite number")
+NOT_NEGATIVE = Number(0, high_open=True, called="a finite number of at least 0")
+SHARE = Number(0, 1, high_open=True, called="a number of at least 0 and below 1")
+PROPORTION = Number(0, 1, called="a number from 0 to 1")
+COUNT = Whole()
+
+NUMBERS: Mapping[type, type] = MappingProxyType({Number: Real, Whole: Integral})
+"""Rules that know one type of values only."""
+
+
+def check_value(name: str, value: Any, rule: Rule) -> None:
+    """Check one value, which errors call `name`.
+
+    Raises ValueError for a value that the rule does not accept, and TypeError where it is not even of a type that the
+    rule knows: a number for Number and Whole.
+
+    >>> check_value("steps", 0, COUNT)
+    Traceback (most recent call last):
+    ...
+    ValueError: steps must be a whole number of at least 1, got 0
+    """
+    if rule.accepts(value):
+        return
+    numbers = NUMBERS.get(type(rule))
+    known = numbers is None or (isinstance(value, numbers) and not isinstance(value, bool))
+    raise (ValueError if known else TypeError)(f"{name} must be {rule.words}, got {value!r}")
+
+
+def check(made: Any, rules: Mapping[str, Rule]) -> None:
+    """Check those attributes of a definition that have a rule, as `check_value` does.
+
+    >>> from chainrule.optimizers import Adam
+    >>> Adam(beta_1=1.5)
+    Traceback (most recent call last):
+    ...
+    ValueError: Adam beta_1 must be a number of at least 0 and below 1, got 1.5
+    """
+    for name, rule in rules.items():
+        check_value(f"{type(made).__name__} {name}", getattr(made, name), rule)

@@ -1,4 +1,4 @@
-"""What goes through a network, block by block: how large, how steep, and how fast the parameters move.
+"""Figures of every block of a network: the size and slope of its signals, and the pace of its parameters.
 
 Shapes: n rows, o outputs of a block, P parameters. θ (P,), y and dy (n, o); dy = dL/dy.
 
@@ -10,17 +10,17 @@ Source: Glorot and Bengio 2010 (outputs, gradients and saturation by layer).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array, spaced
-from ..mathematics.blocks import Block, Cache
+from ..mathematics.blocks import Block, Cache, Params
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
+from ..mathematics.trace import Trace
 
 ROWS = 256
 """Rows of a sample."""
@@ -29,14 +29,14 @@ SATURATED = 0.01
 """A slope of less than this share of the activation's steepest is saturated."""
 
 RANGE = np.linspace(-8.0, 8.0, 65)
-"""Where the steepest slope of an activation is looked for."""
+"""The x among which the steepest slope of an activation is sought."""
 
 
 @dataclass(frozen=True)
 class BlockStatistics:
     """The figures of one block.
 
-    - `name`: number, kind, and what the block says of itself;
+    - `name`: number, kind and the block's own name;
     - `mean`, `deviation`: of its outputs y;
     - `dead`: share of the units whose slope f'(x) is exactly 0 on every row: nothing is learned through them;
     - `saturated`: share of the entries whose slope |f'(x)| is at most 1 % of the steepest f' of the activation;
@@ -44,7 +44,7 @@ class BlockStatistics:
     - `parameter_norm`, `gradient_norm`: ‖θ‖ and ‖dL/dθ‖ of the block's own parameters;
     - `update_ratio`: ‖θ - θ before‖ / ‖θ‖ per step.
 
-    What a block does not have is None: a slope for each output (Dense), parameters (an activation), a θ before.
+    A figure is None where a block has none: a slope for each output (Dense), parameters (an activation), a θ before.
     """
 
     name: str
@@ -58,34 +58,7 @@ class BlockStatistics:
     update_ratio: float | None
 
 
-class Trace(NamedTuple):
-    """One block's pass: what it is, its parameters and cache, its output y, dL/dy, and dL/dθ by parameter."""
-
-    name: str
-    block: Block
-    params: Mapping[str, Array]
-    cache: Cache
-    y: Array
-    dy: Array
-    gradients: Mapping[str, Array]
-
-
-def traces(objective: Objective, theta: Array) -> list[Trace]:
-    """Return every block's pass over all rows of the objective, forward and back."""
-    network, x = objective.network, objective.X
-    params, passed = network.unpack(theta), []
-    for block, p in zip(network.blocks, params, strict=True):
-        x, cache = block.forward(p, x)
-        passed.append((x, cache))
-    dy, found = objective.loss.gradient(x, objective.y, objective.sample_weight), []
-    for k, name in reversed(list(enumerate(network.names))):
-        block, (y, cache) = network.blocks[k], passed[k]
-        found.append(Trace(name, block, params[k], cache, y, dy, block.pull_params(params[k], cache, dy)))
-        dy = block.pull_input(params[k], cache, dy) if k else dy
-    return found[::-1]
-
-
-def slopes(block: Block, params: Mapping[str, Array], cache: Cache, y: Array) -> Array | None:
+def slopes(block: Block, params: Params, cache: Cache, y: Array) -> Array | None:
     """Return f'(x) (n, o) of a block that works entry by entry, dx = f'(x) dy, and None for any other block."""
     ones = np.ones_like(y)
     slope, wave = block.pull_input(params, cache, ones), np.cos(np.arange(y.size, dtype=y.dtype)).reshape(y.shape)
@@ -95,7 +68,7 @@ def slopes(block: Block, params: Mapping[str, Array], cache: Cache, y: Array) ->
     return slope if alone else None
 
 
-def steepest(block: Block, params: Mapping[str, Array], units: int, dtype: np.dtype) -> tuple[Array, bool]:
+def steepest(block: Block, params: Params, units: int, dtype: np.dtype) -> tuple[Array, bool]:
     """Return max |f'| of each unit (o,) over RANGE, and whether f' is the same all over RANGE and not 0: no bend."""
     x = np.repeat(RANGE.astype(dtype)[:, None], units, axis=1)
     y, cache = block.forward(params, x)
@@ -156,7 +129,10 @@ def block_statistics(
     part = objective.batch(spaced(objective.rows, rows))
     with np.errstate(all="ignore"):
         moved = _moved(objective.network, theta, before, steps)
-        return tuple(_figures(trace, moved[k]) for k, trace in enumerate(traces(part, theta)))
+        traces = part.network.trace(
+            theta, part.X, lambda scores: part.loss.gradient(scores, part.y, part.sample_weight)
+        )
+        return tuple(_figures(trace, moved[k]) for k, trace in enumerate(traces))
 
 
 def _moved(network: Network, theta: Array, before: Array | None, steps: int) -> list[float | None]:

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from ..foundation.arrays import Array, namespace
 from ..foundation.randomness import Stream
-from . import initializers
-from .blocks import PREDICTING, Block, Cache, Context, Dense, DropConnect, ParameterSpec, Transform
+from . import initializers, trace
+from .blocks import PREDICTING, Block, Cache, Context, ParameterSpec, Transform
 
 
 class Slot(NamedTuple):
-    """Where one parameter lives: θ[start:stop], the block's number, its own name and its spec."""
+    """The place of one parameter: θ[start:stop], with the block's number, its own name and its spec."""
 
     block: int
     name: str
@@ -115,14 +115,17 @@ class Network:
         return theta
 
     def _initializer(self, slot: Slot) -> str | float | initializers.Initializer:
+        """Return the slot's own initialiser, or the one that suits the activation before the next weights."""
         if slot.spec.initializer is not None:
             return slot.spec.initializer
-        for block in self.blocks[slot.block + 1 :]:
-            if isinstance(block, Dense | DropConnect):
-                break
-            if suits := getattr(block, "suits", None):
-                return str(suits)
-        return "xavier_uniform"
+        following = next((k for k in self.weighted if k > slot.block), len(self.blocks))
+        suiting = (block.suits for block in self.blocks[slot.block + 1 : following])
+        return next(filter(None, suiting), "xavier_uniform")
+
+    @property
+    def weighted(self) -> list[int]:
+        """The numbers of the blocks that have weights: a parameter of the kind "weight", as Dense has."""
+        return sorted({slot.block for slot in self.slots if slot.spec.kind == "weight"})
 
     def forward(self, theta: Array, x: Array) -> Array:
         """Return the raw scores (n, outputs) for x (n, inputs).
@@ -131,9 +134,25 @@ class Network:
         """
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise ValueError(f"x has shape {x.shape}; this network takes (rows, {self.inputs})")
-        for block, params in zip(self.blocks, self.unpack(theta), strict=True):
-            x, _ = block.forward(params, x)
+        for passed in trace.forward(self.blocks, self.unpack(theta), x):
+            x = passed.y
         return x
+
+    def trace(
+        self, theta: Array, x: Array, dscores: Callable[[Array], Array], context: Context = PREDICTING
+    ) -> list[trace.Trace]:
+        """Return all numbers of one pass, block by block: x, y, cache, dL/dy and dL/dθ of each.
+
+        `dscores` gives dL/dscores (n, outputs) for the scores, such as the gradient of a loss. Raises ValueError when
+        θ does not have this network's length.
+
+        >>> from chainrule import Activation, Dense
+        >>> network = Network(1, [Dense(1), Activation("tanh")])
+        >>> passes = network.trace(np.array([1.0, 0.5]), np.array([[-0.5]]), lambda scores: np.array([[2.0]]))
+        >>> [(each.name, each.y.item(), each.dy.item()) for each in passes]
+        [('0 Dense', 0.0, 2.0), ('1 Activation tanh', 0.0, 2.0)]
+        """
+        return trace.traces(self.names, self.blocks, self.unpack(theta), x, dscores, context)
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
@@ -141,7 +160,7 @@ class Network:
         return tuple(takewhile(lambda block: isinstance(block, Transform), self.blocks))  # type: ignore[arg-type]  # they are
 
     def transformed(self, theta: Array, x: Array, multiply: Callable[[Array, Array], Array] = matmul) -> Array:
-        """Return what those make of x (n, inputs); `multiply` is the product of two matrices."""
+        """Return x (n, inputs) after the leading transforms; `multiply` is the product of two matrices."""
         for block, params in zip(self.transforms, self.unpack(theta), strict=False):
             x = block.apply(params, x, multiply)
         return x
@@ -151,21 +170,21 @@ class Network:
     ) -> tuple[Array, list[Cache]]:
         """Return the scores and each block's cache."""
         caches = []
-        for k, (block, p) in enumerate(zip(self.blocks, params, strict=True)):
-            x, cache = block.forward(p, x, context.at(k))
-            caches.append(cache)
+        for passed in trace.forward(self.blocks, params, x, context):
+            x = passed.y
+            caches.append(passed.cache)
         return x, caches
 
     def measured(self, params: Sequence[Mapping[str, Array]], caches: Sequence[Cache]) -> dict[str, Array]:
-        """Return what the parameters that are measured become after a pass, by full name ("1.mean", ...)."""
+        """Return the new values of the measured parameters after a pass, by full name ("1.mean", ...)."""
         return {
             f"{k}.{name}": value
             for k, block in enumerate(self.blocks)
             for name, value in block.measured(params[k], caches[k]).items()
         }
 
-    def settle(self, theta: NDArray[np.floating], measured: Mapping[str, Array]) -> None:
-        """Put what was measured into θ, in place."""
+    def write_statistics(self, theta: NDArray[np.floating], measured: Mapping[str, Array]) -> None:
+        """Write measured values into θ, in place."""
         views = self.views(theta)
         for name, value in measured.items():
             views[name][:] = value
@@ -177,12 +196,7 @@ class Network:
 
         The first block's `pull_input` is not asked for: nobody needs dL/dx.
         """
-        gradients: list[dict[str, Array]] = [{} for _ in self.blocks]
-        for k in reversed(range(len(self.blocks))):
-            gradients[k] = self.blocks[k].pull_params(params[k], caches[k], dy)
-            if k > 0:
-                dy = self.blocks[k].pull_input(params[k], caches[k], dy)
-        return gradients
+        return [pulled.gradients for pulled in trace.backward(self.blocks, params, caches, dy)][::-1]
 
     def push(
         self,
@@ -222,8 +236,8 @@ class Network:
 
     @property
     def names(self) -> list[str]:
-        """The blocks' names: number, kind, and what the block says of itself, such as "1 Activation relu"."""
-        return [f"{k} {type(b).__name__} {getattr(b, 'name', '')}".rstrip() for k, b in enumerate(self.blocks)]
+        """The blocks' names: number, kind and the block's own name, such as "1 Activation relu"."""
+        return [f"{k} {type(block).__name__} {block.name}".rstrip() for k, block in enumerate(self.blocks)]
 
     def summary(self) -> str:
         """Return a table of the blocks with output widths and parameter counts.

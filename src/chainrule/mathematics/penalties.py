@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from ..foundation import limits
+from ..foundation import values
 from ..foundation.arrays import Array, namespace
 
 KINDS = ("weight", "bias", "scale", "slope")
@@ -56,7 +56,7 @@ class _Sized:
     kinds: tuple[str, ...] = ("weight",)
 
     def __post_init__(self) -> None:
-        limits.check(self, {"strength": limits.NOT_NEGATIVE})
+        values.check(self, {"strength": values.NOT_NEGATIVE})
         if not isinstance(self.kinds, tuple) or not all(kind in KINDS for kind in self.kinds):
             error = ValueError if isinstance(self.kinds, tuple) else TypeError
             raise error(f"{type(self).__name__} kinds must be a tuple of {', '.join(KINDS)}, got {self.kinds!r}")
@@ -125,7 +125,7 @@ class ElasticNet(_Sized):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        limits.check(self, {"ratio": limits.PROPORTION})
+        values.check(self, {"ratio": values.PROPORTION})
 
     def value(self, w: Array) -> Array:
         """ρ Σ |w| + ½ (1 - ρ) Σ w²."""

@@ -54,4 +54,4 @@ OPTIMIZERS: Mapping[str, type[UpdateRule] | type[LBFGS]] = MappingProxyType(
         "lbfgs": LBFGS,
     }
 )
-"""The table. Adding a row here, and a row in tests/test_optimizers.py, adds an optimiser."""
+"""The table. Adding a row here, and a row in tests/optimizers/test_optimizers.py, adds an optimiser."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..foundation import limits
+from ..foundation import values
 from ..foundation.arrays import Array
 from ..mathematics.objective import Objective
 
@@ -59,8 +59,8 @@ class LBFGS:
     max_evaluations: int = 15000
 
     def __post_init__(self) -> None:
-        tolerance = limits.Limit("a number of at least 0", lambda value: value >= 0)
-        limits.check(self, {"history": limits.COUNT, "tolerance": tolerance, "max_evaluations": limits.COUNT})
+        tolerance = values.Number(0, called="a number of at least 0")
+        values.check(self, {"history": values.COUNT, "tolerance": tolerance, "max_evaluations": values.COUNT})
 
     def iterate(self, objective: Objective, theta: Array, iterations: int) -> Generator[Iterate, None, Ending]:
         """Yield each iterate; return an Ending."""

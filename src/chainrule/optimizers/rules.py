@@ -15,32 +15,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from ..foundation import limits
+from ..foundation import values
 from ..foundation.arrays import Array, namespace
 
 Memory: TypeAlias = dict[str, Any]
 """What a rule remembers: arrays (P,) by name, and the count "t" of updates done."""
 
-LIMITS: Mapping[str, limits.Limit] = MappingProxyType(
+LIMITS: Mapping[str, values.Rule] = MappingProxyType(
     {
-        "learning_rate": limits.POSITIVE,
-        "momentum": limits.PROPORTION,
-        "rho": limits.SHARE,
-        "beta_1": limits.SHARE,
-        "beta_2": limits.SHARE,
-        "epsilon": limits.POSITIVE,
-        "weight_decay": limits.NOT_NEGATIVE,
-        "momentum_decay": limits.NOT_NEGATIVE,
-        "eta_minus": limits.Limit("a number above 0 and below 1", lambda value: 0 < value < 1),
-        "eta_plus": limits.Limit("a finite number above 1", lambda value: 1 < value < inf),
-        "step_min": limits.POSITIVE,
-        "step_max": limits.POSITIVE,
+        "learning_rate": values.POSITIVE,
+        "momentum": values.PROPORTION,
+        "rho": values.SHARE,
+        "beta_1": values.SHARE,
+        "beta_2": values.SHARE,
+        "epsilon": values.POSITIVE,
+        "weight_decay": values.NOT_NEGATIVE,
+        "momentum_decay": values.NOT_NEGATIVE,
+        "eta_minus": values.Number(0, 1, low_open=True, high_open=True),
+        "eta_plus": values.Number(1, low_open=True, high_open=True, called="a finite number above 1"),
+        "step_min": values.POSITIVE,
+        "step_max": values.POSITIVE,
     }
 )
 """What the settings of rules may be, by name. ε divides in every rule that has it: 0 / 0 where no gradient ever was."""
@@ -62,7 +61,7 @@ class UpdateRule(ABC):
     learning_rate: float
 
     def __post_init__(self) -> None:
-        limits.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
+        values.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
 
     def init(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
         """Return the memory before the first update: zeros, and where the rule decays, what (all, unless told)."""

@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation import limits
+from ..foundation import values
 from ..optimizers import Memory
 
 
@@ -51,7 +51,7 @@ class Averaging:
     decay: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
-        limits.check(self, {"start": limits.PROPORTION})
+        values.check(self, {"start": values.PROPORTION})
 
     def begin(self, state: State) -> None:
         """Forget a moving average that an earlier training kept; there is no mean before `start`."""
@@ -84,7 +84,7 @@ class MovingAverage:
     decay: float = 0.99
 
     def __post_init__(self) -> None:
-        limits.check(self, {"decay": limits.SHARE})
+        values.check(self, {"decay": values.SHARE})
 
     def begin(self, state: State) -> None:
         """Put θ̄ = θ into the rule's memory, unless a training goes on whose memory holds it."""

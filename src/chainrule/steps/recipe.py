@@ -19,11 +19,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation import limits
+from ..foundation import values
 from ..mathematics.network import Network, Slot
 from ..mathematics.objective import Objective
 from ..mathematics.penalties import KINDS
-from .augmentation.images import Augmentation, augmented, is_augmentation
+from .augmentation import Augmentation, augmented, is_augmentation
 from .augmentation.mixup import mix, mixup_share
 
 Vector = NDArray[np.floating]
@@ -67,15 +67,11 @@ def shorten_units(network: Network, v: Vector, limit: float) -> None:
 
 
 def _is_clip(clip: object) -> bool:
-    return isinstance(clip, tuple) and len(clip) == 2 and clip[0] in CLIPS and _is_positive(clip[1])
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, limits.POSITIVE.numbers) and limits.POSITIVE.holds(value)
+    return isinstance(clip, tuple) and len(clip) == 2 and clip[0] in CLIPS and values.POSITIVE.accepts(clip[1])
 
 
 def _are_rates(rates: object) -> bool:
-    return isinstance(rates, Mapping) and {*rates} <= {*KINDS} and all(map(_is_positive, rates.values()))
+    return isinstance(rates, Mapping) and {*rates} <= {*KINDS} and all(map(values.POSITIVE.accepts, rates.values()))
 
 
 @dataclass(frozen=True)
@@ -103,11 +99,11 @@ class Recipe:
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        limits.check(self, {"accumulate": limits.COUNT, "mixup": limits.NOT_NEGATIVE})
+        values.check(self, {"accumulate": values.COUNT, "mixup": values.NOT_NEGATIVE})
         if self.max_norm is not None:
-            limits.check(self, {"max_norm": limits.POSITIVE})
+            values.check(self, {"max_norm": values.POSITIVE})
         if self.average is not None:
-            limits.check(self, {"average": limits.SHARE})
+            values.check(self, {"average": values.SHARE})
         if self.clip is not None and not _is_clip(self.clip):
             raise ValueError(f"Recipe clip must be one of {', '.join(CLIPS)} and a positive limit, got {self.clip!r}")
         if not _are_rates(self.rates):

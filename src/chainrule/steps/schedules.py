@@ -15,6 +15,10 @@ from math import cos, pi
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from ..foundation.values import Number, check
+
+AT_LEAST_1 = Number(1, called="a number of at least 1")
+
 
 class Moment(NamedTuple):
     """How far a training has come: all counts start at 0; `fraction` of the planned steps lies in [0, 1]."""
@@ -98,8 +102,7 @@ class Step(_Stops):
     unit: Unit = "epoch"
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"Step every must be at least 1, got {self.every!r}")
+        check(self, {"every": AT_LEAST_1})
 
     def __call__(self, moment: Moment) -> float:
         """Return rate factor^⌊t / every⌋, t being the clock `unit`."""
@@ -150,11 +153,8 @@ class OneCycle(_Stops):
     end: float = 1e4
 
     def __post_init__(self) -> None:
-        if not 0 < self.rise < 1:
-            raise ValueError(f"OneCycle rise must be above 0 and below 1, got {self.rise!r}")
-        for name, value in (("start", self.start), ("end", self.end)):
-            if not value >= 1:
-                raise ValueError(f"OneCycle {name} must be at least 1, got {value!r}")
+        rise = Number(0, 1, low_open=True, high_open=True)
+        check(self, {"rise": rise, "start": AT_LEAST_1, "end": AT_LEAST_1})
 
     def __call__(self, moment: Moment) -> float:
         """Return the rate for the fraction of the planned steps that is done."""
@@ -195,8 +195,7 @@ class WarmUp:
     steps: int = 100
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"WarmUp steps must be at least 1, got {self.steps!r}")
+        check(self, {"steps": AT_LEAST_1})
 
     def __call__(self, moment: Moment) -> float:
         """Return the warmed-up rate."""

@@ -19,7 +19,7 @@ from ..mathematics.blocks import BLOCKS, Activation
 from ..mathematics.losses import LOSSES
 from ..optimizers import OPTIMIZERS
 from ..steps import schedules
-from ..steps.augmentation.images import AUGMENTATIONS
+from ..steps.augmentation import AUGMENTATIONS
 from ..steps.schedules import SCHEDULES
 
 

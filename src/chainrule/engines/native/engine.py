@@ -23,7 +23,7 @@ from ...mathematics.losses import LOSSES, CrossEntropy, Logistic, Loss, Poisson,
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
 from ...optimizers import Memory, UpdateRule
-from ...steps.augmentation.images import AUGMENTATIONS
+from ...steps.augmentation import AUGMENTATIONS
 from ...steps.augmentation.mixup import mixup_share
 from ...steps.recipe import PLAIN, Recipe
 from ..reference import Steps

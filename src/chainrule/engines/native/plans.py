@@ -16,7 +16,7 @@ from ...mathematics.network import Network
 from ...mathematics.objective import Objective
 from ...mathematics.penalties import KINDS, L1, L2, ElasticNet
 from ...optimizers import OPTIMIZERS, UpdateRule
-from ...steps.augmentation.images import AUGMENTATIONS
+from ...steps.augmentation import AUGMENTATIONS
 from ...steps.recipe import PLAIN, Recipe
 from .core import _core, instruction_set
 from .lowering import lower

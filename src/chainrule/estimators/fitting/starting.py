@@ -139,7 +139,7 @@ def first_weights(
 ) -> NDArray[Any]:
     """Return the weights θ (P,) that a training starts from; transforms of the inputs are measured on X, once."""
     theta = network.initialize(seed, X.dtype.name, restart)
-    network.settle(theta, measured_by_transforms(network, X) if measured is None else measured)
+    network.write_statistics(theta, measured_by_transforms(network, X) if measured is None else measured)
     return STARTS[settings["start"]](network, theta, X)
 
 

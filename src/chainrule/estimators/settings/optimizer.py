@@ -1,63 +1,186 @@
-"""From the settings of the optimiser to its parts: the update rule or minimiser, and the schedule."""
+"""The optimiser's settings: their rows, and the optimiser and the schedule that they make.
+
+Nothing here asks for an optimiser's name or class: conditions ask the attributes that optimisers declare.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from ...optimizers import LBFGS, OPTIMIZERS, SGD, Minimizer, UpdateRule
-from ...steps.schedules import SCHEDULES, InverseScaling, Schedule, Step, WarmUp
-from .network import Settings
+from ...foundation.values import Choice, Flag, Number, Optional, Whole
+from ...loop.progress import Stopping
+from ...optimizers import OPTIMIZERS, SGD, Minimizer, UpdateRule
+from ...steps.schedules import SCHEDULES, Schedule, WarmUp
+from .row import FRACTION, Field, FieldOf, Setting, Settings, With, fields_of, makers
 
-_ADAM = ("beta_1", "beta_2", "epsilon")
+
+def takes_steps(rule: Any) -> bool:
+    """Return whether an optimiser, or a class of them, takes a step for each batch: it does not need all rows."""
+    return not rule.whole_batch
 
 
-SETTINGS_OF_RULE: Mapping[str, tuple[str, ...]] = {
-    "momentum": ("momentum",),
-    "nesterov": ("momentum",),
-    "adam": _ADAM,
-    "adamw": (*_ADAM, "weight_decay"),
-    "nadam": _ADAM,
-    "amsgrad": _ADAM,
-    "radam": _ADAM,
-    "lion": ("beta_1", "weight_decay"),
-}
-"""Which settings each solver takes, beside the learning rate; the others keep their own.
+def follows_a_schedule(rule: Any) -> bool:
+    """Return whether an optimiser, or a class of them, takes the learning rate of every step."""
+    return takes_steps(rule) and bool(rule.scheduled)
 
-The defaults of `beta_2` and `epsilon` are Adam's: they are not for Lion's β₂ and not for AdaGrad's ε.
-"""
+
+def compares_batches(rule: Any) -> bool:
+    """Return whether an optimiser compares one gradient with the next, so that both must be of the same rows."""
+    return takes_steps(rule) and not rule.scheduled
+
+
+def solvers(holds: Callable[[Any], bool], said: str) -> With:
+    """Return the condition that the solver, by name or as an object, is one that `holds` is true for."""
+    return With("solver", tuple(name for name, kind in OPTIMIZERS.items() if holds(kind)), holds, said)
+
+
+STEPPING = solvers(takes_steps, "a solver that takes steps")
+SCHEDULED = solvers(follows_a_schedule, "a solver that follows a learning rate")
+WHOLE = solvers(compares_batches, "a solver that compares gradients")
+
+ADAMS = ("adam", "adamw", "nadam", "amsgrad", "radam")
+"""The rules whose β₁, β₂ and ε the settings give. Lion's β₂ and AdaGrad's ε have other defaults of their own."""
+
+SGD_WITH: Mapping[tuple[bool, bool], str] = {(True, True): "nesterov", (True, False): "momentum"}
+"""The rule that "sgd" means with momentum above 0 or not and with Nesterov's or not; elsewhere it means itself."""
+
+
+def _of(*solvers: str, field: str) -> tuple[FieldOf]:
+    """Return the field of that name in the optimisers that some names stand for."""
+    return (FieldOf("solver", dict.fromkeys(solvers, field)),)
+
+
+ROWS: Mapping[str, Setting] = MappingProxyType(
+    {
+        "solver": Setting(
+            "optimiser",
+            "adam",
+            Choice(tuple(OPTIMIZERS), (UpdateRule, Minimizer)),
+            "update rule or minimiser",
+            makes=makers(OPTIMIZERS),
+        ),
+        "learning_rate_init": Setting(
+            "optimiser",
+            None,
+            Optional(Number(0, low_open=True, high_open=True)),
+            "learning rate at the start (one_cycle: at its top); none: the solver's own",
+            needs=STEPPING,
+        ),
+        "learning_rate": Setting(
+            "optimiser",
+            "constant",
+            Choice(tuple(SCHEDULES), (Schedule,)),
+            "learning-rate schedule",
+            needs=SCHEDULED,
+            makes=makers(SCHEDULES),
+        ),
+        "power_t": Setting(
+            "optimiser",
+            0.5,
+            Number(0),
+            "exponent of invscaling",
+            (FieldOf("learning_rate", {"invscaling": "power"}),),
+        ),
+        "decay": Setting(
+            "optimiser",
+            0.95,
+            Number(0, 1, True),
+            "factor of the step and exponential schedules",
+            (FieldOf("learning_rate", {"step": "factor", "exponential": "decay"}),),
+        ),
+        "decay_every": Setting(
+            "optimiser",
+            10,
+            Whole(),
+            "epochs between the drops of the step schedule",
+            (FieldOf("learning_rate", {"step": "every"}),),
+        ),
+        "warm_up": Setting(
+            "optimiser", 0, Whole(0), "steps over which the learning rate rises from 0", needs=SCHEDULED
+        ),
+        "momentum": Setting(
+            "optimiser",
+            0.9,
+            Number(0, 1),
+            "momentum of sgd, momentum and nesterov",
+            _of("momentum", "nesterov", field="momentum"),
+            With("solver", ("sgd", "momentum", "nesterov")),
+        ),
+        "nesterovs_momentum": Setting(
+            "optimiser", True, Flag(), "Nesterov's momentum in sgd, not the plain one", needs=With("solver", ("sgd",))
+        ),
+        "beta_1": Setting(
+            "optimiser",
+            0.9,
+            FRACTION,
+            "decay of the first moment of Lion and the Adam family",
+            _of(*ADAMS, "lion", field="beta_1"),
+        ),
+        "beta_2": Setting(
+            "optimiser",
+            0.999,
+            FRACTION,
+            "decay of the second moment of the Adam family",
+            _of(*ADAMS, field="beta_2"),
+        ),
+        "epsilon": Setting(
+            "optimiser", 1e-8, Number(0, low_open=True), "ε of the Adam family", _of(*ADAMS, field="epsilon")
+        ),
+        "weight_decay": Setting(
+            "optimiser",
+            0.01,
+            Number(0),
+            "decoupled decay of the weights of AdamW and Lion",
+            _of("adamw", "lion", field="weight_decay"),
+        ),
+        "max_fun": Setting(
+            "optimiser",
+            15000,
+            Whole(),
+            "largest number of evaluations of lbfgs",
+            _of("lbfgs", field="max_evaluations"),
+        ),
+        "tol": Setting(
+            "stopping",
+            1e-4,
+            Number(0),
+            "smallest change that counts as an improvement",
+            (Field(Stopping, "min_change"), *_of("lbfgs", field="tolerance")),
+        ),
+    }
+)
+"""The rows of the optimiser; what a step does beside the rule (clipping, rates by kind) is in step.py."""
 
 
 def optimizer(settings: Settings) -> UpdateRule | Minimizer:
     """Return the update rule or minimiser. "sgd" has momentum, as in scikit-learn, unless momentum is 0."""
-    solver = settings["solver"]
-    if not isinstance(solver, str):
-        return solver  # type: ignore[no-any-return]  # settings.check has seen that it is an optimiser
-    if solver == "lbfgs":
-        return LBFGS(tolerance=float(settings["tol"]), max_evaluations=int(settings["max_fun"]))
-    if solver == "sgd" and settings["momentum"] > 0:
-        solver = "nesterov" if settings["nesterovs_momentum"] else "momentum"
-    rule: Any = OPTIMIZERS[solver]()
-    taken = {name: settings[name] for name in SETTINGS_OF_RULE.get(solver, ())}
-    return replace(rule, learning_rate=learning_rate(settings, rule), **taken)  # type: ignore[no-any-return]
+    given = settings["solver"]
+    if not isinstance(given, str):
+        return given  # type: ignore[no-any-return]  # table.check has seen that it is an optimiser
+    with_momentum = settings["momentum"] > 0, bool(settings["nesterovs_momentum"])
+    name = {"sgd": SGD_WITH.get(with_momentum, "sgd")}.get(given, given)
+    rule: Any = OPTIMIZERS[name]()
+    rate = {"learning_rate": learning_rate(settings, rule)} if takes_steps(rule) else {}
+    return replace(rule, **rate, **fields_of(ROWS, settings, "solver", name))  # type: ignore[no-any-return]
 
 
 def learning_rate(settings: Settings, rule: Any) -> float:
     """Return the starting learning rate: the setting, or the rule's own where it is None."""
     given = settings["learning_rate_init"]
-    return float(getattr(rule, "learning_rate", SGD().learning_rate) if given is None else given)
+    if given is None:
+        given = rule.learning_rate if takes_steps(rule) else SGD().learning_rate
+    return float(given)
 
 
 def schedule(settings: Settings, rule: UpdateRule | Minimizer) -> Schedule:
     """Return the schedule, starting from the learning rate, with its warm-up."""
     given = settings["learning_rate"]
-    _schedules: Mapping[str, Any] = SCHEDULES
-    chosen: Any = given if not isinstance(given, str) else _schedules[given](learning_rate(settings, rule))
-    if given == "invscaling":
-        chosen = InverseScaling(chosen.rate, power=float(settings["power_t"]))
-    elif given == "step":
-        chosen = Step(chosen.rate, int(settings["decay_every"]), float(settings["decay"]))
-    elif given == "exponential":
-        chosen = replace(chosen, decay=float(settings["decay"]))
+    schedules: Mapping[str, Any] = SCHEDULES
+    chosen: Any = given
+    if isinstance(given, str):
+        named = fields_of(ROWS, settings, "learning_rate", given)
+        chosen = schedules[given](learning_rate(settings, rule), **named)
     return WarmUp(chosen, int(settings["warm_up"])) if settings["warm_up"] else chosen

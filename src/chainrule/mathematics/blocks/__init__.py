@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .activation import Activation, NoisyReLU, PReLU, RReLU
-from .base import PREDICTING, Block, Cache, Context, Elementwise, ParameterSpec, Params, Plain, needs_steps
+from .base import PREDICTING, Block, Cache, Context, Elementwise, ParameterSpec, Params, Plain, Standard, needs_steps
 from .dense import Dense, DropConnect
 from .noise import Dropout, GaussianNoise, threshold
 from .normalization import BatchNorm, LayerNorm
@@ -71,6 +71,7 @@ __all__ = [
     "Plain",
     "RReLU",
     "Scaling",
+    "Standard",
     "Transform",
     "needs_steps",
     "threshold",

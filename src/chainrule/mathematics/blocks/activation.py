@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ..activations import ACTIVATIONS, ActivationFunction, resolve, sigmoid
 from .base import PREDICTING, Context, Elementwise, ParameterSpec, Params
@@ -31,6 +31,8 @@ class Activation(Elementwise):
     >>> Activation("leaky_relu", slope=0.1).forward({}, np.array([[-1.0, 2.0]]))[0]
     array([[-0.1,  2. ]])
     """
+
+    name: str = ""
 
     def __init__(self, name: str, **settings: float) -> None:
         self.name = resolve(name)
@@ -102,7 +104,7 @@ class PReLU(Elementwise):
     shared: bool = False
 
     def __post_init__(self) -> None:
-        limits.check(self, {"initial": limits.FINITE})
+        values.check(self, {"initial": values.FINITE})
 
     @property
     def suits(self) -> str:
@@ -180,7 +182,7 @@ class RReLU(Elementwise):
     upper: float = 1 / 3
 
     def __post_init__(self) -> None:
-        limits.check(self, {"lower": limits.FINITE, "upper": limits.FINITE})
+        values.check(self, {"lower": values.FINITE, "upper": values.FINITE})
         if self.lower > self.upper:
             raise ValueError(f"RReLU lower must be at most upper, got {self.lower!r} and {self.upper!r}")
 

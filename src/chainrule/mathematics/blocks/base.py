@@ -10,7 +10,7 @@ respect to, x and y. Every method is a pure function of its arguments.
 
 `dx` is None where the input does not change (the first block). Affine part and activation are separate blocks.
 
-What is random is drawn from the streams of the Context, again in every method that needs it: no block keeps a mask.
+Random numbers come from the streams of the Context, drawn again in every method that needs them: no block keeps a mask.
 
 Source: lecture notes; Pearlmutter 1994 (tangents of the backward pass).
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from ...foundation.arrays import Array, namespace
 from ...foundation.randomness import Stream
@@ -33,7 +33,7 @@ class ParameterSpec(NamedTuple):
     """Shape, kind and initialiser (None: the network chooses).
 
     The kinds are "weight", "bias", "scale", "slope", which are learnt, and "statistic", which is measured: its
-    gradient is 0, and a block's `measured` says what it becomes.
+    gradient is 0, and a block's `measured` gives its new value.
     """
 
     shape: tuple[int, ...]
@@ -42,7 +42,7 @@ class ParameterSpec(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a forward pass may depend on besides x and θ: the mode, and the streams of this step and block.
+    """Mode and random streams of a forward pass: everything it may depend on besides x and θ.
 
     `first_row` is the number of the first row of x within the rows of the step.
     """
@@ -73,7 +73,19 @@ PREDICTING = Context()
 
 @runtime_checkable
 class Block(Protocol):
-    """The contract of a block."""
+    """The contract of a block. `Standard` answers the first three as most blocks do."""
+
+    @property
+    def name(self) -> str:
+        """The block's own name beside its kind, such as that of an activation; "" where the kind says it all."""
+
+    @property
+    def suits(self) -> str | None:
+        """The initialiser that suits the weights before an activation; None for any other block."""
+
+    @property
+    def steps_only(self) -> bool:
+        """True for a block that draws or measures in every step: no minimiser of all rows at once can train it."""
 
     def outputs(self, inputs: int) -> int:
         """Return o, given i."""
@@ -82,7 +94,7 @@ class Block(Protocol):
         """Return the parameters by name, given i."""
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, Cache]:
-        """Return y and what the other methods need to know of this pass."""
+        """Return y and the cache, which the other methods need of this pass."""
 
     def pull_input(self, params: Params, cache: Cache, dy: Array) -> Array:
         """Return (∂y/∂x)ᵀ dy, (n, i)."""
@@ -102,37 +114,53 @@ class Block(Protocol):
         """Return the change of pull_params along (dx, dθ) at fixed dy, by parameter name."""
 
     def measured(self, params: Params, cache: Cache) -> dict[str, Array]:
-        """Return what the parameters that are measured become after this pass, by name."""
+        """Return the new values of the measured parameters after this pass, by name."""
 
 
 def needs_steps(block: Block) -> bool:
-    """Return whether a block draws or measures in every step: a minimiser of all rows at once cannot train it."""
-    return bool(getattr(block, "steps_only", False))
+    """Return `steps_only` of a block."""
+    return block.steps_only
 
 
-class Plain:
-    """A block that keeps the number of columns and has no parameters: what such blocks share."""
+class Standard:
+    """The answers that most blocks share: no name of their own, no activation, nothing random, nothing measured."""
+
+    steps_only: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """No name beside the kind."""
+        return ""
+
+    @property
+    def suits(self) -> str | None:
+        """None: no activation."""
+        return None
+
+    def measured(self, params: Params, cache: Cache) -> dict[str, Array]:
+        """Return no new values: {}."""
+        return {}
+
+
+class Plain(Standard):
+    """A block that keeps the number of columns and has no parameters."""
 
     def outputs(self, inputs: int) -> int:
         """Return o = i."""
         return inputs
 
     def parameters(self, inputs: int) -> Mapping[str, ParameterSpec]:
-        """Return nothing."""
+        """Return no parameters: {}."""
         return {}
 
     def pull_params(self, params: Params, cache: Cache, dy: Array) -> dict[str, Array]:
-        """Return nothing: no parameters."""
+        """Return {}: there are no parameters."""
         return {}
 
     def pull_params_tangent(
         self, params: Params, cache: Cache, dx: Array | None, dparams: Params, dy: Array
     ) -> dict[str, Array]:
-        """Return nothing: no parameters."""
-        return {}
-
-    def measured(self, params: Params, cache: Cache) -> dict[str, Array]:
-        """Return nothing: nothing is measured."""
+        """Return {}: there are no parameters."""
         return {}
 
 

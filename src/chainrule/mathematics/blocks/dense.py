@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ..initializers import Initializer
-from .base import PREDICTING, Context, ParameterSpec, Params
+from .base import PREDICTING, Context, ParameterSpec, Params, Standard
 from .noise import kept
 
 
@@ -28,7 +27,7 @@ class DenseCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Standard):
     """y = x W + b, with W (i, o) and b (o,). x may be a SciPy sparse matrix.
 
     `initializer` is a name, a number or a callable; None takes the one that suits the activation that follows.
@@ -46,10 +45,10 @@ class Dense:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.units, int | float | np.number) and not isinstance(self.units, bool)
-        if not whole or not 1 <= self.units < inf or int(self.units) != self.units:
-            raise ValueError(f"Dense units must be a whole number of at least 1, got {self.units!r}")
-        object.__setattr__(self, "units", int(self.units))
+        units: Any = self.units
+        whole = isinstance(units, float | np.floating) and units.is_integer()
+        values.check_value("Dense units", int(units) if whole else units, values.COUNT)
+        object.__setattr__(self, "units", int(units))
 
     def outputs(self, inputs: int) -> int:
         """Return o = units."""
@@ -94,10 +93,6 @@ class Dense:
         dw = xp.zeros_like(params["W"]) if dx is None else dx.T @ dy
         return self._by_name(dw, xp.zeros_like(dw[0]))
 
-    def measured(self, params: Params, cache: DenseCache) -> dict[str, Array]:
-        """Return nothing: W and b are learnt."""
-        return {}
-
     def _by_name(self, W: Array, b: Array) -> dict[str, Array]:
         return {"W": W, "b": b} if self.bias else {"W": W}
 
@@ -110,7 +105,7 @@ class DropConnectCache(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DropConnect:
+class DropConnect(Standard):
     """y = x (M ∘ W) / (1 - p) + b: in training each weight is left out with probability p = `rate`.
 
     M is 0 or 1, drawn for each step and shared by its rows (the paper draws one for each row). At prediction M / (1 -
@@ -132,7 +127,7 @@ class DropConnect:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        limits.check(self, {"rate": limits.SHARE})
+        values.check(self, {"rate": values.SHARE})
         object.__setattr__(self, "units", self.dense.units)
 
     @property
@@ -184,7 +179,3 @@ class DropConnect:
     ) -> dict[str, Array]:
         """M ∘ (dxᵀ dy) / (1 - p) for W; 0 for b."""
         return self.masked(cache.context, self.dense.pull_params_tangent(params, cache.dense, dx, dparams, dy))
-
-    def measured(self, params: Params, cache: DropConnectCache) -> dict[str, Array]:
-        """Return nothing: W and b are learnt."""
-        return {}

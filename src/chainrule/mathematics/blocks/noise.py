@@ -1,4 +1,4 @@
-"""Noise on what flows through a network while it trains: Dropout and GaussianNoise. At prediction they do nothing.
+"""Noise on the signals of a network while it trains: Dropout and GaussianNoise. At prediction they do nothing.
 
 Shapes: n rows, i inputs. x (n, i), y (n, i). Every entry of every step draws its own numbers.
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from .base import PREDICTING, Context, Elementwise, Params
 
 LEVELS = 1 << 16
-"""How many values 16 random bits have."""
+"""The number of values of 16 random bits."""
 
 
 def threshold(rate: float) -> int:
-    """Return how many of the LEVELS values of 16 bits mean that an entry is dropped."""
+    """Return the number of the LEVELS values of 16 bits that drop an entry."""
     return min(round(rate * LEVELS), LEVELS - 1)
 
 
@@ -54,7 +54,7 @@ class Dropout(Elementwise):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        limits.check(self, {"rate": limits.SHARE})
+        values.check(self, {"rate": values.SHARE})
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, NoiseCache]:
         """y = M ∘ x / (1 - p)."""
@@ -80,7 +80,7 @@ class GaussianNoise(Elementwise):
     deviation: float = 0.1
 
     def __post_init__(self) -> None:
-        limits.check(self, {"deviation": limits.NOT_NEGATIVE})
+        values.check(self, {"deviation": values.NOT_NEGATIVE})
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, NoiseCache]:
         """y = x + s z."""

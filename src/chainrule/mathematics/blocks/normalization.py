@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ...foundation import limits
+from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from .base import PREDICTING, Context, ParameterSpec, Params, Plain
 
@@ -38,7 +38,7 @@ def _mean(x: Array, axis: int) -> Array:
 
 @dataclass(frozen=True)
 class _Normalization(Plain):
-    """What both share: scale and shift, and the derivatives of standardising along `axis`."""
+    """The part that both share: scale and shift, and the derivatives of standardising along `axis`."""
 
     axis: ClassVar[int]
 
@@ -118,7 +118,7 @@ class LayerNorm(_Normalization):
     axis = 1
 
     def __post_init__(self) -> None:
-        limits.check(self, {"epsilon": limits.POSITIVE})
+        values.check(self, {"epsilon": values.POSITIVE})
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, NormalCache]:
         """y = γ x̂ + β."""
@@ -147,7 +147,7 @@ class BatchNorm(_Normalization):
     axis = 0
 
     def __post_init__(self) -> None:
-        limits.check(self, {"momentum": limits.PROPORTION, "epsilon": limits.POSITIVE})
+        values.check(self, {"momentum": values.PROPORTION, "epsilon": values.POSITIVE})
 
     def parameters(self, inputs: int) -> Mapping[str, ParameterSpec]:
         """Return γ, β and the running mean and variance, each (i,)."""

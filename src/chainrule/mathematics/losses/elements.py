@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ...foundation.arrays import Array, namespace, special
-from ...foundation.limits import SHARE, check
+from ...foundation.values import SHARE, Choice, Number, check
 from ..activations import softplus
 from .base import Loss, Targets
 
@@ -54,8 +54,7 @@ class SquaredError(ElementLoss):
     convention: Literal["half_sum", "mean"] = "half_sum"
 
     def __post_init__(self) -> None:
-        if self.convention not in ("half_sum", "mean"):
-            raise ValueError(f"SquaredError convention {self.convention!r} is not known; accepted: half_sum, mean")
+        check(self, {"convention": Choice(("half_sum", "mean"))})
 
     def factor(self, outputs: int) -> float:
         """Return c, where a row's loss is ½ c Σⱼ (sⱼ - tⱼ)²: 1, or 2/o."""
@@ -99,8 +98,7 @@ class Huber(ElementLoss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.delta > 0:
-            raise ValueError(f"Huber delta must be above 0, got {self.delta!r}")
+        check(self, {"delta": Number(0, low_open=True)})
 
     def _clipped(self, s: Array, t: Array) -> Array:
         xp = namespace(s)
@@ -128,8 +126,7 @@ class Quantile(ElementLoss):
     q: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.q < 1:
-            raise ValueError(f"Quantile q must be between 0 and 1, got {self.q!r}")
+        check(self, {"q": Number(0, 1, low_open=True, high_open=True)})
 
     def element(self, s: Array, t: Array) -> Array:
         """max(q r, (q - 1) r)."""

@@ -1,5 +1,8 @@
 """Augmentation: training rows changed a little in every step."""
 
-from .images import AUGMENTATIONS, Augmentation, Deformation, Mask, Noise, augmented, is_augmentation
+from .base import Augmentation, is_augmentation
+from .cells import Mask, Noise
+from .images import Deformation
+from .table import AUGMENTATIONS, augmented
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "Deformation", "Mask", "Noise", "augmented", "is_augmentation"]

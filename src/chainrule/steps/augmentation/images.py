@@ -1,126 +1,26 @@
-"""Augmentations: random changes of the inputs that leave the targets what they are, new ones in every step.
+"""Deformation: images shifted, turned, scaled, slanted and bent at random, by one bilinear resampling.
 
-Shapes: n rows, i inputs; an image of R rows, C columns and K channels is a row of i = R C K inputs, channels last. An
-augmentation takes a batch x (n, i) and returns a new array like it. All that is random in row r comes from the stream's
-name and r alone, so any row can be changed by itself. Inputs are what the network gets, before any transform of its
-own.
-
-A training step draws from the stream (seed, "augmentation", step, k) for the k-th augmentation of its list.
+Shapes: n images of R rows, C columns and K channels, each a row of i = R C K inputs, channels last. x (n, i).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from numbers import Integral
-from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...foundation.limits import NOT_NEGATIVE, SHARE, Limit, check
 from ...foundation.randomness import Stream
+from ...foundation.values import FINITE, SHARE, Number, check
 
-FINITE = Limit("a finite number", lambda value: -inf < value < inf)
-PIXELS = Limit("a number of pixels from 0 to a million", lambda value: 0 <= value <= 1e6)
-HALF_TURN = Limit("a number of degrees from 0 to 180", lambda value: 0 <= value <= 180)
-SLANT = Limit("a number of degrees of at least 0 and below 90", lambda value: 0 <= value < 90)
-SPACING = Limit("a finite number of at least 1", lambda value: 1 <= value < inf)
-
-
-class Augmentation(Protocol):
-    """A random change of the rows of x."""
-
-    def __call__(self, x: NDArray[Any], stream: Stream) -> NDArray[Any]:
-        """Return x (n, i) changed, as a new array of its dtype."""
-
-    def check_inputs(self, inputs: int) -> None:
-        """Raise ValueError where rows of so many inputs cannot be changed."""
-
-    @property
-    def image(self) -> tuple[int, int, int] | None:
-        """The image's rows, columns and channels; None where the inputs may be anything."""
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        """The numbers in its formula, in the order in which a compiled twin takes them."""
-
-
-def is_augmentation(value: Any) -> bool:
-    """Return whether a value follows the contract; a class, of which no object was made, does not."""
-    return not isinstance(value, type) and callable(value) and hasattr(value, "check_inputs")
-
-
-class _OfAnyInputs:
-    """What augmentations of single inputs share: no image, and any number of inputs is right."""
-
-    @property
-    def image(self) -> None:
-        """None: the inputs may be anything."""
-        return None
-
-    def check_inputs(self, inputs: int) -> None:
-        """Accept any number of inputs."""
-
-
-@dataclass(frozen=True)
-class Noise(_OfAnyInputs):
-    """x + σ z with z standard normal, for each input by itself.
-
-    Raises TypeError or ValueError for a deviation that is no finite number of at least 0.
-
-    >>> Noise(0.1)(np.zeros((1, 3)), Stream(0, "augmentation")).round(3)
-    array([[ 0.049, -0.173, -0.06 ]])
-
-    Source: Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
-    """
-
-    deviation: float = 0.1
-
-    def __post_init__(self) -> None:
-        check(self, {"deviation": NOT_NEGATIVE})
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        """σ."""
-        return (float(self.deviation),)
-
-    def __call__(self, x: NDArray[Any], stream: Stream) -> NDArray[Any]:
-        """x + σ z."""
-        return np.asarray(x + (self.deviation * stream.normals(*x.shape)).astype(x.dtype))
-
-
-@dataclass(frozen=True)
-class Mask(_OfAnyInputs):
-    """Each input replaced by `value` with probability `rate`, in steps of 1/65536; the others stay as they are.
-
-    Unlike in dropout nothing is scaled up: the network learns to do without any of its inputs. Raises TypeError or
-    ValueError for a rate that is not at least 0 and below 1, or a value that is not finite.
-
-    >>> Mask(0.5)(np.ones((2, 6)), Stream(1, "augmentation"))
-    array([[0., 1., 0., 1., 1., 1.],
-           [1., 0., 1., 0., 0., 0.]])
-
-    Source: Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders".
-    """
-
-    rate: float = 0.1
-    value: float = 0.0
-
-    def __post_init__(self) -> None:
-        check(self, {"rate": SHARE, "value": FINITE})
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        """The threshold of the random 16 bits, and the value."""
-        return float(round(self.rate * 2**16)), float(self.value)
-
-    def __call__(self, x: NDArray[Any], stream: Stream) -> NDArray[Any]:
-        """`value` where the bits are below rate 2¹⁶, else x."""
-        threshold, value = self.numbers
-        return np.where(stream.bits(*x.shape) < threshold, x.dtype.type(value), x)
+PIXELS = Number(0, 1e6, called="a number of pixels from 0 to a million")
+HALF_TURN = Number(0, 180, called="a number of degrees from 0 to 180")
+SLANT = Number(0, 90, high_open=True, called="a number of degrees of at least 0 and below 90")
+SPACING = Number(1, high_open=True, called="a finite number of at least 1")
 
 
 @dataclass(frozen=True)
@@ -171,8 +71,8 @@ class Deformation:
             accepted = "two or three whole numbers from 1 to 32768 (rows, columns, channels)"
             raise ValueError(f"Deformation shape must be {accepted}, got {self.shape!r}")
         object.__setattr__(self, "shape", tuple(int(length) for length in lengths))
-        limits = {"shift": PIXELS, "rotate": HALF_TURN, "scale": SHARE, "shear": SLANT}
-        check(self, {**limits, "elastic": PIXELS, "smoothness": SPACING, "fill": FINITE})
+        rules = {"shift": PIXELS, "rotate": HALF_TURN, "scale": SHARE, "shear": SLANT}
+        check(self, {**rules, "elastic": PIXELS, "smoothness": SPACING, "fill": FINITE})
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -261,20 +161,3 @@ def _bilinear(images: NDArray[Any], s: NDArray[Any], t: NDArray[Any], fill: floa
     above = padded[r, i, j] + right * (padded[r, i, j + 1] - padded[r, i, j])
     below = padded[r, i + 1, j] + right * (padded[r, i + 1, j + 1] - padded[r, i + 1, j])
     return np.asarray(above + down * (below - above))
-
-
-AUGMENTATIONS: Mapping[str, type[Noise | Mask | Deformation]] = MappingProxyType(
-    {"noise": Noise, "mask": Mask, "deformation": Deformation}
-)
-"""The table: the names are those of the compiled twins. Adding a row here, and one in tests/test_augmentation.py."""
-
-
-def augmented(x: NDArray[Any], augmentations: Sequence[Augmentation], seed: int, step: int) -> NDArray[Any]:
-    """Return x (n, i) changed by each augmentation in turn, the k-th with the stream (seed, "augmentation", step, k).
-
-    >>> augmented(np.zeros((1, 2)), [Noise(0.1), Mask(0.5, -1.0)], seed=0, step=0).round(3)
-    array([[-1.   , -0.173]])
-    """
-    for k, augmentation in enumerate(augmentations):
-        x = augmentation(x, Stream(seed, "augmentation", step, k))
-    return x

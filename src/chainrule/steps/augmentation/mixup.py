@@ -9,14 +9,18 @@ Source: Zhang, Cisse, Dauphin and Lopez-Paz 2018, "mixup: beyond empirical risk 
 
 from __future__ import annotations
 
-from math import inf, log, log1p, sqrt, tanh
+from math import log, log1p, sqrt, tanh
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...foundation.randomness import Stream
+from ...foundation.values import Number, check_value
 from ...mathematics.losses import one_hot
+
+ALPHA = Number(1e-300, high_open=True, called="a positive finite number")
+"""Below 1e-300 the logarithms of both Gamma numbers are infinite."""
 
 
 def mixup_share(alpha: float, seed: int, step: int) -> float:
@@ -28,8 +32,7 @@ def mixup_share(alpha: float, seed: int, step: int) -> float:
     >>> [round(mixup_share(0.2, seed=0, step=step), 6) for step in range(3)]
     [0.080442, 9.2e-05, 0.039504]
     """
-    if not 1e-300 <= alpha < inf:  # below it both logarithms are infinite
-        raise ValueError(f"mixup alpha must be a positive finite number, got {alpha!r}")
+    check_value("mixup alpha", alpha, ALPHA)
     stream = Stream(seed, "mixup", step)
     odds = _log_gamma_number(alpha, stream) - _log_gamma_number(alpha, stream)
     return (1 + tanh(odds / 2)) / 2
