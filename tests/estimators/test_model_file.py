@@ -183,12 +183,6 @@ FORGERIES = {
     "no loss": (lambda d: d.update(loss=d["network"]["blocks"][0]), "its loss is no loss"),
     "missing part": (lambda d: d.pop("training"), "not valid"),
     "unknown setting": (lambda d: d["settings"].update(evil=1), "this version does not know: evil"),
-    "settings of another size": (
-        lambda d: d["settings"].update(hidden_layer_sizes=7),
-        r"its settings and its network disagree: block 0 is Dense\(units=6.*, they make Dense\(units=7",
-    ),
-    "settings of another activation": (lambda d: d["settings"].update(activation="tanh"), "disagree: block 1 is "),
-    "settings of a layer more": (lambda d: d["settings"].update(dropout=0.5), "disagree: block 2 is "),
     "strange label type": (lambda d: d["target"].update(dtype="datetime64[s]"), "not valid|labels"),
 }
 
