@@ -325,11 +325,11 @@ def rate_too_low(case: Case) -> list[Advice]:
 def above_a_constant(case: Case) -> list[Advice]:
     """A training that stopped by itself where one constant answer for all rows has a lower loss."""
     objective, network = case.objective, case.objective.network
-    if not case.stopped:
+    if not case.stopped or bool((objective.y == objective.y[0]).all()):  # one value for all is the constant itself
         return []
     sample = objective.bare().batch(slice(None, None, -(-objective.rows // ROWS)))
     loss, constant = float(sample.value(case.theta)), constant_loss(objective)
-    if constant == 0 or not loss > constant + WORSE * abs(constant):
+    if not loss > constant + WORSE * abs(constant):
         return []
     figure = f"the loss is {loss:.3g} at the end, the best constant prediction has {constant:.3g}"
     steps = "more patience (n_iter_no_change), smaller batches (batch_size)"
