@@ -48,7 +48,7 @@ def run(engine: str, threads: int, path: Path | None, pause: float = 0.0) -> str
         callbacks=[lambda event: time.sleep(pause)],
         checkpoint=None if path is None else cr.Checkpoint(path, every="3 steps"),
     )
-    memory = [value for value in (result.state.memory or {}).values() if isinstance(value, np.ndarray)]
+    memory = [] if result.state.memory is None else [*result.state.memory.arrays.values()]
     curve = np.array([[event.loss, event.validation_loss, event.gradient_norm] for event in result.history])
     parts = [result.theta, result.state.theta, curve, *memory]
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()

@@ -12,16 +12,17 @@ import subprocess
 import sys
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 import chainrule
+import house
 from chainrule.estimators.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/", "python examples/mnist_errors.py")
 """Commands that set up, check or measure: `.ci/run` runs the first two, the last take minutes or hours by design."""
@@ -69,7 +70,9 @@ PROMISES = {
     "chainrule train ../shared/data/mnist --hidden-layer-sizes 256 --batch-size 64 --max-iter 2": Promise(
         r"accuracy:? ([\d.]+)", low=0.97
     ),
-    "chainrule train mnist": Promise(r"accuracy:? ([\d.]+)", low=0.98),
+    "chainrule train ../shared/data/mnist --hidden-layer-sizes 256 --batch-size 128 --max-iter 6": Promise(
+        r"accuracy:? ([\d.]+)", low=0.98
+    ),
     "chainrule train ../shared/data/tabular/adult_train.csv.gz": Promise(r"accuracy:? ([\d.]+)", low=0.85),
     "chainrule train ../shared/data/tabular/california_housing.csv.gz": Promise(r"RMSE:? ([\d,]+)", high=55_000),
 }
@@ -87,6 +90,12 @@ MODULES = [m.name for m in pkgutil.walk_packages(chainrule.__path__, "chainrule.
 CONSOLE = [(b.page, *c) for b in snippets("console") for c in commands(b.text) if not c[0].startswith(NOT_RUN)]
 
 
+def with_marks(page: str, command: str, printed: str) -> Any:
+    """Return the parameters of a test, marked where the command reads the real data sets, which takes seconds."""
+    reads_data = "../shared/data" in command
+    return pytest.param(page, command, printed, marks=[pytest.mark.data, pytest.mark.slow] if reads_data else [])
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Return a folder with the project's surroundings, in which the pages' commands run in order."""
@@ -96,7 +105,6 @@ def folder(tmp_path_factory) -> Path:
         (place / name).symlink_to(ROOT / name)
     if DATA.exists():
         (place.parent / "shared").symlink_to(DATA.parent)
-        (place / "mnist").symlink_to(DATA / "mnist")
     return place
 
 
@@ -115,10 +123,9 @@ def test_python_blocks(page, folder, monkeypatch) -> None:
             exec(compile(block.text, page, "exec"), names)
 
 
-@pytest.mark.parametrize(("page", "command", "expected"), CONSOLE)
+@pytest.mark.process
+@pytest.mark.parametrize(("page", "command", "expected"), [with_marks(*block) for block in CONSOLE])
 def test_console_blocks(page, command, expected, folder) -> None:
-    if re.search(r"\.\./shared/data| mnist\b", command) and not DATA.exists():
-        pytest.skip("the real data sets (../shared/data) are not here")
     words = shlex.split(command)
     words[:1] = [sys.executable] if words[0] == "python" else [sys.executable, "-m", "chainrule.cli"]
     environment = {**os.environ, "COLUMNS": "100", "PYTHONHASHSEED": "0"}
@@ -130,6 +137,46 @@ def test_console_blocks(page, command, expected, folder) -> None:
             figure = re.search(promise.figure, printed)
             assert figure is not None
             assert promise.low <= float(figure[1].replace(",", "")) <= promise.high
+
+
+LINK = re.compile(r"\[[^\]]+\]\(([^)#:]+)(?:#[^)]*)?\)")
+"""A link to a file of the project, in Markdown."""
+
+PATHS = re.compile(r"`((?:\.?[a-z_0-9]+/)+(?:[a-zA-Z_0-9]+\.[a-z]+)?)`")
+"""A file or folder named in a page, such as `mathematics/blocks/` or `tools/house.py`."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_files_named_in_the_code_are_there() -> None:
+    """A docstring that sends its reader to another file sends them right."""
+    code = [
+        path for folder in ("src", "tests", "examples", "benchmarks", "tools") for path in (ROOT / folder).rglob("*")
+    ]
+    named = re.compile(r"\b(?:tests|tools|examples|benchmarks|docs)/[a-z_/]+\.(?:py|md)\b")
+    texts = {path: path.read_text() for path in code if path.suffix in (".py", ".hpp", ".cpp")}
+    found = {(path.relative_to(ROOT).as_posix(), name) for path, text in texts.items() for name in named.findall(text)}
+    assert len(found) > 10
+    assert sorted(pair for pair in found if not (ROOT / pair[1]).exists()) == []
+
+
+def test_the_rooms_of_contributing_are_there() -> None:
+    text = FENCE.sub("", (ROOT / "CONTRIBUTING.md").read_text())
+    named = set(PATHS.findall(text))
+    assert len(named) > 40
+    places = (ROOT, ROOT / "src", ROOT / "src" / "chainrule", ROOT / "src" / "core")
+    assert [path for path in sorted(named) if not any((place / path).exists() for place in places)] == []
+
+
+def test_the_floors_of_contributing_are_those_of_the_plan() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    floors = {room: number for number, rooms in enumerate(house.FLOORS, 1) for room in rooms}
+    told = [(int(number), room) for number, room in re.findall(r"^\| (\d) \| `([a-z]+)/` \|", text, re.MULTILINE)]
+    there = [(number, room) for room, number in floors.items() if (ROOT / "src" / "chainrule" / room).exists()]
+    assert sorted(told) == sorted(there)
 
 
 def test_every_promise_stands_on_a_page() -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import needs_data
-
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 PROMISED = {
@@ -31,6 +29,7 @@ def test_every_example_is_promised_something() -> None:
     assert all(f"$ python examples/{name}" in readme for name in shown_in_readme)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", PROMISED)
 def test_example(name: str) -> None:
     command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
@@ -39,7 +38,8 @@ def test_example(name: str) -> None:
         assert line in printed
 
 
-@needs_data
+@pytest.mark.process
+@pytest.mark.data
 def test_deformed_digits_are_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "deformations.png"
@@ -49,7 +49,9 @@ def test_deformed_digits_are_drawn(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@needs_data
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.data
 def test_errors_on_mnist_are_measured() -> None:
     """One epoch on 50,000 training images, judged on the other 10,000: far from what the recipe reaches."""
     options = ["fashion", "--seeds", "1", "--jobs", "1", "--epochs", "1", "--validate"]

@@ -1,4 +1,4 @@
-"""The house as a whole: what it offers, that everything is documented, and that imports point one way only."""
+"""The house as a whole: what it offers, that everything is documented, and what each room may use."""
 
 from __future__ import annotations
 
@@ -14,176 +14,97 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+import house
 
 PACKAGE = Path(cr.__file__).parent
-FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+FILES = house.python_files()
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+ARROWS = house.python_arrows(FILES)
+CODE = [name for name, path in FILES.items() if path.suffix == ".py"]
 
-
-class Room(NamedTuple):
-    """Modules in the order in which they may import each other, other rooms they may enter, packages they may use."""
-
-    steps: tuple[str, ...]
-    enters: tuple[str, ...]
-    uses: tuple[str, ...]
-
-
-ROOMS: dict[str, Room] = {
-    "mathematics": Room(
-        steps=(
-            "limits arrays randomness schedules",
-            "activations initializers augmentation",
-            "penalties losses",
-            "mixup",
-            "blocks",
-            "network",
-            "objective starts",
-            "statistics",
-            "optimizers gradient_check",
-            "averaging recipe",
-        ),
-        enters=(),
-        uses=("numpy", "scipy", "array_api_compat"),
-    ),
-    "engines": Room(("_core", "engines"), ("mathematics",), ("numpy", "joblib")),
-    "files": Room(("files", "signed_file"), (), ("numpy", "safetensors")),
-    "training": Room(
-        steps=(
-            "progress vocabulary",
-            "symptoms",
-            "advice fingerprint checks loggers",
-            "checkpoint",
-            "loop",
-            "training",
-            "range_test",
-        ),
-        enters=("mathematics", "engines", "files"),
-        uses=("numpy", "tensorboardX"),
-    ),
-    "tables": Room(
-        steps=("table_files", "cells sources", "columns", "tables"),
-        enters=("files",),
-        uses=("numpy", "polars", "narwhals", "sklearn"),
-    ),
-    "estimators": Room(
-        steps=(
-            "value_rules",
-            "assembly settings inputs restarts scikit_callbacks",
-            "targets description predictor",
-            "fitted",
-            "fitting",
-            "estimators",
-            "model_file",
-        ),
-        enters=("mathematics", "engines", "files", "training", "tables"),
-        uses=("numpy", "polars", "narwhals", "sklearn"),
-    ),
-    "package": Room(("__init__",), ("mathematics", "training", "estimators"), ()),
-    "faces": Room(
-        steps=("cli",),
-        enters=("mathematics", "training", "tables", "estimators", "package"),
-        uses=("numpy", "polars", "sklearn", "click", "rich", "matplotlib"),
-    ),
+USES = {
+    "foundation": {"numpy", "scipy", "array_api_compat"},
+    "mathematics": {"numpy"},
+    "tables": {"numpy", "polars", "narwhals", "sklearn"},
+    "optimizers": {"numpy"},
+    "steps": {"numpy"},
+    "inspection": {"numpy"},
+    "engines": {"numpy", "joblib"},
+    "storage": {"numpy", "safetensors"},
+    "loop": {"numpy", "tensorboardX"},
+    "estimators": {"numpy", "polars", "narwhals", "sklearn"},
+    "workbench": {"numpy", "polars", "narwhals", "sklearn"},
+    "chainrule": set[str](),
+    "cli": {"numpy", "polars", "sklearn", "click", "rich", "matplotlib"},
 }
-"""The design's sections 2, 3 and 5. A new module gets its place here."""
+"""The packages of others that a room may use (design.md, section 5). No room but a face knows a screen."""
 
-LATE = {("fitted", "model_file")}
-"""Imports inside a function that go the other way: the estimators' `save` asks the file format."""
+LAZY = {"joblib", "matplotlib", "safetensors", "tensorboardX"}
+"""Packages that are imported in functions only, so that importing a file stays quick."""
 
-CORE = "_core"
-"""The compiled core: the one module without a Python file. Only the engines' room knows it."""
+FACES = {"cli": {"workbench", "estimators", "loop", "chainrule"}}
+"""The rooms that a face may enter (design.md, section 2)."""
 
-LAZY = {
-    ("engines/core", "joblib"),
-    ("cli/find_lr", "matplotlib"),
-    ("signed_file", "safetensors"),
-    ("loggers", "tensorboardX"),
-}
-"""Packages that a file imports inside a function, so that importing the file stays quick."""
+LOOK_UP = {"__init__", "cli/__init__", "foundation/arrays"}
+"""Files that import by a name: a public name, a command, the scipy of an array library."""
 
-NAMES_ENGINES = {("cli/inspect", "engines"), ("cli/train", "engines")}
-"""`chainrule info` and `train` say which engine there is: the one look of a face below the training loop."""
+CORE = "engines/native/_core"
+"""The compiled core, which only its engine knows."""
 
 
-def _place(module: str) -> tuple[str, int]:
-    """Return the room of a module and its step there."""
-    places = [(name, k) for name, room in ROOMS.items() for k, step in enumerate(room.steps) if module in step.split()]
-    assert len(places) == 1, f"{module} has no place in ROOMS, or several"
-    return places[0]
-
-
-def _top(name: str) -> str:
-    return name.split("/")[0]
-
-
-def _imports(name: str) -> Iterator[ast.Import | ast.ImportFrom]:
-    return (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Import | ast.ImportFrom))
-
-
-def _packages(name: str, nodes: Iterable[ast.AST] | None = None) -> set[str]:
-    """Return the packages, other than this one, that a file imports, in all of it or in the given nodes."""
-    packages = set()
-    for node in _imports(name) if nodes is None else nodes:
+def _packages(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the packages, the standard library's and this one apart, that import statements name."""
+    found = set()
+    for node in nodes:
         if isinstance(node, ast.Import):
-            packages |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            packages.add((node.module or "").split(".")[0])
-    return packages
+            found.add((node.module or "").split(".")[0])
+    return found - sys.stdlib_module_names
 
 
-def _internal(name: str) -> Iterator[tuple[str, str]]:
-    """Yield (module or folder of the package, imported name) for each import that leaves the file's own folder."""
-    for node in _imports(name):
-        if isinstance(node, ast.ImportFrom) and node.level > name.count("/"):
-            for alias in node.names:
-                module = (node.module or alias.name).split(".")[0]
-                yield module if module in {CORE, *map(_top, FILES)} else "__init__", alias.name
-
-
-modules = pytest.mark.parametrize("name", list(FILES))
-
-
-@modules
-def test_imports_point_one_way(name: str) -> None:
-    room, step = _place(_top(name))
-    for module, _ in _internal(name):
-        other, other_step = _place(module)
-        if (_top(name), module) in LATE or (name, module) in NAMES_ENGINES:
-            continue
-        assert other in ROOMS[room].enters or other == room, f"{name} ({room}) imports {module} ({other})"
-        assert other != room or other_step < step, f"{name} imports {module}, which stands beside or above it"
-
-
-def test_late_imports_stand_in_functions_and_are_needed() -> None:
-    for name, module in LATE:
-        outer = [node for node in TREES[name].body if isinstance(node, ast.ImportFrom)]
-        assert module not in [node.module for node in outer]
-        assert module in [target for target, _ in _internal(name)]
-
-
-def test_lazy_packages_are_imported_in_functions_only() -> None:
-    for name, package in LAZY:
-        assert package not in _packages(name, TREES[name].body)
-        assert package in _packages(name)
+modules = pytest.mark.parametrize("name", CODE)
 
 
 @modules
 def test_a_room_uses_only_its_packages(name: str) -> None:
-    allowed = {*ROOMS[_place(_top(name))[0]].uses, *sys.stdlib_module_names}
-    assert _packages(name) <= allowed
+    assert _packages(ast.walk(TREES[name])) <= USES[house.room(name)]
+
+
+def test_lazy_packages_are_imported_in_functions_only() -> None:
+    assert {name: found for name in CODE if (found := _packages(TREES[name].body) & LAZY)} == {}
+    assert set.union(*(_packages(ast.walk(TREES[name])) for name in CODE)) >= LAZY
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_enters_only_public_rooms(face: str) -> None:
+    entered = {(a.source, a.target) for a in ARROWS if house.room(a.source) == face != house.room(a.target)}
+    assert [pair for pair in sorted(entered) if house.room(pair[1]) not in FACES[face]] == []
 
 
 @modules
 def test_no_module_takes_private_names_of_another(name: str) -> None:
-    own = {"__init__", "__version__", *([CORE] if _place(_top(name))[0] == _place(CORE)[0] else [])}
-    taken = [part for module_and_name in _internal(name) for part in module_and_name]
-    assert [part for part in taken if part.startswith("_") and part not in own] == []
+    taken = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.ImportFrom) and (node.level > 1 or (node.level and "/" not in name)):
+            taken |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+    assert [part for part in taken if part.startswith("_") and not part.endswith("__")] == []
+
+
+def test_only_its_engine_knows_the_compiled_core() -> None:
+    knowing = {arrow.source for arrow in ARROWS if arrow.target == CORE}
+    assert knowing
+    assert {Path(name).parent for name in knowing} == {Path(CORE).parent}
+
+
+def test_modules_are_imported_by_a_name_in_tables_only() -> None:
+    assert {name for name in CODE if "import_module" in FILES[name].read_text()} == LOOK_UP
 
 
 def test_the_package_itself_only_gathers_names() -> None:
@@ -203,7 +124,7 @@ def _documented(node: Any, where: str) -> Iterator[tuple[str, str | None]]:
                 yield from _documented(child, f"{where}.{child.name}")
 
 
-@pytest.mark.parametrize("name", list(FILES))
+@modules
 def test_everything_public_has_a_docstring(name: str) -> None:
     assert ast.get_docstring(TREES[name])
     assert [where for where, text in _documented(TREES[name], name) if not (text or "").strip()] == []
@@ -274,12 +195,14 @@ def _in_a_new_process(program: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", ["chainrule", "chainrule.cli"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     program = f"import json, sys, {module}; print(json.dumps([n for n in {HEAVY} if n in sys.modules]))"
     assert _in_a_new_process(program) == (["click"] if module == "chainrule.cli" else [])
 
 
+@pytest.mark.process
 def test_help_loads_no_command() -> None:
     program = """
 import json, sys
@@ -291,6 +214,8 @@ print(json.dumps([result.exit_code, [name for name in sys.modules if name.split(
     assert _in_a_new_process(program) == [0, []]
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize("name", cr.__all__)
 def test_every_name_resolves_whatever_is_asked_first(name: str) -> None:
     program = """
@@ -303,6 +228,7 @@ print(json.dumps([{0} is value is cr.{0}, "{0}" in dir(cr), sorted(set(cr.__all_
     assert _in_a_new_process(program.format(name)) == [True, True, []]
 
 
+@pytest.mark.process
 def test_the_loop_stays_the_loop_when_its_module_is_imported() -> None:
     program = """
 import json
@@ -319,6 +245,7 @@ def test_a_name_that_is_not_there_is_refused_as_by_any_module() -> None:
     assert {*cr.__all__, "__version__"} <= {*dir(cr)}
 
 
+@pytest.mark.process
 def test_estimators_and_rules_survive_pickle_in_a_new_process() -> None:
     content = pickle.dumps([cr.MLPClassifier((3,)), cr.optimizers.AdamW(), cr.Dense(2), cr.penalties.L1(0.5)])
     program = f"import json, pickle; print(json.dumps([type(v).__name__ for v in pickle.loads({content!r})]))"
@@ -347,6 +274,7 @@ print(json.dumps([seen, threading.active_count(), extras]))
 """
 
 
+@pytest.mark.process
 def test_importing_opens_no_other_files_and_starts_no_thread() -> None:
     known = "numpy, scipy.special, scipy.optimize, scipy.sparse, sklearn.base, sklearn.metrics, polars, narwhals"
     allowed = [str(PACKAGE), sys.prefix, sys.base_prefix]

@@ -15,7 +15,7 @@ from chainrule.cli.options import FIRST, settled, show_value
 from chainrule.estimators.presets import DEFAULTS, MANY_ROWS, Facts
 from chainrule.estimators.settings.table import SETTINGS
 from chainrule.tables.sources import load
-from support.commands import DATA, needs_data, ok, people, refused, run, write
+from support.commands import DATA, ok, people, refused, run, write
 
 OFFERED = [name for name, row in SETTINGS.items() if row.on_command_line]
 
@@ -320,7 +320,7 @@ def test_help_and_version() -> None:
 # -------------------------------------------------------------------------------------------------- real data
 
 
-@needs_data
+@pytest.mark.data
 def test_mnist_is_read_from_its_files() -> None:
     words = ("--hidden-layer-sizes", 16, "--batch-size", 128, "--max-iter", 1, "--no-early-stopping", "--json")
     report = ok("train", DATA / "mnist", *words).json
@@ -329,7 +329,7 @@ def test_mnist_is_read_from_its_files() -> None:
     assert report["test"]["accuracy"] > 0.9
 
 
-@needs_data
+@pytest.mark.data
 def test_adult_tells_training_from_test() -> None:
     folder = DATA / "tabular"
     words = ("--target", "income", "--test", folder / "adult_test.csv.gz", "--max-iter", 3, "--json")
@@ -339,7 +339,7 @@ def test_adult_tells_training_from_test() -> None:
     assert report["test"]["accuracy"] > 0.84
 
 
-@needs_data
+@pytest.mark.data
 def test_california_housing_in_dollars() -> None:
     path = DATA / "tabular" / "california_housing.csv.gz"
     report = ok("train", path, "--target", "median_house_value", "--max-iter", 4, "--json").json

@@ -34,6 +34,8 @@ def test_a_finished_training_gives_its_result_again(words, tmp_path) -> None:
     np.testing.assert_array_equal(*weights, strict=True)
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system knows no SIGKILL")
 def test_a_killed_training_goes_on(tmp_path) -> None:
     kept, log = tmp_path / "run.checkpoint", tmp_path / "log.csv"

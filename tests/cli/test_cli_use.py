@@ -181,6 +181,7 @@ def test_info_names_versions_engines_and_processors() -> None:
 # ------------------------------------------------------------------------------------------- as a real process
 
 
+@pytest.mark.process
 def test_errors_and_results_as_a_process_sees_them(tmp_path) -> None:
     good = process("check-gradients", "--layers", "2-3-1", "--json")
     bad = process("train", tmp_path / "nowhere.csv", "--target", "y")
@@ -192,6 +193,7 @@ def test_errors_and_results_as_a_process_sees_them(tmp_path) -> None:
     assert err == f"chainrule: error: {tmp_path}/nowhere.csv: there is no such file\n"
 
 
+@pytest.mark.process
 def test_a_reader_that_goes_away_is_no_error(place) -> None:
     with process("predict", place / "digits.safetensors", "digits") as predicting:
         assert predicting.stdout.readline().startswith("class,")
@@ -199,6 +201,7 @@ def test_a_reader_that_goes_away_is_no_error(place) -> None:
         assert predicting.stderr.read() == ""
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 def test_ctrl_c_keeps_and_saves_what_was_learned(tmp_path) -> None:
     path = tmp_path / "m.safetensors"
@@ -214,6 +217,7 @@ def test_ctrl_c_keeps_and_saves_what_was_learned(tmp_path) -> None:
     assert cr.load(path).stop_reason_ == "interrupted"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_a_terminal_sees_a_bar(tmp_path) -> None:
     import pty

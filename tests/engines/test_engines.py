@@ -20,19 +20,20 @@ from chainrule import Activation, Dense, Network, Objective, train
 from chainrule import engines as engines_module
 from chainrule.engines import ENGINES, EngineNotice, NativeEngine, ReferenceEngine, steps_of
 from chainrule.engines import reference as reference_module
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy, SquaredError
+from chainrule.mathematics import curvature
 from chainrule.mathematics.blocks import PREDICTING, BatchNorm, Context, Dropout
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateRule
 from chainrule.penalties import L2
 from support.naive_loops import RULES, Watching, classification
 
-needs_core = pytest.mark.skipif(bool(native.MISSING), reason=native.MISSING)
+needs_core = pytest.mark.native
 
 
 def naive_run(objective: Objective, rule: UpdateRule, theta: Any, batches: list[Any], rates: Any) -> Any:
     """Return θ, the memory, the losses and the last gradient after one whole, pure update per batch."""
-    memory, losses, gradient = rule.init(theta.size, theta.dtype.name), [], None
+    memory, losses, gradient = rule.zeros(theta.size, theta.dtype.name), [], None
     for rows, rate in zip(batches, rates, strict=True):
         part = Objective(
             objective.network,
@@ -55,12 +56,12 @@ def test_a_run_against_the_naive_loop_bit_for_bit(name: str, dtype: str) -> None
     rule, order = OPTIMIZERS[name](), np.array([3, 1, 4, 9, 5, 2, 6, 0, 8, 7])
     batches = [order[0:4], order[4:8], order[8:]]
     wanted, memory, losses, gradient = naive_run(objective, rule, start, batches, [0.1, 0.2, 0.3])
-    theta, state = start.copy(), rule.init(start.size, dtype)
+    theta, state = start.copy(), rule.zeros(start.size, dtype)
     steps = ReferenceEngine(objective, rule).run(theta, state, order, 4, [0.1, 0.2, 0.3])
     assert theta.dtype == dtype
     assert theta.tobytes() == wanted.tobytes()
-    assert state.keys() == memory.keys()
-    assert all(np.array_equal(state[key], memory[key]) for key in memory)
+    assert (state.t, state.arrays.keys()) == (memory.t, memory.arrays.keys())
+    assert all(np.array_equal(state[key], memory[key]) for key in memory.arrays)
     assert steps.losses == losses
     assert all(type(loss) is float for loss in steps.losses)
     assert steps.gradient_norm == float(np.linalg.norm(gradient))
@@ -70,25 +71,25 @@ def test_without_an_order_every_step_takes_all_rows() -> None:
     objective, start = classification()
     wanted, *_ = naive_run(objective, Adam(), start, [slice(None)] * 3, [0.1] * 3)
     theta = start.copy()
-    ReferenceEngine(objective, Adam()).run(theta, Adam().init(start.size), None, 10, [0.1] * 3)
+    ReferenceEngine(objective, Adam()).run(theta, Adam().zeros(start.size), None, 10, [0.1] * 3)
     assert theta.tobytes() == wanted.tobytes()
 
 
 def test_a_run_works_in_place() -> None:
     objective, start = classification()
-    theta, state = start.copy(), Momentum().init(start.size)
+    theta, state = start.copy(), Momentum().zeros(start.size)
     delta = state["delta"]
     ReferenceEngine(objective, Momentum()).run(theta, state, None, 10, [0.1])
     assert state["delta"] is delta
     assert np.abs(delta).max() > 0
     np.testing.assert_array_equal(theta, start - delta)
-    assert state["t"] == 1
+    assert state.t == 1
 
 
 def test_no_learning_rates_no_steps() -> None:
     objective, start = classification()
     theta = start.copy()
-    steps = ReferenceEngine(objective, SGD()).run(theta, SGD().init(start.size), None, 10, [])
+    steps = ReferenceEngine(objective, SGD()).run(theta, SGD().zeros(start.size), None, 10, [])
     assert steps.losses == []
     assert theta.tobytes() == start.tobytes()
 
@@ -98,13 +99,13 @@ def test_it_stops_before_the_update_of_a_batch_whose_loss_is_not_finite(bad: flo
     X = np.ones((5, 1))
     X[3] = bad
     objective = Objective(Network(1, [Dense(1)]), SquaredError(), X, np.full(5, 2.0))
-    theta, state, expected = np.zeros(2), SGD().init(2), np.zeros(2)
+    theta, state, expected = np.zeros(2), SGD().zeros(2), np.zeros(2)
     with np.errstate(invalid="ignore"):
         steps = ReferenceEngine(objective, SGD()).run(theta, state, np.arange(5), 1, [0.1] * 5)
     for _ in range(3):
         expected -= 0.1 * (expected.sum() - 2.0) * np.ones(2)
     np.testing.assert_allclose(theta, expected, rtol=1e-14)
-    assert state["t"] == 3
+    assert state.t == 3
     assert len(steps.losses) == 4
     assert np.isfinite(steps.losses[:3]).all()
     assert not np.isfinite(steps.losses[3])
@@ -115,7 +116,7 @@ def test_blocks_see_the_mode_the_seed_and_the_step() -> None:
     block = Watching()
     objective = Objective(Network(1, [Dense(1), block]), SquaredError(), np.ones((4, 1)), np.ones(4))
     engine = ReferenceEngine(objective, SGD(), seed=7)
-    engine.run(np.zeros(2), SGD().init(2), np.arange(4), 2, [0.1, 0.1], first_step=40)
+    engine.run(np.zeros(2), SGD().zeros(2), np.arange(4), 2, [0.1, 0.1], first_step=40)
     assert block.seen == [Context(True, 7, 40, block=1), Context(True, 7, 41, block=1)]
     engine.value(np.zeros(2))
     assert block.seen[2:] == [PREDICTING]
@@ -134,14 +135,14 @@ def test_apply_covers_every_entry_whatever_the_piece(size: int, monkeypatch: pyt
     rng = np.random.default_rng(size)
     rule, start, gradient = AdamW(weight_decay=0.1), rng.normal(size=size), rng.normal(size=size)
     decayed = rng.integers(0, 2, size)
-    theta, state = start.copy(), rule.init(size, decayed=decayed)
-    wanted, memory = start, rule.init(size, decayed=decayed)
+    theta, state = start.copy(), rule.zeros(size, decayed=decayed)
+    wanted, memory = start, rule.zeros(size, decayed=decayed)
     for _ in range(3):
         reference_module.apply(rule, theta, gradient, state, 0.1)
         wanted, memory = rule.update(wanted, gradient, memory, 0.1)
     assert theta.tobytes() == wanted.tobytes()
-    assert state["t"] == memory["t"] == 3
-    assert all(np.array_equal(state[key], memory[key]) for key in memory)
+    assert state.t == memory.t == 3
+    assert all(np.array_equal(state[key], memory[key]) for key in memory.arrays)
 
 
 @given(st.integers(1, 1000), st.integers(1, 1000))
@@ -243,7 +244,7 @@ def test_auto_runs_natively_and_says_nothing(name: str, dtype: str) -> None:
         warnings.simplefilter("error")
         engine = engines_module.build("auto", objective, rule, 3, 2, dtype)
     assert type(engine) is NativeEngine
-    assert (engine.objective, engine.rule, engine.seed, engine.threads) == (objective, rule, 3, 2)
+    assert (engine.objective, engine.optimizer, engine.seed, engine.threads) == (objective, rule, 3, 2)
     assert engines_module.best() == "native"
 
 
@@ -255,7 +256,7 @@ def test_auto_falls_back_and_says_why(what: str) -> None:
         engine = engines_module.build("auto", case.objective, case.rule, 3, None, case.dtype)
     assert len(notices) == 1
     assert type(engine) is ReferenceEngine
-    assert (engine.objective, engine.rule, engine.seed) == (case.objective, case.rule, 3)
+    assert (engine.objective, engine.optimizer, engine.seed) == (case.objective, case.rule, 3)
 
 
 @needs_core
@@ -370,3 +371,54 @@ def test_the_report() -> None:
     assert (facts["instruction_set"] == "") == bool(native.MISSING)
     assert facts["instruction_set"] in ("", *facts["instruction_sets"])
     assert (facts["threads"], facts["processors"]) == (native.threads(), os.cpu_count())
+
+
+VERBS: dict[str, Any] = {
+    "forward": lambda engine, theta, v: engine.forward(theta),
+    "value": lambda engine, theta, v: engine.value(theta),
+    "gradient": lambda engine, theta, v: engine.value_and_gradient(theta)[1],
+    "gauss_newton_product": lambda engine, theta, v: engine.gauss_newton_product(theta, v),
+    "hessian_product": lambda engine, theta, v: engine.hessian_product(theta, v),
+    "jacobian": lambda engine, theta, v: engine.jacobian(theta),
+    "pull": lambda engine, theta, v: engine.pull(theta, engine.forward(theta)),
+}
+
+
+def test_every_verb_is_tried() -> None:
+    assert ReferenceEngine.verbs == VERBS.keys()
+    assert NativeEngine.verbs <= VERBS.keys()
+    assert [*engines_module.ENGINES] == ["native", "reference"]
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_the_verbs_of_the_reference_engine_are_the_definitions(verb: str) -> None:
+    objective, theta = classification()
+    engine, v, rows = ReferenceEngine(objective, None), np.linspace(-1, 1, theta.size), np.array([3, 0, 5])
+    J = curvature.jacobian(objective.network, theta, objective.X)
+    wanted: dict[str, Any] = {
+        "forward": objective.network.forward(theta, objective.X),
+        "value": objective.value(theta),
+        "gradient": objective.gradient(theta),
+        "gauss_newton_product": objective.gauss_newton_product(theta, v),
+        "hessian_product": objective.hessian_product(theta, v),
+        "jacobian": J,
+        "pull": np.einsum("no,nop->p", objective.network.forward(theta, objective.X), J),
+    }
+    np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted[verb], rtol=1e-12, atol=1e-14)
+    of_rows = VERBS[verb](ReferenceEngine(objective.batch(rows), None), theta, v)
+    np.testing.assert_array_equal(VERBS[verb](engine.on(rows, 0), theta, v), of_rows)
+    X = objective.X[:2]
+    np.testing.assert_array_equal(engine.forward(theta, X), objective.network.forward(theta, X))
+
+
+@needs_core
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_the_verbs_of_the_native_engine_are_those_it_states(verb: str) -> None:
+    objective, theta = classification()
+    engine, v = NativeEngine(objective), np.linspace(-1, 1, theta.size)
+    if verb in engine.verbs:
+        wanted = VERBS[verb](ReferenceEngine(objective, None), theta, v)
+        np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted, rtol=1e-10, atol=1e-12)
+    else:
+        with pytest.raises(NotImplementedError, match=f"the native engine has no {verb}"):
+            VERBS[verb](engine, theta, v)

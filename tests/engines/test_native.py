@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from chainrule import Activation, Dense, Network, Objective, engines
 from chainrule.engines import NativeEngine, ReferenceEngine
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.engines.native import plans
 from chainrule.losses import CrossEntropy, Loss, Poisson, SquaredError
 from chainrule.mathematics.activations import ACTIVATIONS
@@ -132,8 +132,8 @@ def test_fifty_steps_with_a_ragged_last_batch(name: str, dtype: str, rows: int, 
     assert relative_error(got, theta) <= LATER[dtype]
     assert not np.array_equal(got, case.theta)
     assert kept.keys() == memory.keys()
-    assert kept["t"] == memory["t"] == len(losses)
-    for key in memory.keys() - {"t"}:
+    assert kept.t == memory.t == len(losses)
+    for key in memory.arrays:
         assert relative_error(kept[key], memory[key]) <= LATER[dtype]
     assert relative_error(reported, losses) <= LATER[dtype]
     assert all(type(loss) is float for loss in reported)
@@ -148,7 +148,7 @@ def test_fifty_steps_of_every_loss(loss: Loss, dtype: str) -> None:
     thetas, losses = [], []
     for engine in (ReferenceEngine(case.objective, rule), NativeEngine(case.objective, rule, n_threads=2)):
         theta = case.theta.copy()
-        losses.append(engine.run(theta, rule.init(theta.size), order, 8, [1e-3] * 50).losses)
+        losses.append(engine.run(theta, rule.zeros(theta.size), order, 8, [1e-3] * 50).losses)
         thetas.append(theta)
     assert relative_error(thetas[1], thetas[0]) <= LATER[dtype]
     assert relative_error(losses[1], losses[0]) <= LATER[dtype]
@@ -156,20 +156,20 @@ def test_fifty_steps_of_every_loss(loss: Loss, dtype: str) -> None:
 
 def test_a_run_works_in_place() -> None:
     case, rule = trainable(CrossEntropy(), "float64"), Adam()
-    theta, memory = case.theta.copy(), rule.init(case.theta.size)
+    theta, memory = case.theta.copy(), rule.zeros(case.theta.size)
     arrays = memory["mean"], memory["square_mean"]
     NativeEngine(case.objective, rule).run(theta, memory, None, 150, [0.1])
     assert memory["mean"] is arrays[0]
     assert memory["square_mean"] is arrays[1]
-    assert memory["t"] == 1
+    assert memory.t == 1
 
 
 def test_no_learning_rates_no_steps() -> None:
     case = trainable(CrossEntropy(), "float64")
-    theta, memory = case.theta.copy(), SGD().init(case.theta.size)
+    theta, memory = case.theta.copy(), SGD().zeros(case.theta.size)
     steps = NativeEngine(case.objective, SGD()).run(theta, memory, None, 150, [])
     assert steps.losses == []
-    assert memory["t"] == 0
+    assert memory.t == 0
     assert theta.tobytes() == case.theta.tobytes()
 
 
@@ -193,7 +193,7 @@ def test_the_numbers_of_a_rule_at_any_step(rule: UpdateRule, t: int) -> None:
     case, moves = trainable(CrossEntropy(), "float64"), []
     for engine in (ReferenceEngine(case.objective, rule), NativeEngine(case.objective, rule)):
         theta, memory = case.theta.copy(), memory_for(rule, case)
-        memory["t"] = t
+        memory.t = t
         engine.run(theta, memory, None, case.objective.rows, [1e-3] * 3)
         moves.append(theta - case.theta)
     assert relative_error(moves[1], moves[0]) <= LATER["float64"]
@@ -209,11 +209,11 @@ def stopped(case: Case, order: Any, batch: int, steps: int, rule: UpdateRule, th
             runs.append((engine.run(moved, memory, order, batch, [0.01] * steps), moved, memory))
     (wanted, moved, memory), (got, theirs, kept) = runs
     assert len(got.losses) == len(wanted.losses)
-    assert kept["t"] == memory["t"] == len(got.losses) - 1
+    assert kept.t == memory.t == len(got.losses) - 1
     assert np.isfinite(got.losses[:-1]).all()
     assert not np.isfinite(got.losses[-1])
     assert np.isnan(got.losses[-1]) == np.isnan(wanted.losses[-1])
-    if not kept["t"]:
+    if not kept.t:
         assert theirs.tobytes() == theta.tobytes()
     np.testing.assert_allclose(theirs, moved, rtol=1e-4 if case.dtype == "float32" else 1e-10)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule.augmentation import AUGMENTATIONS, Augmentation, Deformation, Mask, Noise
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.foundation.randomness import PURPOSES, Stream
 from support.core_arguments import HUGE, NEGATIVE, REFUSALS
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from chainrule import Activation, Dense, Network, Objective, engines, train
 from chainrule.engines import NativeEngine
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
+from chainrule.engines.native import predicting
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.mathematics.activations import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, UpdateRule
@@ -160,7 +161,7 @@ def test_values_gradients_and_predictions_of_any_network(problem: tuple[Objectiv
     with pytest.MonkeyPatch.context() as patch:
         for name in FUSED or ("",):
             patch.setenv("CHAINRULE_INSTRUCTIONS", name)
-            native._predicting.pop(objective.network, None)
+            predicting._predicting.pop(objective.network, None)
             for n in THREADS:
                 value, gradient = NativeEngine(objective, n_threads=n).value_and_gradient(theta)
                 alone = NativeEngine(objective, n_threads=n).value(theta)
@@ -219,6 +220,7 @@ def script(code: str, limit: float = 60) -> str:
     return ran.stdout
 
 
+@pytest.mark.process
 @only_linux
 @forks
 def test_a_forked_child_trains_to_the_same_bits() -> None:
@@ -245,6 +247,7 @@ print("the same")
     assert lines == "the same\n"
 
 
+@pytest.mark.process
 @only_linux
 @forks
 def test_processes_of_multiprocessing_and_joblib() -> None:
@@ -267,6 +270,7 @@ print("the same")
     assert lines == "the same\n"
 
 
+@pytest.mark.process
 @only_linux
 def test_joblibs_own_workers() -> None:
     lines = script("""
@@ -295,7 +299,7 @@ X = rng.normal(size=(ROWS, 400)).astype("float32")
 objective = Objective(network, SquaredError(), X, rng.normal(size=(ROWS, 10)))
 engine, rule = NativeEngine(objective, Adam(), n_threads=THREADS), Adam()
 theta = network.initialize(0, "float32")
-memory, sent = rule.init(theta.size, "float32"), []
+memory, sent = rule.zeros(theta.size, "float32"), []
 
 def interrupt():
     sent.append(time.perf_counter())
@@ -310,17 +314,18 @@ except KeyboardInterrupt:
 else:
     raise SystemExit("it was not interrupted")
 assert np.isfinite(theta).all()
-print(memory["t"], ended - sent[0])
+print(memory.t, ended - sent[0])
 
 # What was counted was done, and nothing else: that many steps from the start come to the same bits.
-again, fresh = network.initialize(0, "float32"), rule.init(theta.size, "float32")
-if memory["t"] <= LIMIT:
-    engine.run(again, fresh, None, ROWS, [1e-3] * memory["t"])
+again, fresh = network.initialize(0, "float32"), rule.zeros(theta.size, "float32")
+if memory.t <= LIMIT:
+    engine.run(again, fresh, None, ROWS, [1e-3] * memory.t)
     assert again.tobytes() == theta.tobytes()
     assert all(fresh[key].tobytes() == memory[key].tobytes() for key in ("mean", "square_mean"))
 """
 
 
+@pytest.mark.process
 @only_linux
 @pytest.mark.parametrize(("rows", "n_threads"), [(60_000, 1), (60_000, 2), (600, 2), (500, 2)])
 def test_ctrl_c_ends_a_long_step_at_once(rows: int, n_threads: int) -> None:
@@ -330,6 +335,7 @@ def test_ctrl_c_ends_a_long_step_at_once(rows: int, n_threads: int) -> None:
     assert float(seconds) < 2
 
 
+@pytest.mark.process
 @only_linux
 def test_ctrl_c_ends_a_training_with_what_it_has() -> None:
     lines = script("""
@@ -347,6 +353,7 @@ print(result.reason)
     assert lines == "interrupted\n"
 
 
+@pytest.mark.process
 @only_linux
 def test_ctrl_c_ends_predictions_and_values() -> None:
     lines = script("""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chainrule import Activation, Dense, Network, Objective, engines, fit_blocks
 from chainrule.engines import NativeEngine, ReferenceEngine
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.engines.native.lowering import STAGES, lower
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.mathematics.blocks import (
@@ -82,7 +82,7 @@ def problem(chain: list[Block], dtype: str, rows: int = 700) -> tuple[Objective,
 
 def run(engine: Any, theta: Any, rule: Any, batch: int, epochs: int = 3) -> tuple[Any, ...]:
     """Return θ, the losses, the gradient's norm and the value at the end, of some epochs."""
-    theta, memory, losses = theta.copy(), rule.init(theta.size, theta.dtype.name), []
+    theta, memory, losses = theta.copy(), rule.zeros(theta.size, theta.dtype.name), []
     order = np.random.default_rng(1).permutation(engine.objective.rows)
     steps = engines.steps_of(order.size, batch)
     for epoch in range(epochs):
@@ -173,7 +173,7 @@ def test_a_value_leaves_nothing_behind_for_the_next_step(rows: int) -> None:
     after.value(theta)
     results = []
     for engine in (alone, after):
-        there, memory = theta.copy(), Adam().init(theta.size)
+        there, memory = theta.copy(), Adam().zeros(theta.size)
         engine.run(there, memory, None, rows, [0.01] * 3)
         results.append(there)
     np.testing.assert_array_equal(*results)

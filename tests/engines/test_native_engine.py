@@ -12,7 +12,7 @@ import pytest
 
 from chainrule import Activation, Dense, Network, Objective, engines, train
 from chainrule.engines import NativeEngine
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.optimizers import Adam
 from support.core_arguments import (
@@ -57,7 +57,7 @@ def test_the_engine_says_what_does_not_fit(changes: dict[str, Any], words: str) 
     engine = NativeEngine(objective(), Adam())
     fine = {
         "theta": np.ones(SIZE),
-        "state": Adam().init(SIZE),
+        "memory": Adam().zeros(SIZE),
         "order": np.arange(9),
         "batch_size": 4,
         "learning_rates": [0.1] * 3,

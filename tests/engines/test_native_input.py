@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from support.core_arguments import (
     HIDDEN,
     HUGE,

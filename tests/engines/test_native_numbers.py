@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import special
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.mathematics.activations import ACTIVATIONS
 from support.oracles import decimal_arctan, decimal_normal_distribution
 

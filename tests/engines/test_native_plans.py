@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.engines.native.lowering import Layer, Noise
 from support.core_arguments import (
     HIDDEN,
@@ -218,6 +218,7 @@ only_linux = pytest.mark.skipif(
 )
 
 
+@pytest.mark.process
 @only_linux
 def test_sizes_that_no_memory_holds_are_memory_errors() -> None:
     lines = scripted("""
@@ -232,6 +233,7 @@ print(refused(lambda: plan(inputs=2**20, layers=layers, parameters=2**62)))
     assert set(lines.split()) == {"MemoryError"}
 
 
+@pytest.mark.process
 @only_linux
 def test_a_batch_that_no_memory_holds_is_refused() -> None:
     lines = scripted("""

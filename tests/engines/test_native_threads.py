@@ -8,10 +8,12 @@ import sys
 
 import pytest
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 
 if native.MISSING:
     pytest.skip(f"no native engine: {native.MISSING}", allow_module_level=True)
+if "address" in os.environ.get("CHAINRULE_SANITIZED", ""):
+    pytest.skip("many threads are the thread sanitizer's", allow_module_level=True)
 if sys.platform != "linux":
     pytest.skip("forks and signals are Linux's", allow_module_level=True)
 
@@ -42,6 +44,7 @@ def said(code: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("call", ["compiled", "predict"])
 def test_short_predictions_beside_a_long_one(call: str) -> None:
     code = f"""
@@ -53,6 +56,7 @@ print("done")
     assert said(code) == "done\n"
 
 
+@pytest.mark.process
 def test_a_signal_handler_cannot_use_the_model_at_work() -> None:
     code = """
 signal.signal(signal.SIGALRM, lambda *_: compiled(one))
@@ -66,6 +70,7 @@ print(compiled(one).shape)
     assert said(code) == "this model is at work in this very thread: a signal handler cannot use it\n(1, 3)\n"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     "thread" in os.environ.get("CHAINRULE_SANITIZED", ""), reason="the thread sanitizer cannot follow a fork"
 )
@@ -82,6 +87,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert said(code) == "7\n"
 
 
+@pytest.mark.process
 def test_the_interpreter_ends_while_a_thread_trains() -> None:
     code = """
 objective = Objective(network, CrossEntropy(), many, np.arange(400_000) % 3)

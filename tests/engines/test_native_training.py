@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule import Activation, Dense, DivergenceError, Network, Objective, Stopping, engines, train
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy, Loss, Poisson, SigmoidCrossEntropy, SquaredError
 from chainrule.optimizers import OPTIMIZERS, SGD
 from chainrule.schedules import Constant, Exponential

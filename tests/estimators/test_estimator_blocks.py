@@ -17,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler, sc
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor
 from chainrule.augmentation import Deformation, Mask, Noise
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.estimators.settings import network as assembly
 from chainrule.estimators.settings import step
 from chainrule.mathematics.blocks import (

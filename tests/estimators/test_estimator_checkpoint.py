@@ -42,7 +42,7 @@ def fitted(model: Any) -> dict[str, Any]:
     names = [name for name in vars(model) if name.endswith("_") and not name.startswith("_")]
     plain = ("theta_", "loss_curve_", "validation_scores_", "validation_loss_curve_", "n_iter_", "t_", "stop_reason_")
     assert set(plain) <= set(names)
-    memory = {name: np.asarray(value).tobytes() for name, value in model._state.memory.items()}
+    memory = {name: np.asarray(value).tobytes() for name, value in model._state.memory.arrays.items()}
     return {"memory": memory, "theta_": model.theta_.tobytes(), **{name: getattr(model, name) for name in plain[1:]}}
 
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score, get_scorer, make_scorer, mean_absolute_error
 
 from chainrule import MLPClassifier, MLPRegressor, Progress
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))

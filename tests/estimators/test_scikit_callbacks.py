@@ -41,6 +41,7 @@ assert not hasattr(model, "set_callbacks")
 """
 
 
+@pytest.mark.process
 def test_an_older_scikit_learn_has_no_callbacks_and_needs_none() -> None:
     fit = "print(model.fit([[0.0], [1.0]] * 10, [0, 1] * 10).n_iter_)"
     done = subprocess.run([sys.executable, "-c", OLD + fit], capture_output=True, text=True)

@@ -22,14 +22,14 @@ import chainrule as cr
 from chainrule import schedules
 from chainrule.engines import best
 from chainrule.loop.checkpoint import Interval, read
-from chainrule.optimizers import LBFGS, OPTIMIZERS, Adam, Momentum
+from chainrule.optimizers import OPTIMIZERS, Adam, Momentum
 from chainrule.schedules import Constant, Cosine, WarmUp
 from support.killing import OBJECTIVE, SETTINGS, START, Killed, begun, killing, part, same
 from support.naive_loops import RULES, classification
 
 ROOT = Path(__file__).parents[2]
 ENGINES = ("reference", "native")[: 1 + (best() == "native")]
-loop, clocked = import_module("chainrule.loop.training"), import_module("chainrule.loop.run")
+loop, clocked = import_module("chainrule.loop.batches"), import_module("chainrule.loop.run")
 
 
 SCHEDULES = [
@@ -75,7 +75,9 @@ def trainings(draw: Any) -> tuple[Any, ...]:
 @given(
     trainings(),
     st.sampled_from(["1 step", "3 steps", "17 steps", "1 epoch", "2 epochs", "0.000001 seconds"]),
-    st.lists(st.tuples(st.sampled_from(["after_steps", "after_epoch", "write"]), st.integers(0, 12)), max_size=4),
+    st.lists(
+        st.tuples(st.sampled_from(["after_steps", "after_epoch", "write_checkpoint"]), st.integers(0, 12)), max_size=4
+    ),
     st.lists(st.integers(1, 7), min_size=5, max_size=5),
 )
 def test_going_on_equals_never_stopping(training: Any, every: str, kills: Any, slices: list[int]) -> None:
@@ -102,6 +104,8 @@ def test_how_steps_are_cut_into_slices_changes_no_bit(training: Any, size: int) 
         assert same(cr.train(objective, start, **chosen), whole)
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_six_kills_at_random_moments_change_no_bit(engine: str, threads: int) -> None:
@@ -246,12 +250,6 @@ def test_a_training_that_diverges_diverges_again(tmp_path: Path) -> None:
         told.append((str(caught.value), caught.value.theta.tobytes(), len(caught.value.history)))
     assert told[0] == told[1] == told[2]
     assert told[0][2] > 0
-
-
-def test_full_batch_methods_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="checkpoint needs a solver that takes steps; LBFGS keeps its memory"):
-        cr.train(OBJECTIVE, START, optimizer=LBFGS(), checkpoint=cr.Checkpoint(tmp_path / "run.checkpoint"))
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "epoch", "0 epochs", "1.5 steps", "-1 steps", "3 hours", "1 epoch 2", 3, None])

@@ -20,7 +20,7 @@ from chainrule import (
     range_test,
     train,
 )
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.estimators.settings import loss as loss_settings
 from chainrule.loop.range_test import BLOWN_UP, WINDOW, smoothed
 from chainrule.losses import CrossEntropy, SquaredError
@@ -95,6 +95,7 @@ def test_losses_are_those_of_the_batches_before_their_updates() -> None:
         theta = theta - rate * gradient
 
 
+@pytest.mark.native
 @pytest.mark.skipif(bool(native.MISSING), reason=f"no native engine: {native.MISSING}")
 def test_both_engines_find_the_same() -> None:
     objective, theta = digits()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule import MLPClassifier
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.estimators.fitting import starting
 from chainrule.loop import restarts
 from chainrule.loop.restarts import best_side_by_side
@@ -32,6 +32,7 @@ STARTED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.native
 @native_only
 @quiet
 @pytest.mark.parametrize("name", STARTED)
@@ -72,6 +73,8 @@ print(model.stop_reason_, 1 <= model.n_iter_ < 10**6, *{str(warning.message) for
 """
 
 
+@pytest.mark.process
+@pytest.mark.native
 @native_only
 def test_ctrl_c_stops_starts_side_by_side() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chainrule import Dense, DivergenceError, Network, Objective, Stopping, TrainingState, train, training
 from chainrule.foundation.randomness import Stream
-from chainrule.loop.training import SLICE
+from chainrule.loop.batches import SLICE
 from chainrule.losses import SquaredError
 from chainrule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, AdamW, Lion, Momentum, UpdateRule
 from chainrule.schedules import Constant, InverseTime
@@ -49,6 +49,7 @@ def assert_equals_naive(
     assert count == epochs
 
 
+@pytest.mark.slow
 @every_engine
 @given(
     rows=st.integers(1, 12),
@@ -99,7 +100,7 @@ def test_counts(batch_size: int | None, steps: int) -> None:
     result = train(objective, start, batch_size=batch_size, epochs=3)
     assert [(event.epoch, event.step) for event in result.history] == [(k, k * steps) for k in (1, 2, 3)]
     assert (result.state.epoch, result.state.step, result.state.rows) == (3, 3 * steps, 30)
-    assert (result.reason, result.message, result.state.memory["t"]) == ("epochs", "", 3 * steps)
+    assert (result.reason, result.message, result.state.memory.t) == ("epochs", "", 3 * steps)
 
 
 def epochs_of_rows(order: str, seed: int = 0) -> list[list[int]]:
@@ -152,7 +153,7 @@ def test_going_on_epoch_by_epoch_gives_the_same_bits(name: str, schedule: Any) -
         history += result.history
     assert state.theta.tobytes() == whole.theta.tobytes()
     assert (state.epoch, state.step, state.rows) == (5, 20, 50)
-    assert state.memory["t"] == whole.state.memory["t"]
+    assert state.memory.t == whole.state.memory.t
     for ours, theirs in zip(history, whole.history, strict=True):
         assert (ours.epoch, ours.step, ours.loss, ours.learning_rate, ours.gradient_norm) == (
             *(theirs.epoch, theirs.step, theirs.loss, theirs.learning_rate, theirs.gradient_norm),
@@ -314,7 +315,7 @@ def test_the_memory_of_another_rule_is_refused(engine: str) -> None:
     objective, start = classification(12)
     state = train(objective, start, epochs=1, optimizer=Adam(), engine=engine).state
     with pytest.raises(
-        ValueError, match=r"state\.memory is another rule's: it holds .*, SGD keeps t; give memory=None"
+        ValueError, match=r"state\.memory is another rule's: it holds .*, SGD keeps nothing; give memory=None"
     ):
         train(objective, start, epochs=1, optimizer=SGD(), engine=engine, state=state)
     state.memory = None

@@ -122,6 +122,7 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any) -> None:
             kind(wrong)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
 @pytest.mark.parametrize("soft", [False, True])
 def test_smoothed_cross_entropy_is_torchs(share: float, soft: bool) -> None:

@@ -72,16 +72,19 @@ def test_every_loss_against_differences(loss: Loss) -> None:
     settings(max_examples=20)(given(objective_problems(loss=loss))(check_differences))()
 
 
+@pytest.mark.slow
 @every_activation
 def test_every_activation_against_jax(activation: str) -> None:
     settings(max_examples=6)(given(objective_problems(activation=activation, **ONE_SHAPE))(check_jax))()
 
 
+@pytest.mark.slow
 @every_loss
 def test_every_loss_against_jax(loss: Loss) -> None:
     settings(max_examples=6)(given(objective_problems(loss=loss, **ONE_SHAPE))(check_jax))()
 
 
+@pytest.mark.slow
 @every_loss
 def test_gauss_newton_against_the_explicit_matrix(loss: Loss) -> None:
     @settings(max_examples=3)
@@ -255,6 +258,58 @@ def test_a_theta_of_wrong_length_is_refused(method: str) -> None:
 def test_class_numbers_without_an_output_are_refused(y: list[float]) -> None:
     with pytest.raises(ValueError, match="class"):
         Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((3, 1)), np.array(y))
+
+
+CLASS_LOSSES = [loss for loss in ALL_LOSSES if loss.targets == "classes"]
+
+
+@pytest.mark.parametrize("loss", CLASS_LOSSES, ids=repr)
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_class_numbers_in_columns_are_refused(loss: Any, columns: int) -> None:
+    y = np.zeros((6, columns))
+    words = rf"{type(loss).__name__} takes y as class numbers \(6,\) or class probabilities \(6, 3\), got the shape"
+    with pytest.raises(ValueError, match=rf"{words} \(6, {columns}\)"):
+        Objective(Network(2, [Dense(3)]), loss, np.ones((6, 2)), y)
+    with pytest.raises(ValueError, match=rf"scores have shape \(6, 3\), the target has shape \(6, {columns}\)"):
+        loss.value(np.zeros((6, 3)), y)
+
+
+OUTSIDE = {
+    "real": ((), ""),
+    "counts": ((-1.0, -1e-9), "at least 0"),
+    "binary": ((2.0, 1.0 + 1e-9, -1e-9), "from 0 to 1"),
+    "signs": ((0.0, 2.0, -2.0, 0.5), r"-1 or \+1"),
+    "classes": ((-0.5, 1.5), "class numbers, or probabilities from 0 to 1"),
+}
+INSIDE = {
+    "real": (-9.0, 0.0, 9.0),
+    "counts": (0.0, 0.5, 7.0),
+    "binary": (0.0, 0.5, 1.0),
+    "signs": (-1.0, 1.0),
+    "classes": (0.0, 0.5, 1.0),
+}
+
+
+@pytest.mark.parametrize("loss", ALL_LOSSES, ids=repr)
+def test_targets_outside_the_range_of_the_loss_are_refused(loss: Any) -> None:
+    network, X = Network(2, [Dense(2)]), np.ones((3, 2))
+    for value in INSIDE[loss.targets]:
+        Objective(network, loss, X, np.full((3, 2), value))
+    wrong, words = OUTSIDE[loss.targets]
+    for value in wrong:
+        y = np.ones((3, 2))
+        y[1, 1] = value
+        with pytest.raises(
+            ValueError, match=f"^{type(loss).__name__} takes targets y that are {words}, got {value:g}$"
+        ):
+            Objective(network, loss, X, y)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, -1e-9, np.nan, np.inf])
+def test_weights_of_rows_are_finite_and_not_negative(wrong: float) -> None:
+    words = f"^sample_weight must hold finite numbers of at least 0, got {wrong:g}$"
+    with pytest.raises(ValueError, match=words):
+        Objective(Network(2, [Dense(1)]), SquaredError(), np.ones((3, 2)), np.ones(3), np.array([1.0, wrong, 0.0]))
 
 
 @pytest.mark.parametrize(

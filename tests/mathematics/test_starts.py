@@ -21,7 +21,7 @@ from chainrule import (
     train,
     unit_variance,
 )
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.foundation.arrays import spaced
 
 RNG = np.random.default_rng(5)

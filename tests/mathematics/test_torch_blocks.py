@@ -9,7 +9,7 @@ import pytest
 
 from chainrule import Activation, Dense, Network, Objective
 from chainrule.engines import NativeEngine, ReferenceEngine
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy
 from chainrule.mathematics.blocks import BatchNorm, Block, Context, Dropout, LayerNorm, PReLU
 from chainrule.optimizers import SGD
@@ -110,7 +110,7 @@ def test_steps_and_predictions(chain: list[Block], dtype: str, smoothing: float,
     network, model = objective.network, twin(objective.network, theta)
     descent = torch.optim.SGD(model.parameters(), lr=0.05)
     run = {"reference": ReferenceEngine, "native": NativeEngine}[engine](objective, SGD())
-    run.run(theta, SGD().init(theta.size, dtype), np.tile(np.arange(33), 3), 11, [0.05] * 9)
+    run.run(theta, SGD().zeros(theta.size, dtype), np.tile(np.arange(33), 3), 11, [0.05] * 9)
     X, y = torch.from_numpy(objective.X), torch.from_numpy(objective.y)
     for k in range(9):
         rows = slice(11 * (k % 3), 11 * (k % 3) + 11)

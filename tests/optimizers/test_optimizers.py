@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chainrule.engines import ReferenceEngine
 from chainrule.engines.reference import PIECE, apply
-from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Minimizer, Momentum, Nesterov, UpdateRule
+from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Memory, Momentum, Nesterov, Optimizer, UpdateRule
 from support import paper_rules as paper
 from support.oracles import relative_error
 from support.problems import PROBLEMS, Problem, Quadratic, quadratic
@@ -156,7 +156,7 @@ class Noisy:
 
 def trajectory(rule: UpdateRule, theta: Any, gradient: Noisy, rates: Any, memory: Any = None) -> Iterator[Any]:
     """Yield θ after every update of a chainrule rule."""
-    memory = memory or rule.init(theta.size, theta.dtype.name)
+    memory = memory or rule.zeros(theta.size, theta.dtype.name)
     for t, rate in enumerate(rates):
         theta, memory = rule.update(theta, gradient(t, theta).astype(theta.dtype), memory, float(rate))
         yield theta
@@ -173,7 +173,8 @@ def worst_error(
 def test_every_row_of_the_table_has_a_test_row() -> None:
     assert set(ROWS) == set(OPTIMIZERS)
     assert all(len(row.budgets) == len(PROBLEMS) == len(WANTED) for row in ROWS.values())
-    assert all(issubclass(OPTIMIZERS[name], UpdateRule if row.oracle else Minimizer) for name, row in ROWS.items())
+    assert all(OPTIMIZERS[name].elementwise == bool(row.oracle) for name, row in ROWS.items())
+    assert all(isinstance(kind(), Optimizer) for kind in OPTIMIZERS.values())
 
 
 @pytest.mark.parametrize("name", list(ROWS))
@@ -211,7 +212,7 @@ def test_a_rule_that_decays_spares_what_is_not_decayed(name: str) -> None:
     gradient, theta, decayed = Noisy(400, 6), np.linspace(1, 2, 6), np.array([1.0, 0, 1, 0, 1, 0])
     rule = OPTIMIZERS[name](weight_decay=0.3)
     oracle = ROWS[name].oracle(list(theta), gradient, [0.02] * 400, weight_decay=0.3, decayed=decayed)
-    memory = rule.init(6, decayed=decayed == 1)
+    memory = rule.zeros(6, decayed=decayed == 1)
     assert worst_error(rule, oracle, theta, gradient, [0.02] * 400, memory=memory) <= PAPER
 
 
@@ -219,19 +220,19 @@ def test_a_rule_that_decays_spares_what_is_not_decayed(name: str) -> None:
 def test_float32_stays_float32(name: str) -> None:
     gradient, theta = Noisy(200, 7), np.random.default_rng(0).normal(size=7).astype(np.float32)
     rule = OPTIMIZERS[name]()
-    memory = rule.init(7, "float32")
+    memory = rule.zeros(7, "float32")
     oracle = list(ROWS[name].oracle([float(x) for x in theta], gradient, [0.01] * 200))
     for t in range(200):
         theta, memory = rule.update(theta, gradient(t, theta).astype(np.float32), memory, 0.01)
-        assert {value.dtype for value in (theta, *memory.values()) if isinstance(value, np.ndarray)} == {np.dtype("f4")}
+        assert {value.dtype for value in (theta, *memory.arrays.values())} == {np.dtype("f4")}
     assert relative_error(theta, np.array(oracle[-1])) <= 2e-6
 
 
 @every_rule
 def test_arrays_of_jax_go_through_the_same_lines(name: str) -> None:
     rule, gradient, theta = OPTIMIZERS[name](), Noisy(20, 7), np.linspace(-1, 2, 7).astype(np.float32)
-    memory = rule.init(7, "float32")
-    other, held = jnp.asarray(theta), {k: jnp.asarray(v) if np.ndim(v) else v for k, v in memory.items()}
+    memory = rule.zeros(7, "float32")
+    other, held = jnp.asarray(theta), Memory(0, {name: jnp.asarray(v) for name, v in memory.arrays.items()})
     for t in range(20):
         g = gradient(t, theta).astype(np.float32)
         theta, memory = rule.update(theta, g, memory, 0.01)
@@ -242,26 +243,25 @@ def test_arrays_of_jax_go_through_the_same_lines(name: str) -> None:
 
 @every_rule
 def test_a_new_memory_is_zero(name: str) -> None:
-    memory = OPTIMIZERS[name]().init(3, "float32")
-    assert memory.pop("t") == 0
+    memory = OPTIMIZERS[name]().zeros(3, "float32")
+    assert (memory.t, memory.numbers) == (0, {})
     if OPTIMIZERS[name].decays:
-        np.testing.assert_array_equal(memory.pop("decayed"), np.ones(3, np.float32), strict=True)
-    for values in memory.values():
+        np.testing.assert_array_equal(memory.arrays.pop("decayed"), np.ones(3, np.float32), strict=True)
+    for values in memory.arrays.values():
         np.testing.assert_array_equal(values, np.zeros(3, np.float32), strict=True)
 
 
 @every_rule
 def test_arguments_are_not_changed(name: str) -> None:
     rng, rule = np.random.default_rng(0), OPTIMIZERS[name]()
-    theta, gradient, memory = rng.normal(size=5), rng.normal(size=5), rule.init(5)
+    theta, gradient, memory = rng.normal(size=5), rng.normal(size=5), rule.zeros(5)
     for count in range(1, 4):
-        given = {"theta": theta, "gradient": gradient, **memory}
+        given = {"theta": theta, "gradient": gradient, **memory.arrays}
         before = {key: np.array(value) for key, value in given.items()}
         for value in given.values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+            value.flags.writeable = False
         theta, memory = rule.update(theta, gradient, memory, 0.1)
-        assert memory["t"] == count
+        assert memory.t == count
         assert all(np.array_equal(given[key], before[key]) for key in before)
 
 
@@ -270,25 +270,22 @@ def test_arguments_are_not_changed(name: str) -> None:
 def test_piece_by_piece_gives_the_same_bits_as_whole(name: str, dtype: str) -> None:
     rng, rule, P = np.random.default_rng(0), OPTIMIZERS[name](), 2 * PIECE + 17
     whole = rng.normal(size=P).astype(dtype)
-    pieces, memory, memory_of_pieces = whole.copy(), rule.init(P, dtype), rule.init(P, dtype)
+    pieces, memory, memory_of_pieces = whole.copy(), rule.zeros(P, dtype), rule.zeros(P, dtype)
     for rate in (0.1, 0.01, 0.3):
         gradient = rng.normal(size=P).astype(dtype)
         whole, memory = rule.update(whole, gradient, memory, rate)
         apply(rule, pieces, gradient, memory_of_pieces, rate)
         assert pieces.tobytes() == whole.tobytes()
-        assert memory.keys() == memory_of_pieces.keys()
-        assert all(np.array_equal(memory[key], memory_of_pieces[key]) for key in memory)
+        assert memory.t == memory_of_pieces.t
+        assert memory.arrays.keys() == memory_of_pieces.arrays.keys()
+        assert all(np.array_equal(memory[key], memory_of_pieces[key]) for key in memory.arrays)
 
 
 def loss_reached(optimizer: Any, problem: Problem, rate: float, steps: int) -> float:
     """Return the loss after `steps` steps from the problem's start."""
     objective, theta = problem.objective, problem.start.copy()
-    if isinstance(optimizer, UpdateRule):
-        engine = ReferenceEngine(objective, optimizer)
-        engine.run(theta, optimizer.init(theta.size), None, objective.rows, [rate] * steps)
-    else:
-        for iterate in optimizer.iterate(objective, theta, steps):
-            theta = iterate.theta
+    memory = optimizer.zeros(theta.size) if optimizer.elementwise else optimizer.init(None, theta)
+    ReferenceEngine(objective, optimizer).run(theta, memory, None, objective.rows, [rate] * steps)
     return float(objective.value(theta))
 
 
@@ -303,7 +300,7 @@ def test_problems_table(name: str, k: int) -> None:
 def test_gradient_descent_contracts_each_eigenvector_as_it_must() -> None:
     problem = quadratic(10)
     objective: Quadratic = problem.objective
-    theta, memory = problem.start.copy(), SGD().init(6)
+    theta, memory = problem.start.copy(), SGD().zeros(6)
     ReferenceEngine(objective, SGD()).run(theta, memory, None, 1, [0.7] * 25)
     values, vectors = np.linalg.eigh(objective.A)
     start = vectors.T @ (problem.start - objective.optimum)

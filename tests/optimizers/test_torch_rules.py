@@ -115,7 +115,7 @@ def test_fifty_steps(name: str, dtype: str, engine: str) -> None:
     row, (problem, theta) = ROWS[name], objective(dtype)
     start = theta.copy()
     runner = engines.build(engine, problem, row.ours, 0, 1, theta.dtype)
-    memory = row.ours.init(theta.size, dtype, problem.network.mask("weight"))
+    memory = row.ours.zeros(theta.size, dtype, problem.network.mask("weight"))
     errors = []
     for wanted in theirs(problem, theta, row):
         assert wanted.dtype == dtype

@@ -122,7 +122,7 @@ def test_a_moving_average_is_forgotten_by_a_training_without() -> None:
     train(objective, start, epochs=2, state=state, averaging=MovingAverage(), **BATCHES)
     result = train(objective, start, epochs=2, state=state, **BATCHES)
     np.testing.assert_allclose(result.theta, train(objective, start, epochs=4, **BATCHES).theta, rtol=1e-12, atol=1e-15)
-    assert "average" not in state.memory
+    assert state.average is None
 
 
 def test_a_training_that_stops_before_the_average_begins_gives_theta() -> None:
@@ -153,7 +153,7 @@ def test_averages_settle_what_noisy_steps_shake() -> None:
         (lambda: thetas(epochs=1, averaging="swa"), r"averaging must be such as Averaging\(start=0.75\), or None"),
         (
             lambda: thetas(epochs=1, averaging=Averaging(), optimizer=LBFGS()),
-            "averaging needs an optimiser that takes steps; LBFGS takes none",
+            "averaging needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",
         ),
         (
             lambda: MLPClassifier(**SHORT, l1=1.0, l1_proximal=True, averaging="ema").fit(*IRIS),
@@ -241,8 +241,8 @@ def test_a_divergence_returns_the_last_good_average(averaging: Any, engine: str)
 
 
 @quiet
-def test_lbfgs_has_no_steps_to_average_and_partial_fit_no_end() -> None:
-    with pytest.raises(ValueError, match="averaging needs an optimiser that takes steps; LBFGS takes none"):
+def test_lbfgs_has_no_noise_to_average_and_partial_fit_no_end() -> None:
+    with pytest.raises(ValueError, match="averaging needs an optimiser that takes mini-batches; LBFGS takes all rows"):
         MLPClassifier(**SHORT, solver="lbfgs", averaging="swa").fit(*IRIS)
     with pytest.raises(ValueError, match="partial_fit does not support averaging='ema'"):
         MLPRegressor(averaging="ema").partial_fit(*IRIS)

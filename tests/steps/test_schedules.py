@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from chainrule import Dense, Network, Objective, Stopping, train
 from chainrule.foundation.randomness import Stream
-from chainrule.loop.training import SLICE
+from chainrule.loop.batches import SLICE
 from chainrule.losses import Hinge, SquaredError
 from chainrule.optimizers import SGD
 from chainrule.penalties import L2
@@ -183,6 +183,7 @@ def test_cosine_over_epochs_longer_than_a_slice() -> None:
     assert rates(Cosine(0.4), 3, rows=steps, batch_size=1) == pytest.approx(wanted, rel=1e-12)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("steps", [10, 100, 1000])
 def test_one_cycle_is_pytorchs(steps: int) -> None:
     """PyTorch has its first and highest rate at the steps 0 and 0.3 N - 1, its last at N - 1: Smith's ends, exactly."""

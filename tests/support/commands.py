@@ -14,12 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from chainrule.cli import main
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the real data sets (../shared/data) are not here")
-
 
 NO_CORE = f"note: the reference engine runs, several times slower: {native.MISSING}\n"
 """What every training says where the core was not built."""

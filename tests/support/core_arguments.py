@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.engines.native.lowering import Layer, Noise
 
 core: Any = native._core

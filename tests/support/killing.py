@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.loop.checkpoint import Keeper
+from chainrule.loop.run import Loop
+from chainrule.optimizers import Memory
 from support.naive_loops import classification
 
 
@@ -21,23 +22,25 @@ class Killed(BaseException):
 
 
 def killing(name: str, calls: int) -> Any:
-    """Return a patch that kills the training at the given call of one of the keeper's methods, after it."""
-    left, original = count(calls, -1), getattr(Keeper, name)
+    """Return a patch that kills the training at the given call of one of the loop's methods, after it."""
+    left, original = count(calls, -1), getattr(Loop, name)
 
-    def method(self: Keeper, *arguments: Any) -> None:
+    def method(self: Loop, *arguments: Any) -> None:
         original(self, *arguments)
         if next(left) == 0:
             raise Killed
 
-    return patch.object(Keeper, name, method)
+    return patch.object(Loop, name, method)
 
 
 def same(one: cr.Result, other: cr.Result) -> bool:
     """Return whether two results are the same in every bit, but for the seconds."""
     states = [{f.name: getattr(r.state, f.name) for f in fields(r.state)} for r in (one, other)]
-    memories = [state.pop("memory") or {} for state in states]
-    arrays = [(one.theta, other.theta), *((states[0].pop(n), states[1].pop(n)) for n in ("theta", "best_theta"))]
-    arrays += [(memories[0][name], memories[1].get(name)) for name in memories[0]]
+    memories = [state.pop("memory") or Memory() for state in states]
+    live = ("theta", "best_theta", "average")
+    arrays = [(one.theta, other.theta), *((states[0].pop(name), states[1].pop(name)) for name in live)]
+    arrays += [(memories[0][name], memories[1].arrays.get(name)) for name in memories[0].arrays]
+    states[0]["memory"], states[1]["memory"] = ((memory.t, memory.numbers) for memory in memories)
     events = [[repr(replace(event, seconds=0)) for event in r.history] for r in (one, other)]
     equal = all((a is b) or np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in arrays)
     return equal and states[0] == states[1] and events[0] == events[1] and one.reason == other.reason

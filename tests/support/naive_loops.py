@@ -49,7 +49,7 @@ def naive_training(
     objective: Objective, theta: Any, rule: UpdateRule, rate: float, batch_size: int, order: str, seed: int
 ) -> Iterator[Epoch]:
     """Train for ever, one whole and pure update per batch, with nothing of the loop's own machinery."""
-    memory, step, epoch = rule.init(theta.size, theta.dtype.name, objective.network.mask("weight")), 0, 0
+    memory, step, epoch = rule.zeros(theta.size, theta.dtype.name, objective.network.mask("weight")), 0, 0
     while True:
         total, gradient = 0.0, None
         for rows in naive_batches(order, seed, epoch, objective.rows, batch_size):

@@ -152,4 +152,4 @@ def trainable(loss: Loss, dtype: str, rows: int = 150, weighted: bool = True, pe
 
 
 def memory_for(rule: UpdateRule, case: Case) -> Any:
-    return rule.init(case.theta.size, case.dtype, case.objective.network.mask("weight"))
+    return rule.zeros(case.theta.size, case.dtype, case.objective.network.mask("weight"))

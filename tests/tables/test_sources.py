@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 
-from chainrule.tables.sources import SourceError, infer_task, load, read_idx
+from chainrule.tables.sources import SourceError, load, read_idx
+from chainrule.workbench.data import infer_task
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -317,49 +317,3 @@ def test_the_real_mnist(name: str) -> None:
     assert (len(source.y), len(source.y_test)) == (60000, 10000)
     mean = {"mnist": 0.13066, "fashion-mnist": 0.28604}[name]
     assert abs(source.X.mean() * source.scale - mean) < 1e-5
-
-
-# ---------------------------------------------------------------------------- the task
-
-
-@pytest.mark.parametrize(
-    ("y", "task"),
-    [
-        (["a", "b"], "classification"),
-        (np.array(["a", 1], dtype=object), "classification"),
-        (np.array([True, False], dtype=object), "classification"),
-        ([True, False, False], "classification"),
-        (pd.Series([10.5, 11.5], dtype="category"), "classification"),
-        (pl.Series(["a", "b"], dtype=pl.Categorical), "classification"),
-        ([0, 1, 1, 0], "classification"),
-        ([-1.0, 1.0, 1.0, -1.0], "classification"),
-        ([*range(20)] * 2, "classification"),
-        ([*range(21)] * 2, "regression"),
-        ([1, 2, 3], "regression"),
-        ([0.5, 0.5, 1.5, 1.5], "regression"),
-        (np.array([1, 2, 3, 4], dtype=object), "regression"),
-        ([[0, 1], [1, 1]], "classification"),
-        ([[0, 2], [1, 1]], "regression"),
-        ([[0], [1], [0], [1]], "classification"),
-        (np.array([], dtype=float), "classification"),
-    ],
-)
-def test_infer_task(y: Any, task: str) -> None:
-    assert infer_task(y) == task
-
-
-@pytest.mark.parametrize(
-    ("name", "target", "task"),
-    [
-        ("adult_train", "income", "classification"),
-        ("titanic", "Survived", "classification"),
-        ("letter", "letter", "classification"),
-        ("wine_quality", "quality", "classification"),
-        ("california_housing", "median_house_value", "regression"),
-        ("ames", "price", "regression"),
-        ("diamonds", "price", "regression"),
-    ],
-)
-def test_the_task_of_real_tables(name: str, target: str, task: str) -> None:
-    source = load(needs(f"tabular/{name}.csv.gz"), target)
-    assert infer_task(source.y) == task

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chainrule.tables import (
-    TableEncoder,
-)
+import chainrule as cr
+from chainrule.tables import InputColumn, TableEncoder
+from chainrule.tables.cells import READINGS, level_names
 
 PEOPLE = pl.DataFrame(
     {
@@ -210,3 +210,85 @@ def _pandas(column: pl.Series) -> Any:
     if column.dtype == pl.Int64 and column.null_count():
         return pd.array(column.to_list(), dtype="Int64")
     return pd.Series(column.to_list(), dtype="float64" if column.dtype == pl.Float64 else None)
+
+
+# -------------------------------------------------------------------------- the schema of the inputs
+
+
+def test_the_schema_says_what_each_input_stands_for() -> None:
+    frame = PEOPLE.with_columns(
+        flat=pl.lit(1), wait=pl.Series([dt.timedelta(k) for k in range(4)]), code=pl.Series(["a", "a", "b", "c"])
+    )
+    encoder = TableEncoder(rare_below=2).fit(frame.sample(40, with_replacement=True, seed=1, shuffle=True))
+    entries = [(entry.column, entry.kind, entry.level) for entry in encoder.schema_]
+    assert entries == [
+        ("age", "number", None),
+        ("age", "missing", None),
+        ("town", "level", "Bonn"),
+        ("town", "level", "Ulm"),
+        ("town", "missing", None),
+        ("member", "level", "False"),
+        ("member", "level", "True"),
+        ("since", "moment", None),
+        ("wait", "duration", None),
+        ("code", "level", "a"),
+        ("code", "level", "b"),
+        ("code", "level", "c"),
+    ]
+    assert [entry.name for entry in encoder.schema_][:5] == [
+        "age",
+        "age=missing",
+        "town=Bonn",
+        "town=Ulm",
+        "town=(missing)",
+    ]
+
+
+def test_rare_levels_share_an_input() -> None:
+    encoder = TableEncoder(max_levels=1).fit(pl.DataFrame({"town": ["a"] * 30 + ["b"] * 20 + ["c"] * 20}))
+    assert encoder.schema_ == (
+        InputColumn("town=a", "town", "level", "a"),
+        InputColumn("town=(rare)", "town", "rare"),
+    )
+
+
+@given(tables())
+def test_the_schema_fits_the_matrix(frame: pl.DataFrame) -> None:
+    encoder = fitted(frame)
+    matrix, schema = encoder.transform(frame), encoder.schema_
+    assert len(schema) == matrix.shape[1]
+    assert [entry.name for entry in schema] == encoder.feature_names_out_
+    positions = [frame.columns.index(entry.column) for entry in schema]
+    assert positions == sorted(positions)
+    for entry, values in zip(schema, matrix.T, strict=True):
+        assert (entry.kind == "level") == (entry.level is not None)
+        absent = frame[entry.column].is_null() | (frame[entry.column].cast(pl.String) == "").fill_null(False)
+        if frame[entry.column].dtype.is_float():
+            absent = absent | frame[entry.column].is_nan().fill_null(False)
+        if entry.kind == "missing":
+            assert values.tolist() == absent.cast(float).to_list()
+        elif entry.kind == "level":
+            names = level_names(frame[entry.column])
+            assert [value == 1 for value in values[~absent.to_numpy()]] == [
+                name == entry.level for name in names.filter(~absent)
+            ]
+        elif entry.kind == "rare":
+            assert set(values[~absent.to_numpy()].tolist()) <= {0.0, 1.0}
+        else:
+            assert entry.kind in READINGS
+            assert entry.name == entry.column
+
+
+@given(tables())
+def test_json_keeps_the_schema(frame: pl.DataFrame) -> None:
+    encoder = fitted(frame)
+    again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json(), allow_nan=False)))
+    assert again.schema_ == encoder.schema_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_and_model_files_keep_the_schema(tmp_path) -> None:
+    model = cr.MLPClassifier((2,), max_iter=1).fit(PEOPLE, [0, 1, 0, 1])
+    model.save(tmp_path / "m.safetensors")
+    assert len(model.encoder_.schema_) == model.network_.inputs
+    assert cr.load(tmp_path / "m.safetensors").encoder_.schema_ == model.encoder_.schema_

@@ -51,6 +51,7 @@ CSV: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
     "dates that depend on the country": (b"a\n01/02/2020\n", {"a": ["01/02/2020"]}),
     "no such date": (b"a\n2020-02-31\n", {"a": ["2020-02-31"]}),
     "semicolons": (b'"a b";c\n1;"x;y"\n', {"a b": [1], "c": ["x;y"]}),
+    "tabs": (b"a b\tc\n1\tx,y\n2\t\n", {"a b": [1, 2], "c": ["x,y", None]}),
     "carriage returns": (b"a,b\r1,2\r3,4\r", {"a": [1, 3], "b": [2, 4]}),
     "windows": (b"\xef\xbb\xbfa,b\r\n1,2\r\n3,4\r\n", {"a": [1, 3], "b": [2, 4]}),
     "blank lines": (b"\n\na,b\n1,2\n\n3,\n\n\n", {"a": [1, 3], "b": [2, None]}),

@@ -82,7 +82,7 @@ class Commands(click.Group):
 
 
 def _words(error: Exception) -> str:
-    """Return what an error says, on one line."""
+    """Return the words of an error, on one line."""
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, MemoryError):

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..estimators.settings.optimizer import SCHEDULED
 from ..loop.range_test import BELOW, RangeTest
-from ..workbench.data import data_options, prepare
 from . import show, version
-from .option_types import option
+from .data_options import data_options
+from .option_types import as_options, option
 from .options import TrainCommand, given_settings, is_given, show_value, training_options
-from .train import Training, check_writable, not_itself
+from .planning import in_options, planned_training
+from .written_files import check_not_read, check_writable
 
 OWN = ("low", "high", "steps", "plot", "as_json")
 """Options that `chainrule train` does not have."""
@@ -28,7 +29,7 @@ RATE = click.FloatRange(0, 1e6, min_open=True)
 FOUND = "learning_rate_init"
 """The setting that is looked for."""
 
-ROWS = 16
+TABLE_LINES = 16
 """Lines of the table."""
 
 
@@ -60,22 +61,22 @@ def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | 
     chainrule train, so that its command line can be taken over; those of the schedule and of stopping play no part.
     The exit code is 1 where the loss never fell.
     """
-    given, plot = given_settings(ctx), rest["plot"]
-    _check(ctx, given.get("solver", "adam"), rest["low"], rest["high"])
+    plot = rest["plot"]
+    _check(ctx, given_settings(ctx).get("solver", "adam"), rest["low"], rest["high"])
     if plot is not None:
         check_writable("--plot", Path(plot))
-        not_itself("--plot", plot, source, test)
+        check_not_read("--plot", plot, source, test)
     figure = None if plot is None else _figure(plot)
-    seed = given.get("random_state", 0) or 0
-    data = prepare(source, target, test, rest["test_fraction"], rest["task"], seed % 2**32)
-    training = Training(data, given, test)
+    planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"], validate=False)
     if not rest["as_json"]:
-        training.announce()
-    found, notes = training.range_test(rest["low"], rest["high"], rest["steps"])
+        planned.announce()
+    with in_options():
+        found, notes = planned.trial.range_test(rest["low"], rest["high"], rest["steps"])
+    notes = [as_options(text) for text in notes]
     command = None if found.suggestion is None else _command(ctx, found.suggestion)
     if rest["as_json"]:
-        notes = [*training.remarks, *notes]
-        show.as_json({"command": "find-lr", "version": version(), **_facts(found), "train": command, "notes": notes})
+        notes = [*planned.remarks, *notes]
+        show.print_json({"command": "find-lr", "version": version(), **_facts(found), "train": command, "notes": notes})
     else:
         for text in notes:
             show.note(text)
@@ -120,7 +121,7 @@ def _show(found: RangeTest, command: str | None) -> None:
     """Print the table of rates and losses, and the suggestion with the command to use it."""
     made = show.table("learning rate", "loss", "")
     last = len(found.rates) - 1
-    for k in sorted({*np.linspace(0, last, ROWS).round().astype(int).tolist(), found.lowest}):
+    for k in sorted({*np.linspace(0, last, TABLE_LINES).round().astype(int).tolist(), found.lowest}):
         made.add_row(f"{found.rates[k]:.2g}", show.number(found.smoothed[k]), "lowest" if k == found.lowest else "")
     show.print_table(made)
     if found.suggestion is None:

@@ -9,22 +9,15 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
+from .. import load
 from ..engines import report as engine_report
-from ..estimators.loading import load as load_model
-from ..estimators.settings import loss as loss_settings
-from ..estimators.settings import network as assembly
-from ..foundation.randomness import Stream
-from ..inspection.gradient_check import ArrayCheck
-from ..inspection.gradient_check import check_gradients as check
-from ..mathematics.losses import LOSSES, Loss
-from ..mathematics.network import Network
-from ..mathematics.objective import Objective
-from ..mathematics.penalties import Penalty
+from ..losses import LOSSES, Loss
+from ..workbench.gradients import GradientReport, check_model, check_new
+from ..workbench.model_facts import facts_of
 from . import show, version
 from .option_types import SettingType
-from .options import SIGNATURES, show_value
+from .options import show_value
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "narwhals", "safetensors", "click", "rich")
 
@@ -36,10 +29,10 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "narwhals", "safetensor
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 def summary(model: str, as_json: bool) -> None:
     """Say what MODEL is: network, settings, preprocessing, and how it was trained."""
-    fitted = load_model(model)
-    facts = _facts(fitted)
+    fitted = load(model)
+    facts = facts_of(fitted)
     if as_json:
-        return show.as_json({"command": "summary", "version": version(), "model": model, **facts})
+        return show.print_json({"command": "summary", "version": version(), "model": model, **facts})
     show.line(f"model: {facts['estimator']} in {model}")
     show.line(f"predicts: {_predicts(facts)}")
     show.line(f"minimises: {facts['loss']}")
@@ -55,46 +48,6 @@ def summary(model: str, as_json: bool) -> None:
     return None
 
 
-def _facts(model: Any) -> dict[str, Any]:
-    """Return what is to be said about a fitted estimator, as plain values."""
-    classes = getattr(model, "classes_", None)
-    task = "regression" if classes is None else "classification"
-    own, network = SIGNATURES[task], model.network_
-    settings = {name: value for name, value in model.get_params(deep=False).items() if name != "callbacks"}
-    columns = [] if model.encoder_ is None else model.encoder_.columns_
-    return {
-        "estimator": type(model).__name__,
-        "task": task,
-        "target": getattr(model, "target_name_", None),
-        "classes": None if classes is None else classes.tolist(),
-        "loss": repr(model.loss_function_),
-        "network": {
-            "inputs": network.inputs,
-            "outputs": network.outputs,
-            "parameters": network.size,
-            "blocks": _blocks(network),
-        },
-        "columns": [{"name": c.name, "inputs": len(c.outputs), "becomes": c.describe()} for c in columns],
-        "settings": settings,
-        "changed": [name for name, value in settings.items() if value != own[name]],
-        "training": {
-            "epochs": model.n_iter_,
-            "stop_reason": model.stop_reason_,
-            "loss_curve": model.loss_curve_,
-            "validation_scores": model.validation_scores_,
-        },
-    }
-
-
-def _blocks(network: Network) -> list[dict[str, Any]]:
-    counts = [0] * len(network.blocks)
-    for slot in network.slots:
-        counts[slot.block] += slot.stop - slot.start
-    names = [" ".join([type(block).__name__, getattr(block, "name", "")]).strip() for block in network.blocks]
-    rows = zip(names, network.widths[1:], counts, strict=True)
-    return [{"block": name, "outputs": width, "parameters": count} for name, width, count in rows]
-
-
 def _predicts(facts: Mapping[str, Any]) -> str:
     target = "the target" if facts["target"] is None else repr(facts["target"])
     if facts["classes"] is None:
@@ -107,7 +60,7 @@ def _predicts(facts: Mapping[str, Any]) -> str:
 def _show_inputs(model: Any) -> None:
     if model.encoder_ is not None:
         show.line(f"columns: {show.plural(model.network_.inputs, 'input')} from")
-        for text in show.shortened(model.encoder_.describe().splitlines(), "columns"):
+        for text in show.first_lines(model.encoder_.describe().splitlines(), "columns"):
             show.line(f"  {text}", "dim")
     else:
         scale = "" if model.input_scale == 1 else f", multiplied by {model.input_scale:.6g}"
@@ -149,70 +102,46 @@ def check_gradients(ctx: click.Context, /, model: str | None, layers: str | None
     """
     if (model is None) == (layers is None):
         raise click.UsageError("give a MODEL or --layers, such as --layers 4-8-3", ctx)
+    rows, seed, tolerance = rest["rows"], rest["seed"], rest["tolerance"]
     if model is not None:
-        fitted = load_model(model)
-        network, loss = fitted.network_, fitted.loss_function_
-        theta = _near(fitted.theta_, rest["seed"], network.mask("statistic"))
-        penalties = loss_settings.penalties(fitted.get_params(deep=False))
+        report = check_model(load(model), rows, seed)
     else:
-        network, loss = _fresh(ctx, str(layers), rest["activation"], rest["loss"])
-        theta, penalties = network.initialize(rest["seed"]).astype(np.float64), []
-    rows = check(_on_random_data(network, loss, penalties, rest["rows"], rest["seed"]), theta, seed=rest["seed"])
-    worst = max(row.worst for row in rows)
-    passed = worst <= rest["tolerance"]
+        sizes = _sizes(ctx, str(layers))
+        report = check_new(sizes, rest["activation"], _loss(ctx, rest["loss"], str(layers), sizes[-1]), rows, seed)
+    passed = report.worst <= tolerance
     if rest["as_json"]:
-        facts = {"layers": _sizes(network), "loss": repr(loss), "tolerance": rest["tolerance"], "passed": passed}
-        arrays = [{**vars(row), "worst": row.worst} for row in rows]
-        show.as_json({"command": "check-gradients", "version": version(), **facts, "arrays": arrays})
+        facts = {"layers": report.layer_sizes, "loss": repr(report.loss), "tolerance": tolerance, "passed": passed}
+        arrays = [{**vars(row), "worst": row.worst} for row in report.arrays]
+        show.print_json({"command": "check-gradients", "version": version(), **facts, "arrays": arrays})
     else:
-        _show_check(rows, network, loss)
-        show.line(f"{'PASS' if passed else 'FAIL'}: worst relative error {worst:.1e}, {rest['tolerance']:g} is allowed")
+        _show_check(report)
+        show.line(f"{'PASS' if passed else 'FAIL'}: worst relative error {report.worst:.1e}, {tolerance:g} is allowed")
     if not passed:
         ctx.exit(1)
 
 
-def _fresh(ctx: click.Context, layers: str, activation: Any, loss: str | None) -> tuple[Network, Loss]:
+def _sizes(ctx: click.Context, layers: str) -> list[int]:
     sizes = [int(part) if part.strip().isdecimal() else 0 for part in layers.split("-")]
     if len(sizes) < 2 or min(sizes) < 1:
         raise click.UsageError(f"--layers must be at least two whole numbers such as 4-8-3, got {layers!r}", ctx)
-    chosen_here = {"hidden_layer_sizes": sizes[1:-1], "activation": activation, "bias_initializer": "normal"}
-    network = assembly.network({**SIGNATURES["classification"], **chosen_here}, sizes[0], sizes[-1])
-    chosen = LOSSES[loss or ("cross_entropy" if sizes[-1] > 1 else "squared_error")]()
-    if chosen.targets == "classes" and sizes[-1] < 2:
-        raise click.UsageError(f"--loss {loss} needs at least 2 outputs, --layers {layers} has 1", ctx)
-    return network, chosen
+    return sizes
 
 
-def _near(theta: NDArray[np.floating], seed: int, still: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return θ, each entry moved by about 0.01, but those that stand still."""
-    return theta.astype(np.float64) + 0.01 * Stream(seed, "noise", step=3).normal(theta.size) * ~still
+def _loss(ctx: click.Context, name: str | None, layers: str, outputs: int) -> Loss:
+    chosen = LOSSES[name or ("cross_entropy" if outputs > 1 else "squared_error")]()
+    if chosen.targets == "classes" and outputs < 2:
+        raise click.UsageError(f"--loss {name} needs at least 2 outputs, --layers {layers} has 1", ctx)
+    return chosen
 
 
-def _on_random_data(network: Network, loss: Loss, penalties: list[Penalty], rows: int, seed: int) -> Objective:
-    """Return an objective on standard normal inputs and targets of the loss's kind."""
-    X = Stream(seed, "noise", step=1).normal(rows * network.inputs).reshape(rows, network.inputs)
-    y = Stream(seed, "noise", step=2).normal(rows * network.outputs).reshape(rows, network.outputs)
-    kinds: Mapping[str, Any] = {
-        "real": y,
-        "counts": np.floor(np.abs(2 * y)),
-        "binary": (y > 0).astype(float),
-        "signs": np.where(y > 0, 1.0, -1.0),
-        "classes": y.argmax(axis=1),
-    }
-    return Objective(network, loss, X, kinds[loss.targets], penalties=penalties)
-
-
-def _show_check(rows: list[ArrayCheck], network: Network, loss: Loss) -> None:
-    show.line(f"network: {'-'.join(map(str, _sizes(network)))}, {show.plural(network.size, 'parameter')}, {loss!r}")
+def _show_check(report: GradientReport) -> None:
+    sizes, network = "-".join(map(str, report.layer_sizes)), report.network
+    show.line(f"network: {sizes}, {show.plural(network.size, 'parameter')}, {report.loss!r}")
     made = show.table("array", "entries", "moved", "gradient error", "Hessian error")
-    for row in rows:
+    for row in report.arrays:
         errors = f"{row.gradient_error:.1e}", f"{row.hessian_error:.1e}"
         made.add_row(row.name, f"{row.size:,}", f"{row.checked:,}", *errors)
     show.print_table(made)
-
-
-def _sizes(network: Network) -> list[int]:
-    return [network.inputs, *(slot.spec.shape[-1] for slot in network.slots if slot.spec.kind == "weight")]
 
 
 # ------------------------------------------------------------------------------------------------------- info
@@ -226,7 +155,7 @@ def info(as_json: bool) -> None:
     engines = engine_report()
     facts = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     if as_json:
-        return show.as_json({"command": "info", "version": version(), **facts, "libraries": libraries, **engines})
+        return show.print_json({"command": "info", "version": version(), **facts, "libraries": libraries, **engines})
     show.line(f"chainrule: {version()}")
     show.line(f"python: {facts['python']} on {facts['system']}")
     show.line(f"libraries: {', '.join(f'{name} {number}' for name, number in libraries.items())}")

@@ -1,4 +1,4 @@
-"""What the commands print: lines, tables, notes, the progress bar, and JSON.
+"""The output of the commands: lines, tables, notes, the progress bar, and JSON.
 
 Results go to stdout; notes and the progress bar to stderr, so that stdout can be piped. With --json stdout holds one
 JSON object and nothing else.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -22,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from ..inspection.statistics import BlockStatistics
+from .. import BlockStatistics
 from ..loop.progress import Progress as Event
 
 MOST_LINES = 12
@@ -53,26 +51,26 @@ def note(text: str) -> None:
     Console(stderr=True, highlight=False).print(Text(f"note: {' '.join(text.split())}", "dim"), soft_wrap=True)
 
 
-def plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """Return a value as plain JSON: NumPy numbers become numbers, what is not finite becomes None.
 
-    >>> plain({"loss": float("nan"), "sizes": (np.int64(2), 3)})
+    >>> plain_json({"loss": float("nan"), "sizes": (np.int64(2), 3)})
     {'loss': None, 'sizes': [2, 3]}
     """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
+        return [plain_json(item) for item in value]
     if isinstance(value, float):
         return value if isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def as_json(value: Mapping[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object."""
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(plain_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def number(value: float | None) -> str:
@@ -93,24 +91,11 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def shortened(lines: Sequence[str], what: str) -> list[str]:
+def first_lines(lines: Sequence[str], what: str) -> list[str]:
     """Return at most twelve lines, the last of them saying how many more there are."""
     if len(lines) <= MOST_LINES:
         return list(lines)
     return [*lines[: MOST_LINES - 1], f"... and {len(lines) - MOST_LINES + 1} more {what}"]
-
-
-@contextmanager
-def noted() -> Iterator[list[str]]:
-    """Collect the warnings for users that are given inside, each once, instead of printing them."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            yield notes
-        finally:
-            given = (" ".join(str(w.message).split()) for w in caught if issubclass(w.category, UserWarning))
-            notes.extend(dict.fromkeys(given))
 
 
 # ------------------------------------------------------------------------------------------------ progress bar
@@ -128,7 +113,6 @@ class Bar:
 
     def __init__(self, epochs: int, score: str, shown: bool) -> None:
         self.score = score
-        self.event: Event | None = None
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), _Numbers())
         idle = not (shown and sys.stderr.isatty())
@@ -139,7 +123,6 @@ class Bar:
         """Show one event."""
         if event.restart:
             self.progress.update(self.task, description=f"start {event.restart + 1}")
-        self.event = event
         parts = [f"loss {event.loss:.4g}"]
         if event.validation_score is not None:
             parts.append(f"{self.score} {event.validation_score:.4f}")
@@ -157,14 +140,14 @@ def show_statistics(blocks: Sequence[BlockStatistics]) -> None:
     for b in blocks:
         sizes = (b.output_gradient, b.parameter_norm, b.gradient_norm, b.update_ratio)
         shares = ("-" if share is None else f"{100 * share:.0f} %" for share in (b.dead, b.saturated))
-        made.add_row(b.name, short(b.mean), short(b.deviation), *shares, *map(short, sizes))
+        made.add_row(b.name, brief_number(b.mean), brief_number(b.deviation), *shares, *map(brief_number, sizes))
     print_table(made, least=len(max((b.name for b in blocks), key=len)) + 70)
 
 
-def short(value: float | None) -> str:
+def brief_number(value: float | None) -> str:
     """Return a number with a digit or two, as short as can be.
 
-    >>> short(0.012345), short(-6.2e-11), short(1234.5), short(None)
+    >>> brief_number(0.012345), brief_number(-6.2e-11), brief_number(1234.5), brief_number(None)
     ('0.012', '-6e-11', '1e3', '-')
     """
     if value is None or not isfinite(value):

@@ -7,26 +7,31 @@ from .choice import (
     best,
     build,
     check,
+    choose,
     compiled,
     evaluator,
     natively,
     predict,
     report,
 )
+from .job import Job
 from .native.core import threads
 from .native.engine import NativeEngine
-from .reference import ReferenceEngine, Steps, steps_of
+from .reference import ReferenceEngine
+from .stepping import Steps, steps_of
 
 __all__ = [
     "ENGINES",
     "Engine",
     "EngineNotice",
+    "Job",
     "NativeEngine",
     "ReferenceEngine",
     "Steps",
     "best",
     "build",
     "check",
+    "choose",
     "compiled",
     "evaluator",
     "natively",

@@ -1,4 +1,4 @@
-"""Engines run training steps. The reference engine executes the definitions; the native one equals it, compiled."""
+"""The choice of an engine: one function chooses, by what each engine says that it cannot do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,35 +15,43 @@ from ..foundation.arrays import Array
 from ..mathematics.losses import Loss
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
-from ..optimizers import Memory, UpdateRule
+from ..optimizers import Memory, Optimizer, Verbs
 from ..steps.recipe import PLAIN, Recipe
-from .native import engine as native
+from .job import Job
+from .native import core, predicting
 from .native.engine import NativeEngine
-from .reference import ReferenceEngine, Steps
+from .native.obstacles import known_link
+from .reference import ReferenceEngine
+from .stepping import Steps
 
 
-class Engine(Protocol):
-    """What the training loop asks of an engine."""
+class Engine(Verbs, Protocol):
+    """The contract of an engine: its verbs on all rows of an objective, and `run` for the training loop."""
 
-    name: str
-    rule: Any
+    name: ClassVar[str]
+    verbs: ClassVar[frozenset[str]]
+    """The verbs that it has: "forward", "value", "gradient" (value_and_gradient) and so on."""
+    optimizer: Any
+
+    @classmethod
+    def obstacle(cls, job: Job) -> str | None:
+        """Return why it cannot do a job, or None."""
 
     def run(
         self,
         theta: NDArray[np.floating],
-        state: Memory,
+        memory: Memory,
         order: NDArray[np.intp] | None,
         batch_size: int,
         learning_rates: Sequence[float],
         first_step: int = 0,
+        average: NDArray[np.floating] | None = None,
     ) -> Steps:
-        """Make one update per learning rate, in place in θ and its memory."""
-
-    def value(self, theta: NDArray[np.floating]) -> float:
-        """Return J(θ) on all rows."""
+        """Take one step per learning rate, in place in θ, the memory and the moving average."""
 
 
 ENGINES: Mapping[str, type[Engine]] = MappingProxyType({"native": NativeEngine, "reference": ReferenceEngine})
+"""The table, in order of preference: "auto" takes the first that can do a job."""
 
 
 class EngineNotice(UserWarning):
@@ -52,17 +60,17 @@ class EngineNotice(UserWarning):
 
 def best() -> str:
     """Return the name of the engine that "auto" takes."""
-    return "reference" if native.MISSING else "native"
+    return "reference" if core.MISSING else "native"
 
 
 def report() -> dict[str, Any]:
     """Return what `chainrule info` says: the engine that "auto" takes, its instruction set, threads, processors."""
     return {
         "engine": best(),
-        "missing": native.MISSING,
-        "instruction_set": "" if native.MISSING else native.instruction_set(),
-        "instruction_sets": list(native.instruction_sets()),
-        "threads": native.threads(),
+        "missing": core.MISSING,
+        "instruction_set": "" if core.MISSING else core.instruction_set(),
+        "instruction_sets": list(core.instruction_sets()),
+        "threads": core.threads(),
         "processors": os.cpu_count(),
     }
 
@@ -71,49 +79,57 @@ def check(engine: str) -> None:
     """Raise ValueError, listing the accepted names, for an engine that is not known or not in this build."""
     if engine not in ("auto", *ENGINES):
         raise ValueError(f"engine {engine!r} is not known; accepted: auto, {', '.join(ENGINES)}")
-    if engine == "native" and native.MISSING:
-        raise ValueError(f'engine "native" is not in this build: {native.MISSING}; accepted: auto, reference')
+    if engine == "native" and core.MISSING:
+        raise ValueError(f'engine "native" is not in this build: {core.MISSING}; accepted: auto, reference')
+
+
+def choose(engine: str, job: Job) -> tuple[str, str | None]:
+    """Return the name of the engine that does a job, and what keeps the one that "auto" prefers from it.
+
+    Raises ValueError for names that are not known, and for an engine asked for by name that cannot do the job.
+    """
+    check(engine)
+    obstacles = {name: ENGINES[name].obstacle(job) for name in (ENGINES if engine == "auto" else [engine])}
+    chosen = next((name for name, obstacle in obstacles.items() if obstacle is None), None)
+    if chosen is None:
+        raise ValueError(f"the {engine} engine cannot run this: {obstacles[engine]}")
+    return chosen, next(iter(obstacles.values()))
 
 
 def build(
     engine: str,
     objective: Objective,
-    rule: UpdateRule | None,
-    seed: int,
-    n_threads: int | None,
+    optimizer: Optimizer | None,
+    seed: int = 0,
+    n_threads: int | None = None,
     dtype: Any = None,
     recipe: Recipe = PLAIN,
+    decay: float | None = None,
 ) -> Engine:
     """Return the engine for "auto" or a name of ENGINES, ready to run steps on the objective.
 
-    "auto" takes the native engine, and says so with an EngineNotice where the reference engine must run instead.
-    Raises ValueError for "native" where the core cannot run this, and for other names.
+    "auto" says with an EngineNotice where an update rule must run in the reference engine. Raises ValueError as
+    `choose` does.
     """
-    check(engine)
-    reason = native.obstacle(objective, rule, dtype, recipe)
-    if engine == "reference" or (engine == "auto" and reason):
-        if engine == "auto" and not native.MISSING:
-            warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)
-        return ReferenceEngine(objective, rule, seed, recipe)
-    if reason:
-        raise ValueError(f"the native engine cannot run this: {reason}")
-    return NativeEngine(objective, rule, seed, n_threads, recipe)
+    chosen, reason = choose(engine, Job(objective, dtype, optimizer, recipe))
+    if reason and not core.MISSING and optimizer is not None and optimizer.elementwise:
+        warnings.warn(f"the reference engine runs, since {reason}", EngineNotice, stacklevel=4)
+    if chosen == "native":
+        return NativeEngine(objective, optimizer, seed, n_threads, recipe, decay)
+    return ReferenceEngine(objective, optimizer, seed, recipe, decay)
 
 
-def natively(engine: str, objective: Objective, rule: Any, recipe: Recipe) -> bool:
-    """Return whether `build` takes the native engine; a full-batch minimiser asks the definitions."""
-    if engine == "reference" or not isinstance(rule, UpdateRule):
-        return False
-    return not native.obstacle(objective, rule, recipe=recipe)
+def natively(engine: str, objective: Objective, optimizer: Optimizer, recipe: Recipe) -> bool:
+    """Return whether `build` takes the native engine."""
+    return choose(engine, Job(objective, None, optimizer, recipe))[0] == "native"
 
 
 def evaluator(
     engine: str, objective: Objective, n_threads: int | None, dtype: Any = None
 ) -> Callable[[NDArray[np.floating]], float]:
-    """Return θ -> J(θ) on all rows of an objective, run natively where that can be."""
-    if engine == "reference" or native.obstacle(objective, None, dtype):
-        return ReferenceEngine(objective, None).value
-    return NativeEngine(objective, None, n_threads=n_threads).value
+    """Return θ -> J(θ) on all rows of an objective; an engine that cannot do it leaves it to the definitions."""
+    preferred = "auto" if engine == "native" else engine
+    return build(preferred, objective, None, n_threads=n_threads, dtype=dtype).value
 
 
 def predict(
@@ -121,9 +137,9 @@ def predict(
 ) -> NDArray[np.floating]:
     """Return the raw scores (n, outputs) of a network, or with a loss what they stand for."""
     check(engine)
-    link = native.LINKS.get(type(loss))
-    if engine != "reference" and link and (plan := native.plan_for(network, theta, X)):
-        return np.asarray(native.predict(plan, network, theta, X, link, n_threads))
+    link = known_link(loss)
+    if engine != "reference" and link and (plan := predicting.plan_for(network, theta, X)):
+        return np.asarray(predicting.predict(plan, network, theta, X, link, n_threads))
     scores = network.forward(theta, X)
     return np.asarray(scores if loss is None else loss.predict(scores))
 
@@ -133,6 +149,7 @@ def compiled(
 ) -> Callable[[NDArray[np.floating], Loss | None], NDArray[np.floating]]:
     """Return (X, loss) -> what `predict` would return, for θ that does not change any more."""
     check(engine)
-    if engine != "reference" and native.knows(network, theta):
-        return native.compiled(network, theta, n_threads)
+    preferred = "auto" if engine == "native" else engine
+    if choose(preferred, Job(None, theta.dtype, network=network))[0] == "native":
+        return predicting.compiled(network, theta, n_threads)
     return lambda X, loss: predict("reference", network, theta, X, loss)

@@ -3,55 +3,134 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, isfinite, nan
-from typing import Any, NamedTuple
+from math import isfinite, nan
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
-from ..mathematics.blocks import Context
+from ..mathematics import curvature
+from ..mathematics.blocks import PREDICTING, Context
 from ..mathematics.objective import Objective
-from ..optimizers import Memory, UpdateRule
+from ..optimizers import Memory, Optimizer, Verbs
 from ..steps.recipe import PLAIN, Recipe, follow
+from .job import Job
+from .stepping import LastAsked, Steps, take_steps
 
 PIECE = 1 << 15
 """Entries of θ that an update rule is applied to at a time: its temporaries then stay in the cache."""
 
 
-class Steps(NamedTuple):
-    """What a run of steps reports: the loss of each batch before its update, and the last gradient's norm.
+class Definitions:
+    """The verbs on the rows of an objective, as the definitions have them; `context` is that of the step."""
 
-    The norm is NaN where the last loss is not finite.
+    def __init__(self, objective: Objective, context: Context = PREDICTING) -> None:
+        self.objective, self.context = objective, context
+        self.measured: dict[str, Array] = {}
+
+    def forward(self, theta: Array, X: Array | None = None) -> Array:
+        """Return the raw scores (n, o) of the rows, or of others."""
+        return self.objective.network.forward(theta, self.objective.X if X is None else X)
+
+    def value(self, theta: Array) -> float:
+        """Return J(θ)."""
+        return float(self.objective.value(theta))
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return J(θ) and dJ/dθ; the parameters that are measured become what this pass has found."""
+        value, gradient, self.measured = self.objective.passes(theta, self.context)
+        return float(value), gradient
+
+    def gauss_newton_product(self, theta: Array, v: Array) -> Array:
+        """Return (Jᵀ L'' J) v."""
+        return self.objective.gauss_newton_product(theta, v)
+
+    def hessian_product(self, theta: Array, v: Array) -> Array:
+        """Return (d²J/dθ²) v."""
+        return self.objective.hessian_product(theta, v)
+
+    def jacobian(self, theta: Array) -> Array:
+        """Return dscores/dθ, (n, o, P)."""
+        return curvature.jacobian(self.objective.network, theta, self.objective.X)
+
+    def pull(self, theta: Array, dscores: Array) -> Array:
+        """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
+        return curvature.pull(self.objective.network, theta, self.objective.X, dscores)
+
+
+class ReferenceEngine(Definitions):
+    """Runs update steps of one objective with one optimiser; its verbs are those on all rows.
+
+    `decay` is that of a moving average, which `run` moves after every step.
     """
 
-    losses: list[float]
-    gradient_norm: float
+    name: ClassVar[str] = "reference"
+    verbs: ClassVar[frozenset[str]] = frozenset(
+        {"forward", "value", "gradient", "gauss_newton_product", "hessian_product", "jacobian", "pull"}
+    )
 
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: Optimizer | None = None,
+        seed: int = 0,
+        recipe: Recipe = PLAIN,
+        decay: float | None = None,
+    ) -> None:
+        super().__init__(objective)
+        self.optimizer, self.seed, self.recipe, self.decay = optimizer, seed, recipe, decay
+        self._all_rows: Verbs = LastAsked(self)
 
-class ReferenceEngine:
-    """Runs update steps of one objective with one rule."""
+    @classmethod
+    def obstacle(cls, job: Job) -> str | None:
+        """Return None: the definitions run whatever there is."""
+        return None
 
-    name = "reference"
-
-    def __init__(self, objective: Objective, rule: UpdateRule | None, seed: int = 0, recipe: Recipe = PLAIN) -> None:
-        self.objective, self.rule, self.seed, self.recipe = objective, rule, seed, recipe
+    def on(self, rows: NDArray[np.intp] | None, step: int) -> Definitions:
+        """Return the verbs on some of the rows, or on all, in a step of the training."""
+        batch = self.objective if rows is None else self.objective.batch(rows)
+        return Definitions(batch, Context(True, self.seed, step))
 
     def run(
         self,
         theta: NDArray[np.floating],
-        state: Memory,
+        memory: Memory,
         order: NDArray[np.intp] | None,
         batch_size: int,
         learning_rates: Sequence[float],
         first_step: int = 0,
+        average: NDArray[np.floating] | None = None,
     ) -> Steps:
-        """Make one update per learning rate, in place in θ and its memory.
+        """Take one step per learning rate, in place in θ, the memory and the moving average.
 
         `order` (k,) holds the row numbers, `batch_size` of them to a step, the last batch ragged; None takes all
         rows in every step. Stops before the update of a batch whose loss is not finite, that loss reported last.
         """
-        assert self.rule is not None
+        optimizer = self.optimizer
+        assert optimizer is not None
+        if optimizer.elementwise:
+            return self._update(theta, memory, order, batch_size, learning_rates, first_step, average)
+
+        def verbs(k: int) -> Verbs:
+            if optimizer.whole_batch:
+                return self._all_rows
+            rows = None if order is None else order[k * batch_size : (k + 1) * batch_size]
+            return self.on(rows, first_step + k)
+
+        return take_steps(optimizer, verbs, theta, memory, learning_rates, average, self.decay)
+
+    def _update(
+        self,
+        theta: NDArray[np.floating],
+        memory: Memory,
+        order: NDArray[np.intp] | None,
+        batch_size: int,
+        learning_rates: Sequence[float],
+        first_step: int,
+        average: NDArray[np.floating] | None,
+    ) -> Steps:
+        """Run an update rule: the recipe's part of each step around the rule's own."""
         network, recipe, losses = self.objective.network, self.recipe, list[float]()
         gradient: Array = np.zeros(1)
         factors = recipe.factors(network, theta.dtype)
@@ -64,12 +143,12 @@ class ReferenceEngine:
             losses.append(float(loss))
             if not isfinite(losses[-1]):
                 return Steps(losses, nan)
-            apply(self.rule, theta, recipe.clipped(network, gradient), state, learning_rate, factors)
+            apply(self.optimizer, theta, recipe.clipped(network, gradient), memory, learning_rate, factors)
             recipe.constrain(batch, theta, learning_rate)
             if measured:
                 network.write_statistics(theta, measured)
-            if recipe.average is not None:
-                follow(state["average"], theta, recipe.average, state["t"])
+            if average is not None and self.decay is not None:
+                follow(average, theta, self.decay, memory.t)
         return Steps(losses, float(np.linalg.norm(gradient)))
 
     def _passes(
@@ -88,16 +167,12 @@ class ReferenceEngine:
             batch.network.write_statistics(theta, found)
         return value, gradient, measured
 
-    def value(self, theta: NDArray[np.floating]) -> float:
-        """Return J(θ) on all rows."""
-        return float(self.objective.value(theta))
-
 
 def apply(
-    rule: UpdateRule,
+    rule: Any,
     theta: NDArray[np.floating],
     gradient: Array,
-    state: Memory,
+    memory: Memory,
     learning_rate: float,
     factors: NDArray[np.floating] | float = 1.0,
 ) -> None:
@@ -105,18 +180,12 @@ def apply(
 
     The learning rate of an entry is that of the step times its factor.
     """
-    arrays = [name for name, value in state.items() if isinstance(value, np.ndarray) and name != "average"]
-    after = state
+    after = memory
     for start in range(0, max(theta.size, 1), PIECE):
         piece = slice(start, start + PIECE)
-        before = {**state, **{name: state[name][piece] for name in arrays}}
+        before = Memory(memory.t, {name: array[piece] for name, array in memory.arrays.items()}, memory.numbers)
         rate: Any = learning_rate if isinstance(factors, float) else learning_rate * factors[piece]
         theta[piece], after = rule.update(theta[piece], gradient[piece], before, rate)
-        for name in arrays:
-            state[name][piece] = after[name]
-    state["t"] = after["t"]
-
-
-def steps_of(rows: int, batch_size: int) -> int:
-    """Return how many steps one pass over the rows takes."""
-    return ceil(rows / batch_size)
+        for name, array in memory.arrays.items():
+            array[piece] = after.arrays[name]
+    memory.t, memory.numbers = after.t, after.numbers

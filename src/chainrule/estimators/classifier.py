@@ -376,15 +376,14 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     partial_fit = available_if(takes_batches)(partial_fit)
 
     def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any, way: Way, labels: Any) -> None:
-        if way.fresh or not way.incremental:
-            found = Classes.of(y, labels if way.fresh else None)
-            if not way.fresh and not np.array_equal(found.labels, self.classes_):
-                raise ValueError(
-                    "warm_start can only be used where `y` has the same classes as in the previous call to fit."
-                    f" Previously got {self.classes_}, `y` has {found.labels}"
-                )
-            self._target, self.classes_ = found, found.labels
-        self.loss_function_ = loss_settings.loss(self.chosen_settings(), self._target.task)
+        target = self._target if way.incremental and not way.fresh else Classes.of(y, labels)
+        if not way.fresh and not np.array_equal(target.labels, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit."
+                f" Previously got {self.classes_}, `y` has {target.labels}"
+            )
+        self.loss_function_ = loss_settings.loss(self.chosen_settings(), target.task)
+        self._target, self.classes_ = target, target.labels
 
     def _weigh(self, rows: Rows, way: Way) -> NDArray[Any] | None:
         if self.class_weight is None:

@@ -350,18 +350,21 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     partial_fit = available_if(takes_batches)(partial_fit)
 
     def _read_target(self, y: NDArray[Any], weight: NDArray[Any] | None, dtype: Any, way: Way, labels: Any) -> None:
-        self.loss_function_ = loss_settings.loss(self.chosen_settings(), "regression")
-        if self.loss_function_.targets == "counts" and (y < 0).any():
-            raise ValueError("the poisson loss is for counts: y must be at least 0")
-        scaled = bool(self.scale_target) and self.loss_function_.targets == "real"
+        loss = loss_settings.loss(self.chosen_settings(), "regression")
+        scaled = bool(self.scale_target) and loss.targets == "real"
         if way.fresh:
             self._target = Numbers.of(y, weight, scaled, dtype)
             self.target_scale_ = self._target.scale
-            return
+        else:
+            self._check_same_target(y, scaled)
+        self.loss_function_ = loss
+
+    def _check_same_target(self, y: NDArray[Any], scaled: bool) -> None:
+        """Raise ValueError for a target that is read otherwise than that of the training to go on with."""
         was, columns = self.target_scale_ is not None, y.reshape(len(y), -1).shape[1]
         if scaled != was:
-            changed = "scale_target" if bool(self.scale_target) != was else "loss"
-            raise ValueError(another(changed, getattr(self, changed), "a scaled target" if was else "an unscaled one"))
+            name = "scale_target" if bool(self.scale_target) != was else "loss"
+            raise ValueError(another(name, getattr(self, name), f"{'a scaled' if was else 'an unscaled'} target"))
         if columns != self._target.outputs:
             raise ValueError(f"y has {columns} columns, in the first fit it had {self._target.outputs}")
 

@@ -54,6 +54,9 @@ SHORTENED = 0.01
 ROWS = 256
 """Rows on which the data's gradient is measured."""
 
+WORSE = 0.05
+"""A loss that is above that of the best constant prediction by more than this share of it has learned nothing."""
+
 DEAD, FLAT = 0.7, 0.5
 """Shares of dead units, and of saturated entries, that no sound training was seen to have."""
 
@@ -83,7 +86,10 @@ class Advice:
 
 @dataclass(frozen=True)
 class Case:
-    """A training to be judged; `rate` is its highest learning rate, `usual` the optimiser's own."""
+    """A training to be judged; `rate` is its highest learning rate, `usual` the optimiser's own.
+
+    `stopped` says that it ended by itself, before its last epoch.
+    """
 
     objective: Objective
     theta: NDArray[np.floating]
@@ -91,6 +97,7 @@ class Case:
     rate: float | None = None
     usual: float | None = None
     recipe: Recipe = PLAIN
+    stopped: bool = False
 
     @cached_property
     def blocks(self) -> tuple[BlockStatistics, ...]:
@@ -315,6 +322,21 @@ def rate_too_low(case: Case) -> list[Advice]:
     return [Advice(case.objective.network.names[case.dense[0]], f"{pace}: {steps}", f"try {case.faster()}")]
 
 
+def above_a_constant(case: Case) -> list[Advice]:
+    """A training that stopped by itself where one constant answer for all rows has a lower loss."""
+    objective, network = case.objective, case.objective.network
+    if not case.stopped:
+        return []
+    sample = objective.bare().batch(slice(None, None, -(-objective.rows // ROWS)))
+    loss, constant = float(sample.value(case.theta)), constant_loss(objective)
+    if constant == 0 or not loss > constant + WORSE * abs(constant):
+        return []
+    figure = f"the loss is {loss:.3g} at the end, the best constant prediction has {constant:.3g}"
+    steps = "more patience (n_iter_no_change), smaller batches (batch_size)"
+    remedy = f"try {steps} or a lower learning rate" if case.rate is not None else "try more iterations (max_iter)"
+    return [Advice(network.names[-1], figure, remedy)]
+
+
 CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
     wrong_scale,
     equal_units,
@@ -325,6 +347,7 @@ CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
     saturated,
     fading,
     rate_too_low,
+    above_a_constant,
 )
 """The table, the most basic first: what one finds, those below it would only repeat."""
 
@@ -336,11 +359,13 @@ def diagnose(
     learning_rate: float | None = None,
     usual: float | None = None,
     recipe: Recipe = PLAIN,
+    stopped: bool = False,
 ) -> list[Advice]:
     """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
 
     `history` are the events of the training (a rate that is too high shows in them only), `learning_rate` its highest
-    rate, `usual` the rate to recommend, `recipe` what its steps did beside the rule.
+    rate, `usual` the rate to recommend, `recipe` what its steps did beside the rule, `stopped` whether it ended by
+    itself.
 
     >>> import chainrule as cr
     >>> network = cr.Network(2, [cr.Dense(4, bias_initializer=-9.0), cr.Activation("relu"), cr.Dense(1)])
@@ -348,7 +373,7 @@ def diagnose(
     >>> [advice.figure for advice in diagnose(objective, network.initialize(0))]
     ['100 % of its 4 units are dead: 0 slope on every row']
     """
-    case = Case(objective, theta, history, learning_rate, usual, recipe)
+    case = Case(objective, theta, history, learning_rate, usual, recipe, stopped)
     with np.errstate(all="ignore"):
         return next((found for cause in CAUSES if (found := cause(case))), [])[:MOST]
 
@@ -359,13 +384,14 @@ def advise(
     history: Sequence[Progress],
     optimizer: Any,
     recipe: Recipe = PLAIN,
+    stopped: bool = False,
 ) -> list[Advice]:
     """Return what `diagnose` says of a finished training that has a symptom, else nothing."""
     with np.errstate(all="ignore"):
         if not symptom(objective, theta, history):
             return []
     rates = [event.learning_rate for event in history if event.learning_rate is not None]
-    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe)
+    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe, stopped)
 
 
 def usual_rate(optimizer: Any) -> float | None:

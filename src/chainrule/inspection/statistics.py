@@ -159,29 +159,3 @@ def _figures(trace: Trace, moved: float | None) -> BlockStatistics:
         gradient_norm=_norm(iter(trace.gradients.values())) if trace.params else None,
         update_ratio=moved,
     )
-
-
-class Look:
-    """What a training keeps so that the figures of an epoch can be asked for: nothing is computed until they are.
-
-    `before` is θ at the beginning of the epoch, `steps` the steps since; `first` is the update ratio of all of θ in
-    the first epoch, which says how fast the training set out.
-    """
-
-    def __init__(self, objective: Objective) -> None:
-        self.objective, self.steps = objective, 1
-        self.before: NDArray[np.floating] | None = None
-        self.first: float | None = None
-
-    def begin(self, before: NDArray[np.floating], steps: int) -> None:
-        """Note where an epoch begins; `before` is kept as it is, so it must be a copy."""
-        self.before, self.steps = before, steps
-
-    def end(self, theta: NDArray[np.floating]) -> None:
-        """Note the first epoch's update ratio."""
-        if self.first is None and self.before is not None:
-            self.first = update_ratio(theta, self.before, self.steps)
-
-    def statistics(self, theta: NDArray[np.floating]) -> tuple[BlockStatistics, ...]:
-        """Return the figures at θ."""
-        return block_statistics(self.objective, theta, before=self.before, steps=self.steps)

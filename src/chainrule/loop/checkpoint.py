@@ -1,7 +1,7 @@
 """Checkpoints: a training that was killed goes on from its last checkpoint, bit for bit as if it had never stopped.
 
-A checkpoint is a signed file (tensors and JSON, nothing to execute) that holds what the loop remembers: the training
-state, the events so far, the place within the epoch, the seconds spent, and the fingerprint of data and settings. It
+A checkpoint is a signed file (tensors and JSON, nothing to execute) that holds the training
+state, the events so far, the position within the epoch, the seconds spent, and the fingerprint of data and settings. It
 takes the place of the one before in a single step, so that a kill at any moment leaves a whole file.
 """
 
@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from time import perf_counter
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.files import clear_leftovers
+from ..optimizers import Memory
 from ..storage import signed_file
-from ..storage.vocabulary import UnstorableError, decode, encode
+from ..storage.records import Record, Records
+from ..storage.vocabulary import UnstorableError
 from .fingerprint import Facts, difference
 from .progress import Progress, Reason, Result, TrainingState
 
-FILE = signed_file.Kind("chainrule_checkpoint", "checkpoint", 1, 0)
+FILE = signed_file.Kind("chainrule_checkpoint", "checkpoint", 1, 1)
 Unit = Literal["epoch", "step", "second"]
 
 
@@ -62,23 +64,23 @@ class Interval:
             return False
 
 
-class Before(NamedTuple):
-    """What the starts before this one came to (see n_restarts): the best of them, and the seconds they took."""
+class EarlierStarts(NamedTuple):
+    """The starts before this one (see n_restarts): the best Result of them, and the seconds they took."""
 
     best: Result | None = None
     seconds: float = 0.0
 
 
-NOTHING = Before()
+NO_EARLIER_STARTS = EarlierStarts()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """Where and how often a training is kept: "10 epochs", "500 steps" or "30 seconds".
 
-    `about` holds further settings, as plain JSON, that make it another training; `before` is kept along; with `anew`
-    a file that is there is not read but replaced; `saved` is what the file holds, where it has been read already.
-    Raises ValueError for an interval that is none.
+    `about` holds further settings, as plain JSON, that make it another training; `earlier` is kept along; with
+    `anew` a file that is there is not read but replaced; `saved` is the content of the file, where it has been read
+    already. Raises ValueError for an interval that is none.
 
     >>> import numpy as np, chainrule as cr
     >>> from tempfile import mkdtemp
@@ -93,152 +95,156 @@ class Checkpoint:
     path: str | Path
     every: str = "1 epoch"
     about: Mapping[str, Any] = field(default_factory=dict)
-    before: Before = NOTHING
+    earlier: EarlierStarts = NO_EARLIER_STARTS
     anew: bool = False
-    saved: Kept | None = field(default=None, repr=False, compare=False)
+    saved: SavedTraining | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         Interval.parse(self.every)
 
 
 @dataclass
-class Place:
-    """A place within an epoch: the weights at its start, kept for a divergence, and what its steps gave so far.
+class EpochPosition:
+    """A position within an epoch: the weights at its start, kept for a divergence, and the results of its steps so far.
 
-    `judged` is the average of the weights at its start, where there is one.
+    `average` is the average of the weights at its start, where there is one.
     """
 
     good: NDArray[np.floating]
     losses: list[float] = field(default_factory=list)
     gradient_norm: float = 0.0
     learning_rate: float | None = None
-    judged: NDArray[np.floating] | None = None
-
-
-NOWHERE = np.zeros(0)
-"""Stands for the live weights in events that no training has taken over yet."""
+    average: NDArray[np.floating] | None = None
 
 
 @dataclass
-class Kept:
-    """What a checkpoint holds. `reason` is None where the training is not over."""
+class SavedTraining:
+    """The content of a checkpoint. `reason` is None where the training is not over."""
 
     state: TrainingState
     history: list[Progress]
-    place: Place | None
+    position: EpochPosition | None
     seconds: float
     reason: Reason | None = None
     message: str = ""
-    before: Before = NOTHING
-    facts: Facts = field(default_factory=dict)
+    earlier: EarlierStarts = NO_EARLIER_STARTS
+    facts: Facts = field(default_factory=dict, repr=False)
 
 
-class Running(Protocol):
-    """What a checkpoint reads of the training loop, and puts back."""
+class CheckpointWriter:
+    """Reads the checkpoint of a training, says when the next one is due, and writes it; nothing without a Checkpoint.
 
-    state: TrainingState
-    history: list[Progress]
-    place: Place | None
+    `facts` gives the fingerprint of the training.
+    """
 
-    def seconds(self) -> float:
-        """Return the seconds spent so far."""
-
-    def spent(self, seconds: float) -> None:
-        """Count from `seconds` on."""
-
-
-class Keeper:
-    """Keeps one running training; without a Checkpoint it does nothing."""
-
-    def __init__(self, checkpoint: Checkpoint | None, running: Running, facts: Callable[[], Facts]) -> None:
-        self.checkpoint, self.running = checkpoint, running
+    def __init__(self, checkpoint: Checkpoint | None, facts: Callable[[], Facts]) -> None:
+        self.checkpoint = checkpoint
         self.interval = Interval(inf, "second") if checkpoint is None else Interval.parse(checkpoint.every)
         self.facts = {} if checkpoint is None else {**facts(), **checkpoint.about}
         self.written = perf_counter()
 
-    def resume(self, epochs: int) -> Kept | None:
-        """Put the training where its checkpoint left it; write the first one, and return None, where there is none.
+    def read(self, epochs: int) -> SavedTraining | None:
+        """Return the training that the checkpoint holds; None where there is no checkpoint yet, or a new one is wanted.
 
         Raises CheckpointError for a file that is damaged, of another training, or past so many epochs.
         """
         if self.checkpoint is None:
             return None
-        path, running = Path(self.checkpoint.path), self.running
+        path = Path(self.checkpoint.path)
         clear_leftovers(path)
-        kept = None if self.checkpoint.anew else self.checkpoint.saved or read(path)
-        if kept is None:
-            self.write()
+        saved = None if self.checkpoint.anew else self.checkpoint.saved or read(path)
+        if saved is None:
             return None
-        if told := difference(kept.facts, self.facts):
+        if told := difference(saved.facts, self.facts):
             raise CheckpointError(f"{path}: refused: {told}")
-        if len(kept.history) > epochs:
-            raise CheckpointError(f"{path}: refused: {len(kept.history)} epochs are done, now {epochs} are asked for")
-        running.state.theta[:] = kept.state.theta
-        for each in fields(TrainingState):
-            if each.name != "theta":
-                setattr(running.state, each.name, getattr(kept.state, each.name))
-        running.history[:] = [replace(event, theta=running.state.theta) for event in kept.history]
-        running.place = kept.place
-        running.spent(kept.seconds)
-        return kept
+        if len(saved.history) > epochs:
+            raise CheckpointError(f"{path}: refused: {len(saved.history)} epochs are done, now {epochs} are asked for")
+        return saved
 
-    def room(self, step: int) -> float:
+    def steps_left(self, step: int) -> float:
         """Return how many steps may be done before the next checkpoint."""
         return self.interval.count - step % self.interval.count if self.interval.unit == "step" else inf
 
-    def after_steps(self) -> None:
-        """Write a checkpoint where one is due by the steps or the seconds."""
-        since = {"step": self.running.state.step % self.interval.count == 0, "second": self._waited()}
-        if since.get(self.interval.unit):
-            self.write()
+    def due_after_step(self, step: int) -> bool:
+        """Return whether a checkpoint is due within an epoch, by the steps or the seconds."""
+        if self.interval.unit == "step":
+            return step % self.interval.count == 0
+        return self.interval.unit == "second" and perf_counter() - self.written >= self.interval.count
 
-    def after_epoch(self) -> None:
-        """Write a checkpoint where one is due by the epochs."""
-        if self.interval.unit == "epoch" and len(self.running.history) % self.interval.count == 0:
-            self.write()
+    def due_after_epoch(self, epochs: int) -> bool:
+        """Return whether a checkpoint is due by the epochs that are done."""
+        return self.interval.unit == "epoch" and epochs % self.interval.count == 0
 
-    def _waited(self) -> bool:
-        return perf_counter() - self.written >= self.interval.count
-
-    def write(self, reason: Reason | None = None, message: str = "") -> None:
-        """Write the training as it stands, over or not."""
-        if self.checkpoint is None:
-            return
-        run = self.running
-        kept = Kept(run.state, run.history, run.place, run.seconds(), reason, message, self.checkpoint.before)
-        write(Path(self.checkpoint.path), kept, self.facts)
-        self.written = perf_counter()
+    def write(self, saved: SavedTraining) -> None:
+        """Write the training as it stands."""
+        if self.checkpoint is not None:
+            write(Path(self.checkpoint.path), replace(saved, earlier=self.checkpoint.earlier), self.facts)
+            self.written = perf_counter()
 
 
 # ---------------------------------------------------------------------------------------------------- the file
 
-RECORDS: Mapping[str, type[Any]] = MappingProxyType(
-    {kind.__name__: kind for kind in (Kept, TrainingState, Place, Before, Result)}
+PLACEHOLDER = np.zeros(0)
+"""The θ of events read from a file, until their training puts its live one there."""
+
+
+def with_live_theta(history: list[Progress], theta: NDArray[np.floating]) -> list[Progress]:
+    """Return the events of a file with the live θ of their training."""
+    return [replace(event, theta=theta) for event in history]
+
+
+def _read_state(memory: Any, average: Any, **others: Any) -> TrainingState:
+    """Return a training state; format 1.0 kept the count, the arrays and a moving average in one mapping."""
+    if isinstance(memory, dict):
+        moving = memory.pop("average", None)
+        average = moving if average is None else average
+        memory = Memory(memory.pop("t"), memory)
+    return TrainingState(memory=memory, average=average, **others)
+
+
+def _read_training(state: TrainingState, history: list[Progress], **others: Any) -> SavedTraining:
+    return SavedTraining(state=state, history=with_live_theta(history, state.theta), **others)
+
+
+def _read_result(state: TrainingState, history: list[Progress], **others: Any) -> Result:
+    return Result(state=state, history=with_live_theta(history, state.theta), **others)
+
+
+RECORDS = Records(
+    kinds={
+        SavedTraining: Record(_read_training, {"place": "position", "before": "earlier"}),
+        TrainingState: Record(_read_state),
+        Memory: Record(Memory),
+        EpochPosition: Record(EpochPosition, {"judged": "average"}),
+        EarlierStarts: Record(EarlierStarts),
+        Result: Record(_read_result),
+    },
+    event=Progress,
+    make_event=partial(Progress, theta=PLACEHOLDER),
+    earlier={"Kept": "SavedTraining", "Place": "EpochPosition", "Before": "EarlierStarts"},
 )
 """Every record that a checkpoint can hold, beside events and the model file's vocabulary.
 
-A new record (a dataclass or a NamedTuple in the state or in the events) gets its row here.
+A new record (a dataclass or a NamedTuple in the state or in the events) gets its row here. The earlier names are those
+of format 1.0.
 """
 
-COLUMNS: Mapping[type, type] = MappingProxyType({float: np.float64, int: np.int64})
-"""Lists of one of these types are kept as tensors."""
 
-
-def write(path: Path, kept: Kept, facts: Facts) -> None:
+def write(path: Path, saved: SavedTraining, facts: Facts) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises CheckpointError where that is not possible.
     """
     tensors: dict[str, NDArray[Any]] = {}
     try:
-        signed_file.write(path, FILE, {"facts": facts, "kept": pack(kept, "kept", tensors)}, tensors)
+        signed_file.write(path, FILE, {"facts": facts, "kept": RECORDS.pack(saved, "kept", tensors)}, tensors)
     except (OSError, ValueError, UnstorableError) as error:
         cause = str(getattr(error, "strerror", None) or error)
         raise CheckpointError(f"{path}: not written, {cause[:1].lower()}{cause[1:]}") from error
 
 
-def read(path: str | Path) -> Kept | None:
-    """Return what a checkpoint holds, None where there is no file.
+def read(path: str | Path) -> SavedTraining | None:
+    """Return the content of a checkpoint, None where there is no file.
 
     Raises CheckpointError for a file that cannot be read, is damaged, or no checkpoint.
     """
@@ -254,57 +260,15 @@ def read(path: str | Path) -> Kept | None:
     except signed_file.SignedFileError as error:
         raise CheckpointError(f"{path}: {error}") from error
     try:
-        kept: Kept = unpack(document["kept"], tensors)
-        if not isinstance(kept, Kept) or not isinstance(kept.state, TrainingState):
+        saved: SavedTraining = RECORDS.unpack(document["kept"], tensors)
+        if not isinstance(saved, SavedTraining) or not isinstance(saved.state, TrainingState):
             raise ValueError("there is no training in it")
-        return replace(kept, facts=document["facts"])
+        return replace(saved, facts=_facts(document["facts"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: what it holds is not valid: {str(error)[:80]}") from error
 
 
-def pack(value: Any, name: str, tensors: dict[str, NDArray[Any]]) -> Any:
-    """Return a value as plain JSON, its arrays put into `tensors` under names that start with `name`."""
-    kinds = set(map(type, value)) if isinstance(value, list) else set()
-    if isinstance(value, np.ndarray) or (len(kinds) == 1 and kinds <= COLUMNS.keys()):
-        tensors[name] = value if isinstance(value, np.ndarray) else np.array(value, COLUMNS[kinds.pop()])
-        return {"tensor" if isinstance(value, np.ndarray) else "column": name}
-    if kinds == {Progress}:
-        names = [each.name for each in fields(Progress) if each.repr]  # not θ, nor what knows the data
-        columns = {each: [getattr(event, each) for event in value] for each in names}
-        return {"events": pack(columns, name, tensors)}
-    if type(value).__name__ in RECORDS and type(value) is RECORDS[type(value).__name__]:
-        own = getattr(value, "_fields", None) or [each.name for each in fields(value)]
-        content = pack({each: getattr(value, each) for each in own}, name, tensors)
-        return {"record": type(value).__name__, "fields": content}
-    if isinstance(value, Mapping):
-        return {"map": {key: pack(item, f"{name}.{key}", tensors) for key, item in value.items()}}
-    if hasattr(value, "_fields"):
-        raise UnstorableError(f"a checkpoint has no words for a {type(value).__name__}")
-    if isinstance(value, list | tuple):
-        items = [pack(item, f"{name}.{k}", tensors) for k, item in enumerate(value)]
-        return {"list" if isinstance(value, list) else "tuple": items}
-    return encode(value)
-
-
-def unpack(entry: Any, tensors: Mapping[str, NDArray[Any]]) -> Any:
-    """Return what `pack` was given; ValueError, KeyError or TypeError for anything else."""
-    if not isinstance(entry, dict):
-        return decode(entry)
-    if "record" in entry:
-        record = RECORDS[entry["record"]](**unpack(entry["fields"], tensors))
-        if hasattr(record, "history"):
-            record.history[:] = [replace(event, theta=record.state.theta) for event in record.history]
-        return record
-    if "events" in entry:
-        columns = unpack(entry["events"], tensors)
-        rows = zip(*columns.values(), strict=True)
-        return [Progress(**dict(zip(columns, row, strict=True)), theta=NOWHERE) for row in rows]
-    readers: Mapping[str, Callable[[Any], Any]] = {
-        "tensor": lambda name: tensors[name],
-        "column": lambda name: tensors[name].tolist(),
-        "map": lambda items: {key: unpack(item, tensors) for key, item in items.items()},
-        "list": lambda items: [unpack(item, tensors) for item in items],
-        "tuple": lambda items: tuple(unpack(item, tensors) for item in items),
-    }
-    kind, *more = entry
-    return decode(entry) if more or kind not in readers else readers[kind](entry[kind])
+def _facts(facts: Facts) -> Facts:
+    """Return the fingerprint in a file; in format 1.0 a recipe repeated the decay that `averaging` holds."""
+    recipe = facts.get("recipe")
+    return facts | {"recipe": {n: v for n, v in recipe.items() if n != "average"}} if recipe else facts

@@ -1,4 +1,4 @@
-"""What cannot work, said before a training starts."""
+"""The checks of a training's arguments, before it starts: each takes the values that it is about."""
 
 from __future__ import annotations
 
@@ -9,28 +9,51 @@ import numpy as np
 
 from ..mathematics.blocks import Elementwise, Transform, needs_steps
 from ..mathematics.objective import Objective
-from ..optimizers import Memory, Minimizer, UpdateRule
+from ..optimizers import Memory, Optimizer
 from ..steps.averaging import Averaging, MovingAverage
 from ..steps.recipe import PLAIN, Recipe
 from ..steps.schedules import Schedule
+from .progress import Stopping
 
 
-def check_minimizer(objective: Objective, minimizer: Minimizer, recipe: Recipe) -> None:
-    """Raise ValueError for what only training step by step can do."""
+def check_optimizer(optimizer: Any) -> None:
+    """Raise ValueError for what is no optimiser."""
+    if not isinstance(optimizer, Optimizer) or isinstance(optimizer, type):
+        raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
+
+
+def check_step(objective: Objective, optimizer: Optimizer, recipe: Recipe, averaging: Any) -> None:
+    """Raise ValueError for what the steps of this optimiser cannot do, by what it declares.
+
+    Random and measuring blocks change from pass to pass, which a single gradient per step may see and a line search
+    or a second derivative may not. A recipe and a proximal step are parts of the step of an update rule. An average
+    evens out the noise of mini-batches.
+    """
+    name = type(optimizer).__name__
+    if optimizer.whole_batch:
+        why: str | None = f"needs an optimiser that takes mini-batches; {name} takes all rows in every step"
+    else:
+        more = ", ".join(sorted(optimizer.needs - {"gradient"}))
+        why = f"needs an optimiser that asks for the gradient only; {name} needs {more}" if more else None
     for block in filter(needs_steps, objective.network.blocks):
-        raise ValueError(f"{block!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
-    for name in (field.name for field in fields(recipe) if getattr(recipe, field.name) != getattr(PLAIN, field.name)):
-        raise ValueError(f"{name} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
-    if objective.proximal:
-        raise ValueError(
-            f"a proximal penalty needs an optimiser that takes steps; {type(minimizer).__name__} takes none"
-        )
+        if why:
+            raise ValueError(f"{block!r} {why}")
+    if averaging is not None and optimizer.whole_batch:
+        raise ValueError(f"averaging {why}")
+    if not optimizer.elementwise:
+        changed = [f.name for f in fields(recipe) if getattr(recipe, f.name) != getattr(PLAIN, f.name)]
+        for what in (*changed, *(["a proximal penalty"] if objective.proximal else [])):
+            raise ValueError(f"{what} needs an update rule such as Adam, which works entry by entry; {name} does not")
 
 
-def check_steps(objective: Objective, recipe: Recipe, seed: int) -> None:
-    """Raise ValueError for a seed, or a recipe that does not fit the data."""
+def check_seed(seed: Any) -> None:
+    """Raise ValueError for a seed that names no stream."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+
+
+def check_recipe(objective: Objective, recipe: Any) -> None:
+    """Raise ValueError for a recipe that does not fit the data."""
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe must be a Recipe, got {recipe!r}")
     for augmentation in recipe.augmentation:
@@ -43,43 +66,52 @@ def check_steps(objective: Objective, recipe: Recipe, seed: int) -> None:
         )
 
 
-def check_memory(memory: Memory, fresh: Memory, rule: UpdateRule) -> None:
-    """Raise ValueError for the memory of a state that another update rule has left."""
-    held, kept = ({*each} - {"average"} for each in (memory, fresh))
+def check_memory(memory: Memory, fresh: Memory, optimizer: Optimizer) -> None:
+    """Raise ValueError for the memory of a state that another optimiser has left."""
+    held, kept = ({*each.arrays} | {*each.numbers} for each in (memory, fresh))
     if held != kept:
-        has, needs = (", ".join(sorted(names)) for names in (held, kept))
-        raise ValueError(
-            f"state.memory is another rule's: it holds {has}, {type(rule).__name__} keeps {needs}; give memory=None"
-        )
+        has, needs = (", ".join(sorted(names)) or "nothing" for names in (held, kept))
+        name = type(optimizer).__name__
+        raise ValueError(f"state.memory is another rule's: it holds {has}, {name} keeps {needs}; give memory=None")
 
 
-def check(objective: Objective, loop: Any, epochs: int, batch_size: int | None, order: str) -> None:
-    """Raise ValueError, naming the argument, for settings that cannot work."""
+def check_theta(objective: Objective, theta: Any) -> None:
+    """Raise ValueError for an objective without rows, or a θ that is not its network's."""
     if objective.rows == 0:
         raise ValueError("the objective holds no rows: nothing to train on")
-    if loop.state.theta.shape != (objective.network.size,):
-        raise ValueError(
-            f"theta has shape {loop.state.theta.shape}; this network has {objective.network.size} parameters"
-        )
-    if not np.issubdtype(loop.state.theta.dtype, np.floating):
-        raise ValueError(f"theta must hold float32 or float64 numbers, got {loop.state.theta.dtype}")
-    if not isinstance(loop.schedule, Schedule):
-        raise ValueError(f"schedule must be a schedule such as schedules.Constant(0.001), got {loop.schedule!r}")
+    if theta.shape != (objective.network.size,):
+        raise ValueError(f"theta has shape {theta.shape}; this network has {objective.network.size} parameters")
+    if not np.issubdtype(theta.dtype, np.floating):
+        raise ValueError(f"theta must hold float32 or float64 numbers, got {theta.dtype}")
+
+
+def check_passes(schedule: Any, epochs: Any, batch_size: Any, order: str) -> None:
+    """Raise ValueError, naming the argument, for passes over the rows that cannot be."""
+    if not isinstance(schedule, Schedule):
+        raise ValueError(f"schedule must be a schedule such as schedules.Constant(0.001), got {schedule!r}")
     if not isinstance(epochs, int | np.integer) or epochs < 1:
         raise ValueError(f"epochs must be a whole number of at least 1, got {epochs!r}")
     if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
         raise ValueError(f"batch_size must be a whole number of at least 1 (or None for all rows), got {batch_size!r}")
-    if loop.averaging is not None and not isinstance(loop.averaging, Averaging | MovingAverage):
-        raise ValueError(f"averaging must be such as Averaging(start=0.75), or None, got {loop.averaging!r}")
-    if isinstance(loop.averaging, MovingAverage) and objective.proximal:
+    if order not in ("reshuffle", "once", "given"):
+        raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
+
+
+def check_averaging(objective: Objective, averaging: Any) -> None:
+    """Raise ValueError for what is no average, or none of weights that are exactly 0."""
+    if averaging is not None and not isinstance(averaging, Averaging | MovingAverage):
+        raise ValueError(f"averaging must be such as Averaging(start=0.75), or None, got {averaging!r}")
+    if isinstance(averaging, MovingAverage) and objective.proximal:
         raise ValueError(
             "a moving average (ema) of weights that a proximal L1 penalty makes 0 comes near 0 and is never 0;"
             " average over epochs (swa), or leave out one of the two"
         )
-    if order not in ("reshuffle", "once", "given"):
-        raise ValueError(f"order {order!r} is not known; accepted: reshuffle, once, given")
-    monitor = loop.stopping.monitor if loop.stopping else "loss"
-    if monitor == "validation_loss" and loop.validation is None:
+
+
+def check_stopping(stopping: Stopping | None, validated: bool, scored: bool) -> None:
+    """Raise ValueError for a stopping rule that watches a figure which nobody computes."""
+    monitor = stopping.monitor if stopping else "loss"
+    if monitor == "validation_loss" and not validated:
         raise ValueError("stopping on validation_loss needs `validation`")
-    if monitor == "validation_score" and loop.score is None:
+    if monitor == "validation_score" and not scored:
         raise ValueError("stopping on validation_score needs `score`")

@@ -63,7 +63,8 @@ def describe(value: Any) -> Any:
         named = {name: describe(item) for name, item in getattr(value, "__dict__", {}).items()}
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    return {"kind": type(value).__name__, **named} if named else repr(value)
+    shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
+    return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
 
 
 def fingerprint(objective: Objective, validation: Objective | None, state: TrainingState, **settings: Any) -> Facts:
@@ -80,16 +81,22 @@ def fingerprint(objective: Objective, validation: Objective | None, state: Train
     }
     if report()["instruction_set"] == "baseline" and found.get("engine") == "native":
         found["engine"] = "native, without fused multiply-add"  # which rounds otherwise than all its other forms
-    return found | {"starting point": digest(*(_plain(getattr(state, field.name)) for field in fields(state)))}
+    return found | {"starting point": _starting_point(state)}
 
 
 def _data(objective: Objective, which: str) -> Facts:
     return {which + name: digest(getattr(objective, name)) for name in ("X", "y", "sample_weight")}
 
 
-def _plain(value: Any) -> Any:
-    """Return what `digest` takes: a memory, which is a dict, as the digest of its items."""
-    return digest(*(part for item in value.items() for part in item)) if isinstance(value, dict) else value
+def _starting_point(state: TrainingState) -> str:
+    """Return the digest of a training state; a moving average counts as the last array of the optimiser's memory."""
+    moving = state.average is not None and state.averaged == 0 and state.memory is not None
+    parts = {field.name: getattr(state, field.name) for field in fields(state)}
+    if state.memory is not None:
+        items = {"t": state.memory.t, **state.memory.arrays, **state.memory.numbers}
+        items |= {"average": state.average} if moving else {}
+        parts["memory"] = digest(*(part for item in items.items() for part in item))
+    return digest(*(parts | {"average": None} if moving else parts).values())
 
 
 def difference(before: Facts, now: Facts) -> str:

@@ -1,4 +1,4 @@
-"""What the training loop says and remembers: events, the stopping rule, the state to go on from, the result."""
+"""The records of the training loop: events, the stopping rule, the state to go on from, the result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,38 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.statistics import BlockStatistics, Look
+from ..inspection.statistics import BlockStatistics, block_statistics, update_ratio
+from ..mathematics.objective import Objective
 from ..optimizers import Memory
 
 Monitor = Literal["loss", "validation_loss", "validation_score"]
 Reason = Literal["epochs", "converged", "no change", "time", "interrupted", "callback", "gave up", "diverged"]
+
+
+class StatisticsProbe:
+    """Computes the figures of each block for an epoch, when they are asked for.
+
+    `before` is θ at the beginning of the epoch, `steps` the steps since; `first` is the update ratio of all of θ in
+    the first epoch, which says how fast the training set out.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective, self.steps = objective, 1
+        self.before: NDArray[np.floating] | None = None
+        self.first: float | None = None
+
+    def begin(self, before: NDArray[np.floating], steps: int) -> None:
+        """Note where an epoch begins; `before` is kept as it is, so it must be a copy."""
+        self.before, self.steps = before, steps
+
+    def end(self, theta: NDArray[np.floating]) -> None:
+        """Note the first epoch's update ratio."""
+        if self.first is None and self.before is not None:
+            self.first = update_ratio(theta, self.before, self.steps)
+
+    def statistics(self, theta: NDArray[np.floating]) -> tuple[BlockStatistics, ...]:
+        """Return the figures at θ."""
+        return block_statistics(self.objective, theta, before=self.before, steps=self.steps)
 
 
 @dataclass(frozen=True)
@@ -36,7 +63,7 @@ class Progress:
     seconds: float
     theta: NDArray[np.floating] = field(repr=False)
     restart: int = 0
-    look: Look | None = field(default=None, repr=False, compare=False)
+    look: StatisticsProbe | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def statistics(self) -> tuple[BlockStatistics, ...]:
@@ -74,7 +101,8 @@ class Stopping:
 class TrainingState:
     """Everything a training needs to go on where it stopped; counts run over all calls.
 
-    `average` is the mean of θ over the `averaged` epochs that stochastic weight averaging has counted.
+    `average` is the average of θ: the mean over the `averaged` epochs that stochastic weight averaging has counted, or,
+    where that is 0, a moving average.
     """
 
     theta: NDArray[np.floating]

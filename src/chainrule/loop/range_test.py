@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..engines import steps_of
 from ..mathematics.objective import Objective
-from ..optimizers import Adam, UpdateRule
+from ..optimizers import Adam, Optimizer
 from ..steps.recipe import PLAIN, Recipe
 from ..steps.schedules import Exponential
 from .progress import DivergenceError
@@ -104,7 +104,7 @@ def range_test(
     objective: Objective,
     theta: NDArray[np.floating],
     *,
-    optimizer: UpdateRule | None = None,
+    optimizer: Optimizer | None = None,
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
@@ -161,7 +161,7 @@ def _steps_of_epoch(rows: int, batch_size: Any, batches: int) -> int:
 
 def _check(optimizer: Any, low: Any, high: Any, steps: Any) -> None:
     """Raise ValueError, naming the argument, for a test that cannot be made."""
-    if not (isinstance(optimizer, UpdateRule) and optimizer.scheduled):
+    if not (isinstance(optimizer, Optimizer) and optimizer.scheduled):
         name = type(optimizer).__name__
         raise ValueError(f"a range test needs an optimizer that follows a learning rate, such as Adam; {name} does not")
     for name, value in (("low", low), ("high", high)):

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from ..mathematics.objective import Objective
-from .checkpoint import Before, Kept
+from .checkpoint import EarlierStarts, SavedTraining
 from .progress import Result
 
 SHORT = 1 << 21
@@ -28,22 +28,22 @@ PATIENCE = 0.1
 class Start(Protocol):
     """Runs one start."""
 
-    def __call__(self, restart: int, before: Before, anew: bool, stop: Event | None = None) -> Result:
-        """Run start number `restart`; `before` is what the earlier ones came to, `anew` whether this one is new.
+    def __call__(self, restart: int, earlier: EarlierStarts, anew: bool, stop: Event | None = None) -> Result:
+        """Run start number `restart`; `earlier` are the ones before, `anew` whether this one is new.
 
         With `stop` it runs on one thread, and ends soon after `stop` is set.
         """
 
 
-def best_of(start: Start, count: int, kept: Kept | None, keeps_best: bool) -> Result:
+def best_of(start: Start, count: int, saved: SavedTraining | None, keeps_best: bool) -> Result:
     """Run `count` starts, from the one that a checkpoint left running on, and return the best Result."""
-    before = Before() if kept is None else kept.before
-    first = 0 if kept is None else min(kept.state.restart, count - 1)
-    best = before.best
+    earlier = EarlierStarts() if saved is None else saved.earlier
+    first = 0 if saved is None else min(saved.state.restart, count - 1)
+    best = earlier.best
     for restart in range(first, count):
-        result = start(restart, before, restart > first)
+        result = start(restart, earlier, restart > first)
         best = max(best or result, result, key=lambda result: _merit(result, keeps_best))
-        before = Before(best, before.seconds + (result.history[-1].seconds if result.history else 0.0))
+        earlier = EarlierStarts(best, earlier.seconds + (result.history[-1].seconds if result.history else 0.0))
         if result.reason in ("interrupted", "time"):
             break
     assert best is not None
@@ -59,7 +59,7 @@ def best_side_by_side(start: Start, count: int, threads: int, keeps_best: bool) 
     """Run `count` starts, `threads` of them at a time, and return the best Result; Ctrl-C stops them all."""
     stop = Event()
     with ThreadPoolExecutor(min(threads, count)) as pool:
-        running = [pool.submit(start, restart, Before(), True, stop) for restart in range(count)]
+        running = [pool.submit(start, restart, EarlierStarts(), True, stop) for restart in range(count)]
         try:
             rest = {*running}
             while rest and not any(future.done() and future.exception() for future in running):

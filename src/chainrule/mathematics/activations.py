@@ -277,7 +277,7 @@ ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
         "mish": ActivationFunction(mish, d_mish, d2_mish, "he_uniform"),
     }
 )
-"""The table. Adding a row here, and a row in tests/test_activations.py, adds an activation everywhere."""
+"""The table. Adding a row here, and a row in tests/mathematics/test_activations.py, adds an activation everywhere."""
 
 ALIASES: Mapping[str, str] = MappingProxyType({"logistic": "sigmoid", "swish": "silu", "linear": "identity"})
 """Other names in use: scikit-learn says `logistic`."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ..foundation.arrays import Array, check_array, namespace
 from .blocks import PREDICTING, Context
-from .losses import Loss
+from .losses import Loss, check_weights
 from .network import Network, Slot
 from .penalties import Penalty
 
@@ -49,12 +49,9 @@ class Objective:
             raise ValueError(f"X has shape {X.shape}; this network takes (rows, {network.inputs})")
         if y.shape[0] != X.shape[0]:
             raise ValueError(f"X has {X.shape[0]} rows, y has {y.shape[0]}")
-        if loss.targets != "classes" and y.size != X.shape[0] * network.outputs:
-            raise ValueError(f"y has shape {y.shape}; this network gives ({X.shape[0]}, {network.outputs})")
-        if loss.targets == "classes" and y.ndim == 1:
-            _check_classes(y, network.outputs)
-        if sample_weight is not None and sample_weight.shape != (X.shape[0],):
-            raise ValueError(f"sample_weight has shape {sample_weight.shape}; X has {X.shape[0]} rows")
+        loss.check_target(y, X.shape[0], network.outputs)
+        if sample_weight is not None:
+            check_weights(sample_weight, X.shape[0])
         self.network = network
         self.loss = loss
         self.X = X
@@ -130,7 +127,7 @@ class Objective:
     @property
     def proximal(self) -> list[tuple[Penalty, list[Slot]]]:
         """The penalties that the training loop takes proximal steps for, and what they touch."""
-        return [(penalty, touched) for penalty, touched in self._touched if getattr(penalty, "proximal", False)]
+        return [(penalty, touched) for penalty, touched in self._touched if penalty.proximal]
 
     def strength(self, penalty: Penalty) -> Array | float:
         """Return λ, divided by the rows (their total weight) where it is per sample."""
@@ -171,14 +168,8 @@ class Objective:
     ) -> None:
         """Add each penalty's derivative, times its strength, to the gradients of the parameters it touches."""
         for penalty, touched in self._touched:
-            if getattr(penalty, "proximal", False):
+            if penalty.proximal:
                 continue
             strength = self.strength(penalty)
             for k, name, *_ in touched:
                 gradients[k][name] = gradients[k][name] + strength * derivative(penalty, k, name)
-
-
-def _check_classes(y: Array, outputs: int) -> None:
-    xp = namespace(y)
-    if not xp.isdtype(y.dtype, "integral") or (y.shape[0] > 0 and (xp.min(y) < 0 or xp.max(y) >= outputs)):
-        raise ValueError(f"y must hold class numbers, integers from 0 to {outputs - 1}: one for each output")

@@ -37,6 +37,11 @@ class Penalty(Protocol):
     def kinds(self) -> tuple[str, ...]:
         """The kinds of parameters it touches."""
 
+    @property
+    def proximal(self) -> bool:
+        """Whether it is left out of the gradient, and taken as a proximal step after each update instead."""
+        return False
+
     def value(self, w: Array) -> Array:
         """Return the penalty of w, without its strength."""
 
@@ -60,6 +65,11 @@ class _Sized:
         if not isinstance(self.kinds, tuple) or not all(kind in KINDS for kind in self.kinds):
             error = ValueError if isinstance(self.kinds, tuple) else TypeError
             raise error(f"{type(self).__name__} kinds must be a tuple of {', '.join(KINDS)}, got {self.kinds!r}")
+
+    @property
+    def proximal(self) -> bool:
+        """False: it is part of the gradient."""
+        return False
 
 
 @dataclass(frozen=True)

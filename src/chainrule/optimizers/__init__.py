@@ -1,17 +1,14 @@
-"""Optimisers: first-order update rules, and full-batch methods that ask the objective themselves.
-
-An optimiser declares what it needs by its contract: an `UpdateRule` needs one gradient per step and is applied by an
-engine to mini-batches; a `Minimizer` is handed the objective and yields its own iterates.
-"""
+"""Optimisers: first-order update rules, and methods that search along a line; one contract for all, `Optimizer`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .lbfgs import LBFGS, Ending, Iterate, Minimizer
+from .contract import Memory, Optimizer, StepReport, Verbs
+from .lbfgs import LBFGS
 from .modern import AMSGrad, Lion, NAdam, RAdam, Rprop
-from .rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Memory, Momentum, Nesterov, RMSProp, UpdateRule
+from .rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule
 
 __all__ = [
     "LBFGS",
@@ -22,21 +19,21 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
-    "Ending",
-    "Iterate",
     "Lion",
     "Memory",
-    "Minimizer",
     "Momentum",
     "NAdam",
     "Nesterov",
+    "Optimizer",
     "RAdam",
     "RMSProp",
     "Rprop",
+    "StepReport",
     "UpdateRule",
+    "Verbs",
 ]
 
-OPTIMIZERS: Mapping[str, type[UpdateRule] | type[LBFGS]] = MappingProxyType(
+OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(
     {
         "sgd": SGD,
         "momentum": Momentum,
@@ -54,4 +51,4 @@ OPTIMIZERS: Mapping[str, type[UpdateRule] | type[LBFGS]] = MappingProxyType(
         "lbfgs": LBFGS,
     }
 )
-"""The table. Adding a row here, and a row in tests/test_optimizers.py, adds an optimiser."""
+"""The table. Adding a row here, and a row in tests/optimizers/test_optimizers.py, adds an optimiser."""

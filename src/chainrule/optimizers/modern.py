@@ -14,7 +14,8 @@ from functools import cached_property
 from math import sqrt
 
 from ..foundation.arrays import Array, namespace
-from .rules import Memory, UpdateRule
+from .contract import Memory
+from .rules import UpdateRule
 
 NEGLIGIBLE = 2.0**-64
 """A product of momenta that 1 - product does not show any more, in double precision."""
@@ -58,16 +59,16 @@ class NAdam(UpdateRule):
         """Return Π μ over the steps 1 to t: a function of t alone, so that no memory is needed for it."""
         return self._products[min(t, len(self._products) - 1)]
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η (μ' m / (1 - Π μ') + (1 - μ) g / (1 - Π)) / (√v̂ + ε)."""
-        t = state["t"] + 1
-        m = self.beta_1 * state["mean"] + (1 - self.beta_1) * gradient
-        v = self.beta_2 * state["square_mean"] + (1 - self.beta_2) * gradient * gradient
+        t = memory.t + 1
+        m = self.beta_1 * memory["mean"] + (1 - self.beta_1) * gradient
+        v = self.beta_2 * memory["square_mean"] + (1 - self.beta_2) * gradient * gradient
         here, ahead, product = self.momentum_at(t), self.momentum_at(t + 1), self.product_to(t)
         root = namespace(v).sqrt(v / (1 - self.beta_2**t)) + self.epsilon
         of_mean = learning_rate * ahead / (1 - product * ahead)
         of_gradient = learning_rate * (1 - here) / (1 - product)
-        return theta - (of_mean * m + of_gradient * gradient) / root, {"t": t, "mean": m, "square_mean": v}
+        return theta - (of_mean * m + of_gradient * gradient) / root, memory.after(mean=m, square_mean=v)
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,15 @@ class AMSGrad(UpdateRule):
     epsilon: float = 1e-8
     memory = ("mean", "square_mean", "largest")
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η m̂ / (√(V / (1 - β₂ᵗ)) + ε)."""
-        xp, t = namespace(theta), state["t"] + 1
-        m = self.beta_1 * state["mean"] + (1 - self.beta_1) * gradient
-        v = self.beta_2 * state["square_mean"] + (1 - self.beta_2) * gradient * gradient
-        largest = xp.maximum(state["largest"], v)
+        xp, t = namespace(theta), memory.t + 1
+        m = self.beta_1 * memory["mean"] + (1 - self.beta_1) * gradient
+        v = self.beta_2 * memory["square_mean"] + (1 - self.beta_2) * gradient * gradient
+        largest = xp.maximum(memory["largest"], v)
         root = xp.sqrt(largest / (1 - self.beta_2**t))
         step = (learning_rate / (1 - self.beta_1**t)) * m / (root + self.epsilon)
-        return theta - step, {"t": t, "mean": m, "square_mean": v, "largest": largest}
+        return theta - step, memory.after(mean=m, square_mean=v, largest=largest)
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,15 @@ class RAdam(UpdateRule):
             return 0.0
         return sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η r m̂ √(1 - β₂ᵗ) / (√v + ε), or θ - η m̂."""
-        t = state["t"] + 1
-        m = self.beta_1 * state["mean"] + (1 - self.beta_1) * gradient
-        v = self.beta_2 * state["square_mean"] + (1 - self.beta_2) * gradient * gradient
+        t = memory.t + 1
+        m = self.beta_1 * memory["mean"] + (1 - self.beta_1) * gradient
+        v = self.beta_2 * memory["square_mean"] + (1 - self.beta_2) * gradient * gradient
         step, r = (learning_rate / (1 - self.beta_1**t)) * m, self.rectification(t)
         if r > 0:
             step = (r * sqrt(1 - self.beta_2**t)) * step / (namespace(v).sqrt(v) + self.epsilon)
-        return theta - step, {"t": t, "mean": m, "square_mean": v}
+        return theta - step, memory.after(mean=m, square_mean=v)
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,13 @@ class Lion(UpdateRule):
     memory = ("mean",)
     decays = True
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η (sign(β₁m + (1-β₁)g) + λ θ)."""
-        m, decayed = state["mean"], state["decayed"]
+        m, decayed = memory["mean"], memory["decayed"]
         step = learning_rate * namespace(theta).sign(self.beta_1 * m + (1 - self.beta_1) * gradient)
         decay = (learning_rate * self.weight_decay) * decayed * theta
         mean = self.beta_2 * m + (1 - self.beta_2) * gradient
-        return theta - step - decay, {"t": state["t"] + 1, "mean": mean, "decayed": decayed}
+        return theta - step - decay, memory.after(mean=mean)
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,13 @@ class Rprop(UpdateRule):
         if self.step_min > self.step_max:
             raise ValueError(f"Rprop step_min must be at most step_max, {self.step_max!r}, got {self.step_min!r}")
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - Δ sign(g)."""
-        xp, before = namespace(theta), state["step_size"]
-        agreement = gradient * state["gradient"]
+        xp, before = namespace(theta), memory["step_size"]
+        agreement = gradient * memory["gradient"]
         shrunk = xp.where(agreement < 0, before * self.eta_minus, before)
         size = xp.where(agreement > 0, before * self.eta_plus, shrunk)
         size = xp.where(before == 0, learning_rate, size)  # 0 only before the first update: Δ is at least step_min
         size = xp.clip(size, self.step_min, self.step_max)
         kept = xp.where(agreement < 0, xp.zeros_like(gradient), gradient)
-        return theta - size * xp.sign(kept), {"t": state["t"] + 1, "gradient": kept, "step_size": size}
+        return theta - size * xp.sign(kept), memory.after(gradient=kept, step_size=size)

@@ -16,15 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..foundation import values
 from ..foundation.arrays import Array, namespace
-
-Memory: TypeAlias = dict[str, Any]
-"""What a rule remembers: arrays (P,) by name, and the count "t" of updates done."""
+from .contract import Memory, StepReport, Verbs
 
 LIMITS: Mapping[str, values.Rule] = MappingProxyType(
     {
@@ -46,33 +44,43 @@ LIMITS: Mapping[str, values.Rule] = MappingProxyType(
 
 
 class UpdateRule(ABC):
-    """The contract of a first-order rule: it needs the gradient, and keeps its memory in arrays like θ."""
+    """A first-order rule: an `Optimizer` that needs one gradient per step, and keeps its memory in arrays like θ.
+
+    A subclass gives its one formula, `update`, and the names of its arrays, `memory`.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
     elementwise: ClassVar[bool] = True
-    """Whether the rule works entry by entry: engines may then fuse it with the gradient, and split it."""
     whole_batch: ClassVar[bool] = False
-    """Whether the rule asks the same rows again, so that it takes them all."""
+    scheduled: ClassVar[bool] = True
     memory: ClassVar[tuple[str, ...]] = ()
     decays: ClassVar[bool] = False
-    """Whether the rule shrinks weights by itself: its memory then says which entries, as "decayed" (P,) of 0 and 1."""
-    scheduled: ClassVar[bool] = True
-    """Whether the learning rate of every update counts, or that of the first one only."""
+    """Whether the rule shrinks weights by itself: its memory then holds the entries to shrink, "decayed", 0 and 1."""
     learning_rate: float
 
     def __post_init__(self) -> None:
         values.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
 
-    def init(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
-        """Return the memory before the first update: zeros, and where the rule decays, what (all, unless told)."""
-        memory: Memory = {"t": 0, **{name: np.zeros(P, dtype) for name in self.memory}}
+    def init(self, network: Any, theta: Array) -> Memory:
+        """Return the memory before the first step: weights decay, where the rule decays, and biases do not."""
+        return self.zeros(theta.size, theta.dtype.name, network.mask("weight") if self.decays else None)
+
+    def zeros(self, P: int, dtype: str = "float64", decayed: Array | None = None) -> Memory:
+        """Return a memory of zeros (P,); a rule that decays shrinks the entries named by `decayed`, or all."""
+        arrays = {name: np.zeros(P, dtype) for name in self.memory}
         if self.decays:
-            memory["decayed"] = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
-        return memory
+            arrays["decayed"] = np.ones(P, dtype) if decayed is None else decayed.astype(dtype)
+        return Memory(0, arrays)
 
     @abstractmethod
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """Return θ after one update, and the memory after it."""
+
+    def step(self, ask: Verbs, theta: Array, memory: Memory, rate: float) -> tuple[Array, Memory, StepReport]:
+        """Return θ and the memory after the update that the gradient at θ asks for, and the loss before it."""
+        loss, gradient = ask.value_and_gradient(theta)
+        report = StepReport(float(loss), float(np.linalg.norm(gradient)))
+        return *self.update(theta, gradient, memory, rate), report
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,16 @@ class SGD(UpdateRule):
     """θ ← θ - η g.
 
     >>> rule = SGD()
-    >>> theta, state = rule.update(np.array([1.0]), np.array([0.5]), rule.init(1), learning_rate=0.1)
+    >>> theta, memory = rule.update(np.array([1.0]), np.array([0.5]), rule.zeros(1), learning_rate=0.1)
     >>> theta
     array([0.95])
     """
 
     learning_rate: float = 1e-3
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η g."""
-        return theta - learning_rate * gradient, {"t": state["t"] + 1}
+        return theta - learning_rate * gradient, memory.after()
 
 
 @dataclass(frozen=True)
@@ -100,10 +108,10 @@ class Momentum(UpdateRule):
     momentum: float = 0.9
     memory = ("delta",)
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - Δ."""
-        delta = learning_rate * gradient + self.momentum * state["delta"]
-        return theta - delta, {"t": state["t"] + 1, "delta": delta}
+        delta = learning_rate * gradient + self.momentum * memory["delta"]
+        return theta - delta, memory.after(delta=delta)
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,11 @@ class Nesterov(UpdateRule):
     momentum: float = 0.9
     memory = ("delta",)
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - (η g + γ Δ)."""
         step = learning_rate * gradient
-        delta = step + self.momentum * state["delta"]
-        return theta - (step + self.momentum * delta), {"t": state["t"] + 1, "delta": delta}
+        delta = step + self.momentum * memory["delta"]
+        return theta - (step + self.momentum * delta), memory.after(delta=delta)
 
 
 @dataclass(frozen=True)
@@ -132,11 +140,11 @@ class AdaGrad(UpdateRule):
     epsilon: float = 1e-8
     memory = ("square_sum",)
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η g / (√G + ε)."""
-        total = state["square_sum"] + gradient * gradient
+        total = memory["square_sum"] + gradient * gradient
         step = learning_rate * gradient / (namespace(total).sqrt(total) + self.epsilon)
-        return theta - step, {"t": state["t"] + 1, "square_sum": total}
+        return theta - step, memory.after(square_sum=total)
 
 
 @dataclass(frozen=True)
@@ -148,13 +156,13 @@ class AdaDelta(UpdateRule):
     epsilon: float = 1e-6
     memory = ("square_mean", "delta_mean")
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - ηΔ."""
         xp, rho = namespace(theta), self.rho
-        square = rho * state["square_mean"] + (1 - rho) * gradient * gradient
-        delta = gradient * xp.sqrt(state["delta_mean"] + self.epsilon) / xp.sqrt(square + self.epsilon)
-        mean = rho * state["delta_mean"] + (1 - rho) * delta * delta
-        return theta - learning_rate * delta, {"t": state["t"] + 1, "square_mean": square, "delta_mean": mean}
+        square = rho * memory["square_mean"] + (1 - rho) * gradient * gradient
+        delta = gradient * xp.sqrt(memory["delta_mean"] + self.epsilon) / xp.sqrt(square + self.epsilon)
+        mean = rho * memory["delta_mean"] + (1 - rho) * delta * delta
+        return theta - learning_rate * delta, memory.after(square_mean=square, delta_mean=mean)
 
 
 @dataclass(frozen=True)
@@ -166,11 +174,11 @@ class RMSProp(UpdateRule):
     epsilon: float = 1e-8
     memory = ("square_mean",)
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η g / (√E + ε)."""
-        square = self.rho * state["square_mean"] + (1 - self.rho) * gradient * gradient
+        square = self.rho * memory["square_mean"] + (1 - self.rho) * gradient * gradient
         step = learning_rate * gradient / (namespace(square).sqrt(square) + self.epsilon)
-        return theta - step, {"t": state["t"] + 1, "square_mean": square}
+        return theta - step, memory.after(square_mean=square)
 
 
 @dataclass(frozen=True)
@@ -183,14 +191,14 @@ class Adam(UpdateRule):
     epsilon: float = 1e-8
     memory = ("mean", "square_mean")
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """θ - η m̂ / (√v̂ + ε)."""
-        t = state["t"] + 1
-        m = self.beta_1 * state["mean"] + (1 - self.beta_1) * gradient
-        v = self.beta_2 * state["square_mean"] + (1 - self.beta_2) * gradient * gradient
+        t = memory.t + 1
+        m = self.beta_1 * memory["mean"] + (1 - self.beta_1) * gradient
+        v = self.beta_2 * memory["square_mean"] + (1 - self.beta_2) * gradient * gradient
         root = namespace(v).sqrt(v / (1 - self.beta_2**t))
         step = (learning_rate / (1 - self.beta_1**t)) * m / (root + self.epsilon)
-        return theta - step, {"t": t, "mean": m, "square_mean": v}
+        return theta - step, memory.after(mean=m, square_mean=v)
 
 
 @dataclass(frozen=True)
@@ -212,8 +220,8 @@ class AdamW(UpdateRule):
     def _adam(self) -> Adam:
         return Adam(self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
 
-    def update(self, theta: Array, gradient: Array, state: Memory, learning_rate: float) -> tuple[Array, Memory]:
+    def update(self, theta: Array, gradient: Array, memory: Memory, learning_rate: float) -> tuple[Array, Memory]:
         """Adam's θ - η λ θ where decayed."""
-        moved, memory = self._adam.update(theta, gradient, state, learning_rate)
-        decay = (learning_rate * self.weight_decay) * state["decayed"] * theta
-        return moved - decay, {**memory, "decayed": state["decayed"]}
+        moved, after = self._adam.update(theta, gradient, memory, learning_rate)
+        decay = (learning_rate * self.weight_decay) * memory["decayed"] * theta
+        return moved - decay, after

@@ -19,14 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation import values
-from ..optimizers import Memory
 
 
 class State(Protocol):
     """What an average needs of a TrainingState."""
 
     theta: NDArray[np.floating]
-    memory: Memory | None
     average: NDArray[np.floating] | None
     averaged: int
 
@@ -55,8 +53,8 @@ class Averaging:
 
     def begin(self, state: State) -> None:
         """Forget a moving average that an earlier training kept; there is no mean before `start`."""
-        if state.memory is not None:
-            state.memory.pop("average", None)
+        if state.averaged == 0:
+            state.average = None
 
     def note(self, state: State, fraction: float) -> None:
         """Count θ at the end of an epoch in: θ̄ ← θ̄ + (θ - θ̄) / k, with k the number of epochs counted."""
@@ -77,8 +75,7 @@ class Averaging:
 class MovingAverage:
     """Exponential moving average: θ̄ follows θ after every step, in the first ones as their mean.
 
-    With decay d, θ̄ looks back over about 1 / (1 - d) steps. The engine moves it (see `recipe.follow`); it lives in
-    the update rule's memory, as "average".
+    With decay d, θ̄ looks back over about 1 / (1 - d) steps. The engine moves it (see `recipe.follow`).
     """
 
     decay: float = 0.99
@@ -87,17 +84,16 @@ class MovingAverage:
         values.check(self, {"decay": values.SHARE})
 
     def begin(self, state: State) -> None:
-        """Put θ̄ = θ into the rule's memory, unless a training goes on whose memory holds it."""
-        assert state.memory is not None
-        state.memory.setdefault("average", state.theta.copy())
+        """Begin with θ̄ = θ, unless a training goes on that has a moving average."""
+        if state.average is None or state.averaged:
+            state.average, state.averaged = state.theta.copy(), 0
 
     def note(self, state: State, fraction: float) -> None:
         """Do nothing: the steps have done it."""
 
     def read(self, state: State) -> NDArray[np.floating]:
         """Return θ̄, or θ where no step was made yet; both are live."""
-        average: NDArray[np.floating] | None = (state.memory or {}).get("average")
-        return state.theta if average is None else average
+        return state.theta if state.average is None else state.average
 
 
 AVERAGES: Mapping[str, type[Averaging | MovingAverage]] = MappingProxyType({"swa": Averaging, "ema": MovingAverage})

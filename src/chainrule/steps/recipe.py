@@ -4,7 +4,7 @@ Shapes: P parameters; θ and g (P,). A unit's incoming weights are a column of a
 
 One step, in this order: the rows are augmented and mixed; their gradient g is clipped; the rule moves θ, with a
 learning rate of each kind's own; proximal L1 penalties pull weights to 0; `max_norm` shortens the incoming weights of
-units; the average follows θ.
+units; a moving average (`averaging` of the training) follows θ.
 
 Source: lecture notes; Pascanu et al. 2013 (clipping); Srivastava et al. 2014 (max-norm); Parikh and Boyd 2014
 (proximal step).
@@ -80,8 +80,7 @@ class Recipe:
 
     `clip` is a row of CLIPS and its limit, such as ("norm", 1.0). `accumulate` batches make one update, from the
     gradient of all their rows; batch normalisation sees one batch at a time. `rates` multiply the learning rate of a
-    kind of parameters ("weight", "bias", "scale", "slope"). `max_norm` bounds each unit's incoming weights. With
-    `average` d the memory's "average" of θ follows after every step, as `follow` says.
+    kind of parameters ("weight", "bias", "scale", "slope"). `max_norm` bounds each unit's incoming weights.
     `augmentation` changes the inputs of every step anew, and `mixup` α mixes each row with the next.
 
     Raises ValueError or TypeError for what is out of range, naming it.
@@ -94,7 +93,6 @@ class Recipe:
     accumulate: int = 1
     rates: Mapping[str, float] = field(default_factory=dict)
     max_norm: float | None = None
-    average: float | None = None
     augmentation: tuple[Augmentation, ...] = ()
     mixup: float = 0.0
 
@@ -102,8 +100,6 @@ class Recipe:
         values.check(self, {"accumulate": values.COUNT, "mixup": values.NOT_NEGATIVE})
         if self.max_norm is not None:
             values.check(self, {"max_norm": values.POSITIVE})
-        if self.average is not None:
-            values.check(self, {"average": values.SHARE})
         if self.clip is not None and not _is_clip(self.clip):
             raise ValueError(f"Recipe clip must be one of {', '.join(CLIPS)} and a positive limit, got {self.clip!r}")
         if not _are_rates(self.rates):

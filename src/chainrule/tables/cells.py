@@ -31,35 +31,39 @@ PYTHON_TYPES: tuple[tuple[tuple[type, ...], Any], ...] = (
 NESTED = (list, tuple, dict, set, np.ndarray, bytes)
 
 
+class TableError(ValueError):
+    """A table that cannot be encoded; the message names the column and the cause."""
+
+
 def listed(names: Iterable[str], most: int = 12) -> str:
     """Quote names for a message, the first few of many."""
     names = [repr(name) for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def short(value: Any) -> str:
+def quoted(value: Any) -> str:
     """Quote a value for a message, at most 40 characters of it."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def row_count(count: int) -> str:
-    """Say how many rows."""
+    """Return a number of rows, in words."""
     return "1 row" if count == 1 else f"{count} rows"
 
 
 def named_columns(frame: Any) -> dict[str, nw.Series[Any]]:
-    """Name the columns of any DataFrame; ValueError for anything else and for names that are not unique."""
+    """Name the columns of any DataFrame; TableError for anything else and for names that are not unique."""
     try:
         wrapped = nw.from_native(frame, eager_only=True)
         names = [str(name) for name in wrapped.columns]
     except TypeError as error:
-        raise ValueError(f"expected a DataFrame, got {type(frame).__name__}") from error
+        raise TableError(f"expected a DataFrame, got {type(frame).__name__}") from error
     except nw.exceptions.DuplicateError:
         names = [str(name) for name in frame.columns]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise ValueError(f"column names must be unique; given more than once: {listed(repeated)}")
+        raise TableError(f"column names must be unique; given more than once: {listed(repeated)}")
     return dict(zip(names, wrapped.iter_columns(), strict=True))
 
 
@@ -67,7 +71,7 @@ def _objects(name: str, values: list[Any]) -> pl.Series:
     """Read Python objects by `PYTHON_TYPES`; None stays missing."""
     types = {type(value) for value in values if value is not None}
     if any(issubclass(kind, NESTED) for kind in types):
-        raise ValueError(f"column {name!r} holds lists or bytes; only numbers, text and dates can be read")
+        raise TableError(f"column {name!r} holds lists or bytes; only numbers, text and dates can be read")
     for accepted, dtype in PYTHON_TYPES:
         if types and all(issubclass(kind, accepted) for kind in types):
             try:
@@ -89,7 +93,7 @@ def read_column(name: str, series: nw.Series[Any]) -> pl.Series:
         is_text = isinstance(dtype, nw.String | nw.Categorical | nw.Enum)
         column = pl.Series(name, values, pl.String, strict=False) if is_text else _objects(name, values)
     if column.dtype.is_nested() or column.dtype == pl.Binary:
-        raise ValueError(f"column {name!r} holds {column.dtype}; only numbers, text and dates can be read")
+        raise TableError(f"column {name!r} holds {column.dtype}; only numbers, text and dates can be read")
     if column.dtype.is_decimal():
         column = column.cast(pl.Float64)
     if column.dtype in (pl.Categorical, pl.Enum, pl.Null):
@@ -152,23 +156,23 @@ def reading_of(dtype: pl.DataType) -> str | None:
 
 
 def read_values(column: pl.Series, reads: str) -> NDArray[np.float64]:
-    """Read a column as float64, NaN where missing; ValueError for the first value that is not finite."""
+    """Read a column as float64, NaN where missing; TableError for the first value that is not finite."""
     reading = READINGS[reads]
     values = reading.read(column)
     strange = column.is_not_null() & values.is_null()
     if strange.any():
-        given = short(str(column.filter(strange)[0]))
+        given = quoted(str(column.filter(strange)[0]))
         was = f"(it was {reading.article} when the model was trained)"
-        raise ValueError(f"column {column.name!r}: {given} is not {reading.article} {was}")
+        raise TableError(f"column {column.name!r}: {given} is not {reading.article} {was}")
     infinite = values.is_infinite().fill_null(False)
     if infinite.any():
         row = infinite.arg_true()[0] + 1
-        raise ValueError(f"column {column.name!r}: the value in row {row} is infinite")
+        raise TableError(f"column {column.name!r}: the value in row {row} is infinite")
     return values.fill_null(math.nan).to_numpy()
 
 
 def level_names(column: pl.Series) -> pl.Series:
-    """Give each value one text form, so that 1, 1.0, "1" and "01", or True and "true", are the same level."""
+    """Return one text form of each value, so that 1, 1.0, "1" and "01", or True and "true", are the same level."""
     text = pl.col("text")
     value = text.cast(pl.Float64, strict=False)
     whole = text.str.contains(DECIMAL) & (value == value.round()) & (value.abs() < 2**53)

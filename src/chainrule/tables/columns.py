@@ -1,4 +1,4 @@
-"""One small frozen record per column: what it becomes, learned once and followed ever after.
+"""One small frozen record per column: the inputs that it becomes, learned once and followed ever after.
 
 Each record fits itself, fills its columns of the matrix, describes itself, and is plain JSON and back.
 
@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .cells import DECIMAL, READINGS, level_names, listed, read_values, row_count, short
+from ..foundation.scaling import mean_and_deviation, without_noise
+from .cells import DECIMAL, READINGS, TableError, level_names, listed, quoted, read_values, row_count
 
 Matrix = NDArray[Any]
 
@@ -30,6 +31,20 @@ class Rules(NamedTuple):
 
 
 @dataclass(frozen=True)
+class InputColumn:
+    """One column of the matrix, an input of the network: its name, the column of the table it comes from, its kind.
+
+    The kind is how its number is read ("number", "moment" or "duration"), or what a 1 in it stands for: "level", one
+    `level` of a category; "rare", any level too rare for a column of its own; "missing", no value.
+    """
+
+    name: str
+    column: str
+    kind: str
+    level: str | None = None
+
+
+@dataclass(frozen=True)
 class DroppedColumn:
     """A column that tells nothing apart: it must be there at predict time, but is not looked at."""
 
@@ -37,15 +52,15 @@ class DroppedColumn:
     why: str
 
     @property
-    def outputs(self) -> list[str]:
-        """Name the columns of the matrix: none."""
+    def inputs(self) -> list[InputColumn]:
+        """The columns of the matrix: none."""
         return []
 
     def write(self, column: pl.Series, out: Matrix) -> None:
         """Leave out, of shape (n, 0), as it is."""
 
     def describe(self) -> str:
-        """Say what happens to the column."""
+        """Return the column's treatment, in words."""
         return f"dropped: {self.why}"
 
 
@@ -71,28 +86,29 @@ class NumberColumn:
 
     @classmethod
     def fit(cls, column: pl.Series, reads: str) -> NumberColumn | DroppedColumn:
-        """Take mean and std of the values that are present; ValueError where one is infinite."""
+        """Take mean and std of the values that are present; TableError where one is infinite."""
         values = read_values(column, reads)
         present = values[~np.isnan(values)]
         if not present.size:
             return DroppedColumn(column.name, "always missing")
         # A power of two as the unit changes no digit, and keeps sums and squares of huge numbers finite.
         unit = math.ldexp(1.0, math.frexp(float(np.abs(present).max()))[1] - 1)
-        mean, std = unit * float(np.mean(present / unit)), unit * float(np.std(present / unit))
+        center, spread = without_noise(present / unit, *mean_and_deviation(present / unit))
+        mean, std = unit * float(center), unit * float(spread)
         missing = len(values) - len(present)
-        if std == 0 or present.min() == present.max():
-            if not missing:
-                return DroppedColumn(column.name, f"always {column.drop_nulls()[0]}")
-            mean, std = float(present[0]), 0.0
+        if std == 0 and not missing:
+            return DroppedColumn(column.name, f"always {column.drop_nulls()[0]}")
         return cls(column.name, reads, mean, std, missing)
 
     @property
-    def outputs(self) -> list[str]:
-        """Name the columns of the matrix."""
-        return [self.name] * (self.std > 0) + [f"{self.name}=missing"] * (self.missing > 0)
+    def inputs(self) -> list[InputColumn]:
+        """The columns of the matrix."""
+        value = InputColumn(self.name, self.name, self.reads)
+        absent = InputColumn(f"{self.name}=missing", self.name, "missing")
+        return [value] * (self.std > 0) + [absent] * (self.missing > 0)
 
     def write(self, column: pl.Series, out: Matrix) -> None:
-        """Fill out, of shape (n, outputs); ValueError for a value that is not a finite number."""
+        """Fill out, of shape (n, inputs); TableError for a value that is not a finite number."""
         values = read_values(column, self.reads)
         absent = np.isnan(values)
         if self.missing:
@@ -103,11 +119,11 @@ class NumberColumn:
             scaled[absent] = 0
             if not np.isfinite(scaled).all():
                 far = values[np.argmin(np.isfinite(scaled))]
-                raise ValueError(f"column {self.name!r}: {far} is too far from the training mean {self.mean}")
+                raise TableError(f"column {self.name!r}: {far} is too far from the training mean {self.mean}")
             out[:, 0] = scaled
 
     def describe(self) -> str:
-        """Say what happens to the column."""
+        """Return the column's treatment, in words."""
         shift = f"{'+' if self.mean < 0 else '-'} {abs(self.mean):.6g}"
         scaled = f" -> (x {shift}) / {self.std:.6g}" if self.std > 0 else ", constant where present"
         missing = f"; missing in {row_count(self.missing)} -> the mean, and an indicator" * bool(self.missing)
@@ -148,7 +164,7 @@ class CategoryColumn:
         kept = found.filter(pl.col("rows") >= enough).head(rules.max_levels).sort("level")
         rare, missing = int(found["rows"].sum()) - int(kept["rows"].sum()), column.null_count()
         if not missing and (kept.is_empty() or len(found) == 1):
-            level = short(found["level"][0])
+            level = quoted(found["level"][0])
             why = f"always {level}" if len(found) == 1 else f"all {len(found)} levels are rare"
             return DroppedColumn(column.name, why)
         if not len(found):
@@ -158,13 +174,15 @@ class CategoryColumn:
         return cls(column.name, tuple(kept["level"]), tuple(kept["rows"]), rare, missing, stray)
 
     @property
-    def outputs(self) -> list[str]:
-        """Name the columns of the matrix."""
-        names = [*self.levels] + ["(rare)"] * (self.rare > 0) + ["(missing)"] * (self.missing > 0)
-        return [f"{self.name}={level}" for level in names]
+    def inputs(self) -> list[InputColumn]:
+        """The columns of the matrix."""
+        levels = [InputColumn(f"{self.name}={level}", self.name, "level", level) for level in self.levels]
+        pooled = {"rare": self.rare, "missing": self.missing}
+        others = [InputColumn(f"{self.name}=({kind})", self.name, kind) for kind, rows in pooled.items() if rows]
+        return levels + others
 
     def write(self, column: pl.Series, out: Matrix) -> None:
-        """Fill out, of shape (n, outputs), zero on entry."""
+        """Fill out, of shape (n, inputs), zero on entry."""
         values = column.drop_nulls().unique()
         known = {level: code for code, level in enumerate(self.levels)}
         unseen = len(known) if self.rare else -1
@@ -180,10 +198,10 @@ class CategoryColumn:
             out[absent] = counts / counts.sum()
 
     def describe(self) -> str:
-        """Say what happens to the column."""
+        """Return the column's treatment, in words."""
         rare = f" + (rare) in {row_count(self.rare)}" * bool(self.rare)
         missing = f" + (missing) in {row_count(self.missing)}" * bool(self.missing)
-        stray = f"; numbers but for {short(self.stray)}: an empty cell means missing" * bool(self.stray)
+        stray = f"; numbers but for {quoted(self.stray)}: an empty cell means missing" * bool(self.stray)
         levels = f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"
         return f"category -> {levels}{rare}{missing}{stray}"
 
@@ -228,12 +246,12 @@ def checked(entry: Any, expected: Mapping[str, str], what: str) -> dict[str, Any
     for name, annotation in expected.items():
         accepts, words = FIELD_TYPES[annotation]
         if not accepts(entry[name]):
-            raise ValueError(f"{what}: {name!r} must be {words}, got {short(entry[name])}")
+            raise ValueError(f"{what}: {name!r} must be {words}, got {quoted(entry[name])}")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
 
 
 def to_entry(record: Column) -> dict[str, Any]:
-    """Give a record as plain JSON types."""
+    """Return a record as plain JSON types."""
     kind = next(kind for kind, known in COLUMN_KINDS.items() if isinstance(record, known))
     values = {name: [*value] if isinstance(value, tuple) else value for name, value in asdict(record).items()}
     return {"kind": kind, **values}
@@ -244,7 +262,7 @@ def from_entry(entry: Any, position: int) -> Column:
     what = f"table encoder, column {position}"
     kind = entry.get("kind") if isinstance(entry, dict) else None
     if not isinstance(kind, str) or kind not in COLUMN_KINDS:
-        raise ValueError(f"{what}: 'kind' must be one of {listed(COLUMN_KINDS)}, got {short(kind)}")
+        raise ValueError(f"{what}: 'kind' must be one of {listed(COLUMN_KINDS)}, got {quoted(kind)}")
     record = COLUMN_KINDS[kind]
     given = {name: value for name, value in entry.items() if name != "kind"}
     values = checked(given, {field.name: str(field.type) for field in fields(record)}, what)

@@ -58,7 +58,7 @@ def one_line(path: Path) -> Iterator[None]:
 
 
 TABLE_FORMS = {".csv": ",;\t", ".csv.gz": ",;\t", ".tsv": "\t", ".tsv.gz": "\t", ".parquet": "parquet"}
-"""What a table's name may end in, and the separators to try."""
+"""The endings of a table's name, and the separators to try."""
 
 ISO_DATE, ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
 ISO_MOMENT = rf"^{ISO_DATE}([T ]{ISO_TIME}(Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?$"
@@ -241,6 +241,6 @@ def _polars(columns: Any) -> pl.DataFrame:
 
 
 def python_values(series: nw.Series[Any]) -> list[Any]:
-    """Give the n values of a column as Python objects, None where missing."""
+    """Return the n values of a column as Python objects, None where missing."""
     missing = series.is_null().to_list()
     return [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]

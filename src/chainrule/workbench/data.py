@@ -5,24 +5,25 @@ Shapes: n rows, i inputs. The test rows are never used for choosing anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import click
+import narwhals as nw
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from ..tables.encoder import TableEncoder
 from ..tables.files import parse_numbers
-from ..tables.sources import Source, infer_task, load
+from ..tables.source import Source
+from ..tables.sources import load
 
 FEWEST = 10
 """Rows of which a part can be held out."""
+
+MOST_CLASSES = 20
+"""With more different whole numbers, a target is a quantity."""
 
 STRAY, MANY_NUMBERS = 0.1, 20
 """A text column with more than 20 different numbers, and at most a tenth of other texts, was meant to be numbers."""
@@ -45,7 +46,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Data:
-    """Training and test rows (None: no test), where the test rows come from, the task and why."""
+    """Training and test rows (None: no test), the task and why; `tested_on` says where the test rows come from.
+
+    `test_name` is the file that holds the test rows.
+    """
 
     source: Source
     task: str
@@ -53,53 +57,28 @@ class Data:
     train: Rows
     test: Rows | None
     tested_on: str
+    test_name: str
 
     @property
     def is_table(self) -> bool:
-        """Whether the inputs are named columns."""
+        """True where the inputs are named columns."""
         return isinstance(self.source.X, pl.DataFrame)
 
     @property
     def standardise(self) -> bool:
-        """Whether inputs are to be standardised: tables and plain matrices are, images have their own scale."""
+        """True where inputs are to be standardised: tables and plain matrices are, images have their own scale."""
         return self.is_table or self.source.scale == 1
 
 
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say what the data are: target, test rows, task."""
-    options = (
-        click.option(
-            "--target", metavar="COLUMN", help="what to predict: a column of a table, an array of an NPZ file"
-        ),
-        click.option("--test", metavar="FILE", help="test on this file, and train on every row of SOURCE"),
-        click.option(
-            "--test-fraction",
-            type=click.FloatRange(0, 1, max_open=True),
-            default=0.2,
-            metavar="NUMBER",
-            help="share of the rows held out for the test where SOURCE brings none; 0 tests nothing  [0.2]",
-        ),
-        click.option(
-            "--task",
-            type=click.Choice(["auto", "classification", "regression"]),
-            default="auto",
-            help="auto tells from the target  [auto]",
-        ),
-    )
-    for add in options:
-        command = add(command)
-    return command
-
-
-def prepare(name: str, target: str | None, test: str | None, fraction: float, task: str, seed: int) -> Data:
+def load_data(name: str, target: str | None, test: str | None, fraction: float, task: str, seed: int) -> Data:
     """Load a source and set test rows apart: those of `test`, or those the source brings, or a share of its rows.
 
     Raises ValueError, one line, for data that cannot be trained on.
     """
     source = load(name, target)
     assert source.y is not None
-    task, why = _decide(source, task)
-    rows = Rows(source.X, as_target(source.y, task, source.target))
+    task, why = _task_and_reason(source, task)
+    rows, test_name = Rows(source.X, as_target(source.y, task, source.target)), test or source.name
     if test is not None:
         other = load(test, source.target)
         held, tested_on = Rows(other.X, as_target(other.y, task, source.target)), test
@@ -110,11 +89,11 @@ def prepare(name: str, target: str | None, test: str | None, fraction: float, ta
         rows, held = _held_out(rows, fraction, task, seed, source.name)
         tested_on = f"held out: {fraction * 100:g} % of the rows"
     else:
-        return _checked(Data(source, task, why, rows, None, "nothing"))
-    return _checked(Data(source, task, why, rows, held, tested_on))
+        return _checked(Data(source, task, why, rows, None, "nothing", test_name))
+    return _checked(Data(source, task, why, rows, held, tested_on, test_name))
 
 
-def _decide(source: Source, asked: str) -> tuple[str, str]:
+def _task_and_reason(source: Source, asked: str) -> tuple[str, str]:
     """Return the task and one line why."""
     y, name = source.y, repr(source.target)
     assert y is not None
@@ -125,6 +104,33 @@ def _decide(source: Source, asked: str) -> tuple[str, str]:
         return task, f"{name} has {y.shape[1]} columns of " + ("0 and 1" if task == "classification" else "numbers")
     kinds = {"b": "values, true and false", "i": "whole numbers", "u": "whole numbers", "f": "numbers"}
     return task, f"{name} holds {len(np.unique(y)):,} different {kinds.get(y.dtype.kind, 'texts')}"
+
+
+def infer_task(y: Any) -> str:
+    """Guess the task from a target of shape (n,) or (n, outputs): "classification" or "regression".
+
+    Classification: text, booleans and categories; whole numbers (7 or 7.0) with at most 20 different values
+    that come at least twice on average; several columns when all are 0 or 1. The rest is regression.
+
+    >>> infer_task(["yes", "no"]), infer_task([0, 1, 1, 0]), infer_task([0.5, 1.5])
+    ('classification', 'classification', 'regression')
+    """
+    series = nw.from_native(y, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series) and isinstance(series.dtype, nw.Categorical | nw.Enum):
+        return "classification"
+    values = np.asarray(y)
+    if values.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in values.flat):
+        return "classification"
+    try:
+        different = np.unique(values.astype(float)) if values.dtype.kind in "iufO" else None
+    except (TypeError, ValueError):
+        different = None
+    if different is None:
+        return "classification"
+    if values.ndim > 1 and values.shape[1] > 1:
+        return "classification" if np.isin(different, (0, 1)).all() else "regression"
+    few = len(different) <= MOST_CLASSES and 2 * len(different) <= len(values)
+    return "classification" if few and np.all(different == np.round(different)) else "regression"
 
 
 def as_target(y: Any, task: str, name: str | None) -> NDArray[Any]:
@@ -196,23 +202,7 @@ def can_stratify(y: NDArray[Any], fraction: float) -> bool:
     return bool(counts.min() > 1 and len(counts) <= min(held, len(y) - held))
 
 
-def encoder_of(data: Data, preprocessing: str, dtype: str, test: str) -> TableEncoder | None:
-    """Return what will happen to the columns, learned from the training rows; None where nothing will.
-
-    The test rows are read once with it, so that what is wrong with them is known before any training.
-    """
-    if not data.is_table or preprocessing == "never":
-        return None
-    with blaming(data.source.name):
-        _check_numbers(data.source.X)
-        encoder = TableEncoder(dtype="float64" if dtype == "auto" else dtype).fit(data.train.X)
-    if data.test is not None:
-        with blaming(test):
-            encoder.transform(data.test.X)
-    return encoder
-
-
-def _check_numbers(table: Any) -> None:
+def check_numbers(table: Any) -> None:
     """Raise ValueError for a column of text that was meant to be numbers: it would be read as categories."""
     for column in table.select(pl.col(pl.String)):
         numbers, given = parse_numbers(column), column.is_not_null()
@@ -223,12 +213,3 @@ def _check_numbers(table: Any) -> None:
                 f"column {column.name!r}: {value!r} in row {row} is not a number, but most others are; "
                 "empty the cell if it is missing, or take the column out"
             )
-
-
-@contextmanager
-def blaming(name: str) -> Iterator[None]:
-    """Put the name of a file before what is wrong with its data."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error

@@ -1,4 +1,4 @@
-"""Test scores as plain numbers: what a model does on rows it has not seen.
+"""Test scores as plain numbers, on rows that a model has not seen.
 
 Shapes: n rows, K classes.
 """
@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from .data import Rows
 
-MOST_CLASSES = 30
+LARGEST_CONFUSION = 30
 """With more classes there is no confusion matrix."""
 
 QUANTILES = (5, 25, 50, 75, 95)
@@ -30,7 +30,7 @@ def scores_of(model: Any, rows: Rows) -> dict[str, Any]:
 
 
 def _classification(model: Any, rows: Rows) -> dict[str, Any]:
-    y, predicted = alike(rows.y, model.classes_), model.predict(rows.X)
+    y, predicted = labels_in_type_of(rows.y, model.classes_), model.predict(rows.X)
     unknown = [] if y.ndim > 1 else np.setdiff1d(y, model.classes_).tolist()
     accuracy = float(metrics.accuracy_score(y, predicted))
     return {
@@ -44,7 +44,7 @@ def _classification(model: Any, rows: Rows) -> dict[str, Any]:
     }
 
 
-def alike(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+def labels_in_type_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
     """Return labels in the type of the classes, where a file holds the same ones in another: "1" for 1."""
     if classes.dtype.kind in "UO" and y.dtype.kind not in "UO":
         return np.asarray([str(label) for label in y.tolist()])
@@ -68,7 +68,7 @@ def _log_loss(model: Any, X: Any, y: NDArray[Any]) -> float | None:
 
 
 def _confusion(y: NDArray[Any], predicted: NDArray[Any], labels: NDArray[Any] | None) -> dict[str, Any] | None:
-    if labels is None or len(labels) > MOST_CLASSES:
+    if labels is None or len(labels) > LARGEST_CONFUSION:
         return None
     counts = metrics.confusion_matrix(y, predicted, labels=labels)
     return {"labels": [str(label) for label in labels.tolist()], "counts": counts.tolist()}

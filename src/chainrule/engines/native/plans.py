@@ -1,6 +1,6 @@
 """From an objective, an update rule and a recipe to the core's plan of a step; `lowering` does the network.
 
-Everything here translates by a table. `native.obstacle` has seen that there is a row for each.
+Everything here translates by a table. `obstacles.obstacle` has seen that there is a row for each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...mathematics.losses import LOSSES, CrossEntropy, Huber, Loss, Quantile, S
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
 from ...mathematics.penalties import KINDS, L1, L2, ElasticNet
-from ...optimizers import OPTIMIZERS, UpdateRule
+from ...optimizers import OPTIMIZERS, Optimizer
 from ...steps.augmentation import AUGMENTATIONS
 from ...steps.recipe import PLAIN, Recipe
 from .core import _core, instruction_set
@@ -46,7 +46,7 @@ def loss_name(loss: Loss) -> str | None:
     return next((name for name, kind in LOSSES.items() if type(loss) is kind and name in _core.LOSSES), None)
 
 
-def rule_name(rule: UpdateRule | None) -> str | None:
+def rule_name(rule: Optimizer | None) -> str | None:
     """Return the core's name of an update rule, None where it has none; without a rule it keeps the gradient."""
     return (
         "gradient" if rule is None else next((n for n in _core.RULES if OPTIMIZERS.get(n.lower()) is type(rule)), None)
@@ -66,7 +66,7 @@ def _strengths(objective: Objective, kind: str) -> list[float]:
     return totals.reshape(-1).tolist()
 
 
-def _recipe(recipe: Recipe, inputs: int, part: int) -> dict[str, Any]:
+def _recipe(recipe: Recipe, inputs: int, part: int, decay: float | None = None) -> dict[str, Any]:
     """Return a recipe as the core takes it; a batch normalisation sees `part` rows at a time."""
     clip, limit = recipe.clip or ("none", 0.0)
     names = {kind: name for name, kind in AUGMENTATIONS.items()}
@@ -76,13 +76,15 @@ def _recipe(recipe: Recipe, inputs: int, part: int) -> dict[str, Any]:
         "limit": float(limit),
         "max_norm": float(recipe.max_norm or 0.0),
         "rates": [recipe.rate(kind) for kind in KINDS],
-        "share": 0.0 if recipe.average is None else 1.0 - recipe.average,
+        "share": 0.0 if decay is None else 1.0 - decay,
         "part": part,
         "augmentations": augmentations,
     }
 
 
-def step_plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe: Recipe, part: int) -> _core.Plan:
+def step_plan(
+    objective: Objective, rule: Optimizer | None, batch: int, recipe: Recipe, part: int, decay: float | None = None
+) -> _core.Plan:
     """Return the core's plan for an objective without `obstacle`, for steps of at most `batch` rows."""
     settings = () if rule is None else astuple(rule)[1:]  # type: ignore[call-overload]  # the first is the rate
     network, loss = objective.network, objective.loss
@@ -93,7 +95,7 @@ def step_plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe:
         (loss_name(loss) or "", _loss_setting(loss, network.outputs)),
         (rule_name(rule) or "", [float(s) for s in settings]),
         (_strengths(objective, "weight"), _strengths(objective, "bias")),
-        _recipe(recipe, network.inputs, part),
+        _recipe(recipe, network.inputs, part, decay),
     )
 
 

@@ -44,11 +44,12 @@ def read_training_rows(model: Any, X: Any, y: Any, fresh: bool) -> tuple[Any, ND
         model.input_scale_ = float(model.input_scale)
     if common["y_numeric"]:
         y = as_numbers(y)
-    if model.encoder_ is None:
-        table, (X, y) = X, validate_data(model, X, y, reset=fresh, **common)
-        _check_no_times(table)
-    else:
-        X, y = check_X_y(_encoded(model, X, fresh), y, **common)
+    with np.errstate(over="ignore", invalid="ignore"):  # they refuse what overflows
+        if model.encoder_ is None:
+            table, (X, y) = X, validate_data(model, X, y, reset=fresh, **common)
+            _check_no_times(table)
+        else:
+            X, y = check_X_y(_encoded(model, X, fresh), y, **common)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return _rescaled(X, model.input_scale_), y

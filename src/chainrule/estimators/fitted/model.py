@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from functools import cache, partial
 from typing import Any, ClassVar, Self
 
@@ -80,7 +80,8 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
         if given != wanted:
             raise ValueError(f"{name} must have the shapes {wanted}, got {given}")
         if not self.theta_.flags.writeable:  # mapped from a file
-            self.theta_ = self._state.theta = self.theta_.copy()
+            self._state = deepcopy(self._state)
+            self.theta_ = self._state.theta
             views = getattr(self, name)
         for view, array in zip(views, arrays, strict=True):
             if view.flags.writeable:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 
+from ...foundation.scaling import mean_and_deviation, without_noise
 from ...mathematics.losses import Loss, softmax
 from ..settings.loss import Task
 from .inputs import check_range
@@ -161,11 +162,7 @@ def _indicators(y: Any) -> NDArray[Any]:
 
 def output_activation(loss: Loss) -> str:
     """Return scikit-learn's name for the link of a loss."""
-    if loss.targets == "counts":
-        return "exp"
-    if not loss.probabilistic:
-        return "identity"
-    return "softmax" if loss.targets == "classes" else "logistic"
+    return "logistic" if loss.link == "sigmoid" else loss.link
 
 
 @dataclass(frozen=True)
@@ -181,10 +178,8 @@ class Scale:
         y = y.astype(np.float64)
         if weight is not None:
             y, weight = y[weight > 0], weight[weight > 0]
-        mean = np.average(y, axis=0, weights=weight)
-        deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        constant = (y == y[0]).all(axis=0)
-        return cls(np.where(constant, y[0], mean), np.where(constant | (deviation == 0), 1.0, deviation))
+        mean, deviation = without_noise(y, *mean_and_deviation(y, weight))
+        return cls(mean, np.where(deviation == 0, 1.0, deviation))
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return (y - mean) / deviation."""
@@ -217,6 +212,8 @@ class Numbers:
     def encode(self, y: NDArray[Any], loss: Loss, dtype: Any) -> NDArray[Any]:
         """Return y as columns (n, o) in a dtype, centred and scaled first: so what is small beside the mean is kept."""
         columns = y.reshape(len(y), -1)
+        if loss.targets == "counts" and (columns < 0).any():
+            raise ValueError("the poisson loss is for counts: y must be at least 0")
         centred = columns if self.scale is None else self.scale.encode(columns)
         with np.errstate(over="ignore"):
             encoded = centred.astype(dtype)

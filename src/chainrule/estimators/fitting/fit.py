@@ -51,7 +51,7 @@ class PreparedFit(NamedTuple):
 
     rows: Rows
     given: tuple[Any, Any, Any]
-    saved: checkpoint.Kept | None
+    saved: checkpoint.SavedTraining | None
     way: Way
 
 
@@ -222,7 +222,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         return range_test(
             self.objective_on(rows, loss_settings.penalties(values)),
             first_weights(self.network_, rows.X, values, self._seed),
-            optimizer=optimizer.optimizer(values),  # type: ignore[arg-type]  # it refuses what follows no rate
+            optimizer=optimizer.optimizer(values),
             batch_size=_batch_size(self.batch_size, rows.X.shape[0]),
             seed=self._seed,
             recipe=_recipe(self, values),
@@ -250,13 +250,13 @@ def check_same_reading(model: Fitted) -> None:
     }
     for name, was in made.items():
         if getattr(model, name) not in ("auto", was):
-            raise ValueError(another(name, getattr(model, name), was))
+            raise ValueError(another(name, getattr(model, name), repr(was)))
 
 
-def another(name: str, now: Any, was: Any) -> str:
+def another(name: str, now: Any, was: str) -> str:
     """Return the words for a setting that would make another model."""
     return (
-        f"{name} is {now!r}, the model was made with {was!r}: warm_start and partial_fit go on with it;"
+        f"{name} is {now!r}, the model was made with {was}: warm_start and partial_fit go on with it;"
         f" set {name} back, or fit a new estimator"
     )
 
@@ -298,6 +298,6 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31))
 
 
-def _seed_of(saved: checkpoint.Kept, random_state: Any) -> int:
+def _seed_of(saved: checkpoint.SavedTraining, random_state: Any) -> int:
     """Return the seed of a training to go on with: its own, unless another is given."""
     return int(saved.facts.get("seed") or 0) if random_state is None else _seed(random_state)

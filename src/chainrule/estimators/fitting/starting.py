@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import engines
-from ...loop.checkpoint import Before, Kept
+from ...loop.checkpoint import EarlierStarts, SavedTraining
 from ...loop.progress import Result, TrainingState
 from ...loop.restarts import best_of, best_side_by_side, short
 from ...loop.training import training
@@ -55,7 +55,7 @@ class Job:
     recipe: Recipe
     batch_size: int
     tasks: Tasks
-    saved: Kept | None
+    saved: SavedTraining | None
     last: TrainingState | None
     measured: Mapping[str, NDArray[Any]]
 
@@ -74,7 +74,7 @@ def run_job(job: Job) -> Result:
     return best_of(start, starts, job.saved, job.keeps_best)
 
 
-def run_start(job: Job, restart: int, before: Before, anew: bool, stop: Event | None = None) -> Result:
+def run_start(job: Job, restart: int, earlier: EarlierStarts, anew: bool, stop: Event | None = None) -> Result:
     """Run the training loop once; the time limit counts the seconds of the starts before; see restarts.Start."""
     values, rule, limit = job.settings, job.rule, job.settings["time_limit"]
     state = _starting_state(job, restart)
@@ -96,10 +96,10 @@ def run_start(job: Job, restart: int, before: Before, anew: bool, stop: Event | 
         stopping=None if job.way.incremental else running.stopping(values, rule),
         averaging=step.averaging(values),
         recipe=job.recipe,
-        time_limit=None if limit is None else max(0.0, limit - before.seconds),
+        time_limit=None if limit is None else max(0.0, limit - earlier.seconds),
         callbacks=(*([print_iteration] if values["verbose"] else []), *(values["callbacks"] or ()), *job.tasks.readers),
         state=state,
-        checkpoint=running.checkpoint(values, before, anew, job.saved),
+        checkpoint=running.checkpoint(values, earlier, anew, job.saved),
     )
     result = drain(events, state, job.keeps_best)
     job.tasks.end()

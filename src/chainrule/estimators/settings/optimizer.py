@@ -12,7 +12,7 @@ from typing import Any
 
 from ...foundation.values import Choice, Flag, Number, Optional, Whole
 from ...loop.progress import Stopping
-from ...optimizers import OPTIMIZERS, SGD, Minimizer, UpdateRule
+from ...optimizers import OPTIMIZERS, SGD, Optimizer
 from ...steps.schedules import SCHEDULES, Schedule, WarmUp
 from .row import FRACTION, Field, FieldOf, Setting, Settings, With, fields_of, makers
 
@@ -58,7 +58,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
         "solver": Setting(
             "optimiser",
             "adam",
-            Choice(tuple(OPTIMIZERS), (UpdateRule, Minimizer)),
+            Choice(tuple(OPTIMIZERS), (Optimizer,)),
             "update rule or minimiser",
             makes=makers(OPTIMIZERS),
         ),
@@ -155,27 +155,27 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
 """The rows of the optimiser; what a step does beside the rule (clipping, rates by kind) is in step.py."""
 
 
-def optimizer(settings: Settings) -> UpdateRule | Minimizer:
-    """Return the update rule or minimiser. "sgd" has momentum, as in scikit-learn, unless momentum is 0."""
+def optimizer(settings: Settings) -> Optimizer:
+    """Return the optimiser. "sgd" has momentum, as in scikit-learn, unless momentum is 0."""
     given = settings["solver"]
     if not isinstance(given, str):
         return given  # type: ignore[no-any-return]  # table.check has seen that it is an optimiser
     with_momentum = settings["momentum"] > 0, bool(settings["nesterovs_momentum"])
     name = {"sgd": SGD_WITH.get(with_momentum, "sgd")}.get(given, given)
     rule: Any = OPTIMIZERS[name]()
-    rate = {"learning_rate": learning_rate(settings, rule)} if takes_steps(rule) else {}
+    rate = {} if rule.learning_rate is None else {"learning_rate": learning_rate(settings, rule)}
     return replace(rule, **rate, **fields_of(ROWS, settings, "solver", name))  # type: ignore[no-any-return]
 
 
-def learning_rate(settings: Settings, rule: Any) -> float:
+def learning_rate(settings: Settings, rule: Optimizer) -> float:
     """Return the starting learning rate: the setting, or the rule's own where it is None."""
     given = settings["learning_rate_init"]
     if given is None:
-        given = rule.learning_rate if takes_steps(rule) else SGD().learning_rate
+        given = SGD().learning_rate if rule.learning_rate is None else rule.learning_rate
     return float(given)
 
 
-def schedule(settings: Settings, rule: UpdateRule | Minimizer) -> Schedule:
+def schedule(settings: Settings, rule: Optimizer) -> Schedule:
     """Return the schedule, starting from the learning rate, with its warm-up."""
     given = settings["learning_rate"]
     schedules: Mapping[str, Any] = SCHEDULES

@@ -15,10 +15,10 @@ from sklearn.metrics import get_scorer_names
 
 from ...engines import ENGINES
 from ...foundation.values import Anything, Choice, Flag, Number, Optional, Whole
-from ...loop.checkpoint import Before, Checkpoint, Interval, Kept
+from ...loop.checkpoint import EarlierStarts, Checkpoint, Interval, SavedTraining
 from ...loop.fingerprint import describe
 from ...loop.progress import Monitor, Stopping
-from ...optimizers import Minimizer, UpdateRule
+from ...optimizers import Optimizer
 from . import optimizer
 from .row import FRACTION, By, Field, Setting, Settings, With, fields_for
 
@@ -131,7 +131,7 @@ def keeps_best(settings: Settings) -> bool:
     return bool(settings["early_stopping"]) or monitor(settings) != "loss"
 
 
-def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | None:
+def stopping(settings: Settings, rule: Optimizer) -> Stopping | None:
     """Return the stopping rule on the monitored figure; early stopping and a validation figure keep the best weights.
 
     A method that takes no steps has its own stopping rule on the loss.
@@ -143,7 +143,9 @@ def stopping(settings: Settings, rule: UpdateRule | Minimizer) -> Stopping | Non
     return Stopping(monitor=monitor(settings), keep_best=best, **fields_for(rows, settings, Stopping))
 
 
-def checkpoint(settings: Settings, before: Before, anew: bool, saved: Kept | None) -> Checkpoint | None:
+def checkpoint(
+    settings: Settings, earlier: EarlierStarts, anew: bool, saved: SavedTraining | None
+) -> Checkpoint | None:
     """Return where and how often to keep the training; what only the estimator knows about it is noted along.
 
     `saved` is what the file holds, None where there is none: it is not read again.
@@ -153,4 +155,6 @@ def checkpoint(settings: Settings, before: Before, anew: bool, saved: Kept | Non
     about = {"n_restarts": settings["n_restarts"], "scoring": describe(settings["scoring"])}
     if settings["n_restarts"] > 1:
         about["max_iter"] = settings["max_iter"]  # the starts that are done would have gone on, too
-    return Checkpoint(settings["checkpoint"], settings["checkpoint_every"], about, before, anew or saved is None, saved)
+    return Checkpoint(
+        settings["checkpoint"], settings["checkpoint_every"], about, earlier, anew or saved is None, saved
+    )

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .base import Loss, jeffreys_divergence, kl_divergence, log_softmax, one_hot, softmax
+from .base import Loss, check_weights, jeffreys_divergence, kl_divergence, log_softmax, one_hot, softmax
 from .elements import (
     AbsoluteError,
     ElementLoss,
@@ -54,6 +54,7 @@ __all__ = [
     "SquaredError",
     "SquaredHinge",
     "SquaredMulticlassHinge",
+    "check_weights",
     "jeffreys_divergence",
     "kl_divergence",
     "log_softmax",
@@ -78,4 +79,4 @@ LOSSES: Mapping[str, type[Loss]] = MappingProxyType(
         "perceptron": Perceptron,
     }
 )
-"""The table. Adding a row here, and a row in tests/test_losses.py, adds a loss."""
+"""The table. Adding a row here, and a row in tests/mathematics/test_losses.py, adds a loss."""

@@ -1,13 +1,45 @@
-"""What every loss shares: the average over rows, and the functions that turn scores into probabilities."""
+"""Shared by every loss: the average over rows, the range of targets, and functions from scores to probabilities."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import ClassVar, Literal, NamedTuple
 
 from ...foundation.arrays import Array, namespace, special
 
 Targets = Literal["real", "counts", "binary", "signs", "classes"]
+Link = Literal["identity", "sigmoid", "softmax", "exp"]
+
+
+class Range(NamedTuple):
+    """The targets that a loss takes, in words, and the entries of a target that are outside."""
+
+    words: str
+    outside: Callable[[Array], Array]
+
+
+RANGES: Mapping[Targets, Range] = MappingProxyType(
+    {
+        "real": Range("numbers", lambda y: namespace(y).zeros_like(y, dtype=bool)),
+        "counts": Range("at least 0", lambda y: y < 0),
+        "binary": Range("from 0 to 1", lambda y: (y < 0) | (y > 1)),
+        "signs": Range("-1 or +1", lambda y: (y != -1) & (y != 1) & (y == y)),
+        "classes": Range("class numbers, or probabilities from 0 to 1", lambda y: (y < 0) | (y > 1)),
+    }
+)
+"""The range of each kind of targets; class numbers are counted by `RowLoss`."""
+
+
+def check_weights(weight: Array, rows: int) -> None:
+    """Raise ValueError unless there is one finite weight of at least 0 for each row: weight (n,)."""
+    if weight.shape != (rows,):
+        raise ValueError(f"sample_weight has shape {weight.shape}; X has {rows} rows")
+    xp = namespace(weight)
+    wrong = ~((weight >= 0) & xp.isfinite(weight))
+    if xp.any(wrong):
+        raise ValueError(f"sample_weight must hold finite numbers of at least 0, got {float(weight[wrong][0]):g}")
 
 
 def softmax(scores: Array) -> Array:
@@ -50,15 +82,36 @@ class Loss(ABC):
 
     targets: ClassVar[Targets] = "real"
     probabilistic: ClassVar[bool] = False
+    link: ClassVar[Link] = "identity"
+    """The function that turns scores into predictions, by name; `predict` applies it."""
 
     def shaped(self, target: Array, outputs: int) -> Array:
         """Return the target in the shape that `rows` takes: (n, outputs), from (n,) too."""
         return namespace(target).reshape(target, (-1, outputs)) if target.ndim == 1 else target
 
+    def check_target(self, target: Array, rows: int, outputs: int) -> None:
+        """Check a target before a training: its shape and its values, which no formula looks at.
+
+        Raises ValueError, naming the loss, the given values and the accepted ones.
+        """
+        if target.size != rows * outputs:
+            raise ValueError(f"y has shape {target.shape}; this network gives ({rows}, {outputs})")
+        self._check_values(target)
+
+    def _check_values(self, target: Array) -> None:
+        """Raise ValueError where a value is outside the range of the loss's targets; NaN shows in the loss itself."""
+        accepted = RANGES[self.targets]
+        wrong = accepted.outside(target)
+        if namespace(target).any(wrong):
+            kind, first = type(self).__name__, float(target[wrong][0])
+            raise ValueError(f"{kind} takes targets y that are {accepted.words}, got {first:g}")
+
     def _beside(self, scores: Array, target: Array) -> Array:
         target = self.shaped(target, scores.shape[1])
         if target.shape[0] != scores.shape[0]:
             raise ValueError(f"scores have shape {scores.shape}, the target has {target.shape[0]} rows")
+        if target.ndim > 1 and target.shape != scores.shape:
+            raise ValueError(f"scores have shape {scores.shape}, the target has shape {target.shape}")
         return target
 
     @abstractmethod
@@ -89,7 +142,7 @@ class Loss(ABC):
         return _shared(self.rows_curvature(scores, self._beside(scores, target), v), weight)
 
     def predict(self, scores: Array) -> Array:
-        """Return what the scores stand for: probabilities, counts, or the scores themselves."""
+        """Return the predictions for scores: probabilities, counts, or the scores themselves."""
         return scores
 
     @property

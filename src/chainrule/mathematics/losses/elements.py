@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from ...foundation.arrays import Array, namespace, special
 from ...foundation.values import SHARE, Choice, Number, check
 from ..activations import softplus
-from .base import Loss, Targets
+from .base import Link, Loss, Targets
 
 
 class ElementLoss(Loss):
@@ -148,6 +148,7 @@ class Poisson(ElementLoss):
     """e^s - t s + t log t - t: the Poisson likelihood of counts t ≥ 0 with mean e^s, 0 at a perfect fit."""
 
     targets: ClassVar[Targets] = "counts"
+    link: ClassVar[Link] = "exp"
 
     def element(self, s: Array, t: Array) -> Array:
         """e^s - t s + t log t - t."""
@@ -176,6 +177,7 @@ class SigmoidCrossEntropy(ElementLoss):
     label_smoothing: float = 0.0
     targets: ClassVar[Targets] = "binary"
     probabilistic: ClassVar[bool] = True
+    link: ClassVar[Link] = "sigmoid"
 
     def __post_init__(self) -> None:
         check(self, {"label_smoothing": SHARE})
@@ -213,6 +215,7 @@ class Logistic(ElementLoss):
 
     targets: ClassVar[Targets] = "signs"
     probabilistic: ClassVar[bool] = True
+    link: ClassVar[Link] = "sigmoid"
 
     def element(self, s: Array, t: Array) -> Array:
         """log(1 + e^(-t s))."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ...foundation.arrays import Array, namespace
 from ...foundation.values import SHARE, check
-from .base import Loss, Targets, log_softmax, one_hot, softmax
+from .base import Link, Loss, Targets, log_softmax, one_hot, softmax
 
 
 class RowLoss(Loss):
@@ -18,6 +18,21 @@ class RowLoss(Loss):
     def shaped(self, target: Array, outputs: int) -> Array:
         """Return the target as it is: one class number per row (n,), or class probabilities (n, o)."""
         return target
+
+    def check_target(self, target: Array, rows: int, outputs: int) -> None:
+        """Check class numbers (n,) or class probabilities (n, o); ValueError for any other shape or value."""
+        if target.ndim == 1:
+            return _check_classes(target, outputs)
+        if target.shape != (rows, outputs):
+            accepted = f"class numbers ({rows},) or class probabilities ({rows}, {outputs})"
+            raise ValueError(f"{type(self).__name__} takes y as {accepted}, got the shape {target.shape}")
+        return self._check_values(target)
+
+
+def _check_classes(y: Array, outputs: int) -> None:
+    xp = namespace(y)
+    if not xp.isdtype(y.dtype, "integral") or (y.shape[0] > 0 and (xp.min(y) < 0 or xp.max(y) >= outputs)):
+        raise ValueError(f"y must hold class numbers, integers from 0 to {outputs - 1}: one for each output")
 
 
 def _distribution(target: Array, scores: Array) -> Array:
@@ -40,6 +55,7 @@ class CrossEntropy(RowLoss):
 
     label_smoothing: float = 0.0
     probabilistic: ClassVar[bool] = True
+    link: ClassVar[Link] = "softmax"
 
     def __post_init__(self) -> None:
         check(self, {"label_smoothing": SHARE})

@@ -1,0 +1,76 @@
+"""Predicting in the compiled core: plans kept per network, for one row at a time as for many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...foundation.arrays import Array
+from ...mathematics.losses import Loss
+from ...mathematics.network import Network
+from ..job import Job
+from .core import threads
+from .inputs import plain, transformed
+from .obstacles import known_link, obstacle
+from .plans import prediction_plan
+
+_predicting: WeakKeyDictionary[Network, dict[Any, Any]] = WeakKeyDictionary()
+"""Plans for predicting by network and dtype, None where the core cannot: `predict` is called with one row at a time."""
+
+SHORT = 1 << 18
+"""Multiplications that are not worth asking how many threads there are."""
+
+
+def plan_for(network: Network, theta: Array, X: Array) -> Any:
+    """Return the core's plan for predicting X, kept for the next call, or None where the core cannot."""
+    if not (isinstance(X, np.ndarray) and isinstance(theta, np.ndarray)) or X.dtype != theta.dtype or X.ndim != 2:
+        return None
+    plans = _predicting.get(network)
+    if plans is None:
+        plans = _predicting[network] = {}
+    if theta.dtype not in plans:
+        plans[theta.dtype] = (
+            None if obstacle(Job(None, theta.dtype, network=network)) else prediction_plan(network, theta.dtype.name)
+        )
+    return plans[theta.dtype] if X.shape[1] == network.inputs else None
+
+
+def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
+    """Return what a link makes of the raw scores (n, outputs), by a plan of `plan_for`."""
+    out = np.empty((X.shape[0], network.outputs), theta.dtype)
+    count = 1 if X.shape[0] * network.size < SHORT else threads(n_threads)
+    theta = plain(theta)
+    plan.predict(theta, transformed(network, theta, X, count), link, out, count)
+    return out
+
+
+def scores(network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
+    """Return what a link makes of the raw scores (n, outputs) of rows that fit θ."""
+    return predict(plan_for(network, theta, X), network, theta, X, link, n_threads)
+
+
+def compiled(
+    network: Network, theta: NDArray[np.floating], n_threads: int | None
+) -> Callable[[NDArray[np.floating], Loss | None], NDArray[np.floating]]:
+    """Return (X, loss) -> predictions, with θ packed once; X is copied where it is not in C order."""
+    outputs, dtype, count = network.outputs, theta.dtype, threads(n_threads)
+    plan = prediction_plan(network, dtype.name)
+    nothing = transformed(network, theta, np.empty((0, network.inputs), dtype), 1)
+    plan.predict(theta, nothing, "identity", np.empty((0, outputs), dtype), 1)
+    predict, ahead = plan.predict, bool(network.transforms)
+
+    def run(X: NDArray[np.floating], loss: Loss | None) -> NDArray[np.floating]:
+        if not isinstance(X, np.ndarray):  # sparse rows are for the definitions
+            scores = network.forward(theta, X)
+            return np.asarray(scores if loss is None else loss.predict(scores))
+        out = np.empty((len(X), outputs), dtype)
+        link = known_link(loss)
+        X = transformed(network, theta, X, count) if ahead else plain(X)
+        predict(None, X, link or "identity", out, count)
+        return out if link else np.asarray(loss.predict(out))  # type: ignore[union-attr]  # None has a link
+
+    return run

@@ -1,0 +1,81 @@
+"""Steps as the contract of optimisers has them: `step`, with an engine's verbs on the rows of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil, isfinite, nan
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation.arrays import Array
+from ..optimizers import Memory, Optimizer, Verbs
+from ..steps.recipe import follow
+
+
+class Steps(NamedTuple):
+    """A run of steps: the loss of each (see StepReport), the last gradient's norm, and why the optimiser ended.
+
+    The norm is NaN where the last loss is not finite; `message` is "" unless the optimiser ends the training.
+    """
+
+    losses: list[float]
+    gradient_norm: float
+    converged: bool = False
+    message: str = ""
+
+
+def take_steps(
+    optimizer: Optimizer,
+    verbs_of: Callable[[int], Verbs],
+    theta: NDArray[np.floating],
+    memory: Memory,
+    learning_rates: Sequence[float],
+    average: NDArray[np.floating] | None,
+    decay: float | None,
+) -> Steps:
+    """Take one step per learning rate, in place in θ, the memory and the average; `verbs_of` gives those of a step.
+
+    Stops before a step whose loss is not finite, that loss reported last, and after one that ends the training.
+    """
+    losses, norm = list[float](), 0.0
+    for k, rate in enumerate(learning_rates):
+        moved, after, report = optimizer.step(verbs_of(k), theta, memory, rate)
+        losses.append(float(report.loss))
+        if not isfinite(losses[-1]):
+            return Steps(losses, nan)
+        theta[:] = moved
+        memory.become(after)
+        norm = float(report.gradient_norm)
+        if average is not None and decay is not None:
+            follow(average, theta, decay, memory.t)
+        if report.message:
+            return Steps(losses, norm, report.converged, report.message)
+    return Steps(losses, norm)
+
+
+class LastAsked:
+    """Verbs on all rows that answer at once when they are asked for the value and gradient of the last θ again.
+
+    A step of a whole-batch method ends where the next one begins.
+    """
+
+    def __init__(self, verbs: Verbs) -> None:
+        self._verbs = verbs
+        self._theta: Array | None = None
+        self._answer: tuple[float, Array] = (nan, np.zeros(0))
+        self.forward, self.value, self.pull, self.jacobian = verbs.forward, verbs.value, verbs.pull, verbs.jacobian
+        self.hessian_product, self.gauss_newton_product = verbs.hessian_product, verbs.gauss_newton_product
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return J(θ) and dJ/dθ."""
+        if self._theta is None or not np.array_equal(theta, self._theta):
+            self._answer = self._verbs.value_and_gradient(theta)
+            self._theta = np.array(theta)
+        return self._answer
+
+
+def steps_of(rows: int, batch_size: int) -> int:
+    """Return how many steps one pass over the rows takes."""
+    return ceil(rows / batch_size)

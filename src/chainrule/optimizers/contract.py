@@ -1,0 +1,116 @@
+"""The contract of every optimiser, from SGD to second-order methods: its state is data, and it declares its needs.
+
+An engine runs a step by calling `step` with its verbs on the rows of that step; what comes back is the new θ, the new
+memory and a report. The memory is a record of named arrays and numbers, so that any training can be kept in a file,
+gone on with bit for bit, and handed to a compiled engine by name. P parameters; θ, gradients and products are (P,).
+
+Nobody asks for an optimiser's name or class: whoever wants to know asks `needs`, `elementwise` and `whole_batch`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+from ..foundation.arrays import Array
+
+
+@dataclass(eq=False)
+class Memory:
+    """The state of an optimiser: the count `t` of its steps, arrays by name, and numbers by name.
+
+    >>> Memory(arrays={"delta": 0.5}).after(delta=2.0)
+    Memory(t=1, arrays={'delta': 2.0}, numbers={})
+    """
+
+    t: int = 0
+    arrays: dict[str, Array] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Array:
+        """Return an array by its name."""
+        return self.arrays[name]
+
+    def after(self, **arrays: Array) -> Memory:
+        """Return the memory after one more step: these arrays are new, all others stay."""
+        return Memory(self.t + 1, {**self.arrays, **arrays}, self.numbers)
+
+    def become(self, other: Memory) -> None:
+        """Take over, in place, the content of another memory."""
+        self.t, self.arrays, self.numbers = other.t, other.arrays, other.numbers
+
+
+class StepReport(NamedTuple):
+    """The figures of one step; a message ends the training, converged or not.
+
+    `loss` is J before the step, or after it where the optimiser knows that (a line search does, a single gradient
+    does not). A loss that is not finite means that no step was possible: the engine then drops it.
+    """
+
+    loss: float
+    gradient_norm: float
+    converged: bool = False
+    message: str = ""
+
+
+class Verbs(Protocol):
+    """The verbs of an engine on the rows of one step: all that an optimiser may ask. n rows, o outputs."""
+
+    def forward(self, theta: Array) -> Array:
+        """Return the raw scores (n, o)."""
+
+    def value(self, theta: Array) -> float:
+        """Return J(θ)."""
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Return J(θ) and dJ/dθ."""
+
+    def gauss_newton_product(self, theta: Array, v: Array) -> Array:
+        """Return (Jᵀ L'' J) v, the positive part of the Hessian, times v."""
+
+    def hessian_product(self, theta: Array, v: Array) -> Array:
+        """Return (d²J/dθ²) v."""
+
+    def jacobian(self, theta: Array) -> Array:
+        """Return dscores/dθ, (n, o, P)."""
+
+    def pull(self, theta: Array, dscores: Array) -> Array:
+        """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """The contract. A class that inherits from it takes over these defaults and gives `init` and `step`.
+
+    `needs` names the verbs it asks: "gradient" (value_and_gradient), "value", "gauss_newton_product",
+    "hessian_product", "jacobian".
+
+    >>> class GradientDescent(Optimizer):
+    ...     whole_batch = True
+    ...     def init(self, network, theta):
+    ...         return Memory()
+    ...     def step(self, ask, theta, memory, rate):
+    ...         loss, gradient = ask.value_and_gradient(theta)
+    ...         return theta - 0.1 * gradient, memory.after(), StepReport(loss, float((gradient**2).sum() ** 0.5))
+    >>> isinstance(GradientDescent(), Optimizer)
+    True
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
+    elementwise: ClassVar[bool] = False
+    """Whether it works entry by entry: engines may then fuse it with the gradient, and split it."""
+    whole_batch: ClassVar[bool] = False
+    """Whether it asks the same rows again, so that it takes them all in every step."""
+    scheduled: ClassVar[bool] = False
+    """Whether the learning rate of every step counts."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """Its own learning rate; None for an optimiser that finds its own steps, whose `rate` is then NaN."""
+        return None
+
+    def init(self, network: Any, theta: Array) -> Memory:
+        """Return the memory before the first step."""
+
+    def step(self, ask: Verbs, theta: Array, memory: Memory, rate: float) -> tuple[Array, Memory, StepReport]:
+        """Return θ and the memory after one step, and its report; no argument is changed."""
