@@ -183,6 +183,12 @@ FORGERIES = {
     "no loss": (lambda d: d.update(loss=d["network"]["blocks"][0]), "its loss is no loss"),
     "missing part": (lambda d: d.pop("training"), "not valid"),
     "unknown setting": (lambda d: d["settings"].update(evil=1), "this version does not know: evil"),
+    "settings of another size": (
+        lambda d: d["settings"].update(hidden_layer_sizes=7),
+        r"its settings and its network disagree: block 0 is Dense\(units=6.*, they make Dense\(units=7",
+    ),
+    "settings of another activation": (lambda d: d["settings"].update(activation="tanh"), "disagree: block 1 is "),
+    "settings of a layer more": (lambda d: d["settings"].update(dropout=0.5), "disagree: block 2 is "),
     "strange label type": (lambda d: d["target"].update(dtype="datetime64[s]"), "not valid|labels"),
 }
 
@@ -259,6 +265,7 @@ def test_forged_descriptions_are_refused(small, tmp_path, name) -> None:
         (("target", "flat"), True, "its target does not fit its network"),
         (("target", "scale"), [[0.0, 0.0], [1.0, 0.0]], "target.scale must be two lists of numbers, the second"),
         (("target", "scale"), [[0.0], [1.0]], "its target does not fit its network"),
+        (("target", "precision"), "float16", "target.precision must be one of float32, float64, got 'float16'"),
         (("features", "count"), 2, "its features do not fit its network"),
     ],
 )
@@ -356,3 +363,18 @@ def test_plain_values_are_written_and_read_back(value) -> None:
 def test_functions_have_no_words() -> None:
     with pytest.raises(UnstorableError, match="no words for"):
         encode(print)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_predictions_keep_the_precision_of_their_target(tmp_path, kind) -> None:
+    """A file of 0.1 does not say it: its predictions are in the precision of the weights, as they were."""
+    x = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
+    y = (1e6 + np.arange(24.0) % 5).astype(kind)
+    model = cr.MLPRegressor(**SHORT, scale_target=True).fit(x, y)
+    saved = _saved(model, tmp_path / "model.safetensors")
+    assert model.predict(x).dtype == cr.load(saved).predict(x).dtype == kind
+    assert np.array_equal(model.predict(x), cr.load(saved).predict(x))
+    _resigned(saved, lambda document: document["target"].pop("precision"))
+    old = cr.load(saved).predict(x)
+    assert old.dtype == np.float32
+    assert np.array_equal(old, model.predict(x).astype(np.float32))

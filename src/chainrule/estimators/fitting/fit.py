@@ -9,6 +9,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ...loop import checkpoint
+from ...loop.progress import TrainingState
 from ...loop.range_test import RangeTest, range_test
 from ...mathematics.objective import Objective
 from ...optimizers import OPTIMIZERS
@@ -140,12 +142,13 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         way = Way(not (hasattr(self, "theta_") and (self.warm_start or incremental)), incremental)
         if not way.fresh:
             check_same_reading(self)
-            self.network_ = network_settings.continued(values, self._made, self.network_)
-            self._made = network_settings.made_of(values)
+            network = network_settings.continued(values, self._made, self.network_)
         saved = None if self.checkpoint is None else checkpoint.read(self.checkpoint)
         rows = self._learn(values, (X, y, weight), way, labels)
         if way.fresh:
             self._seed = _seed(self.random_state) if saved is None else _seed_of(saved, self.random_state)
+        else:
+            self.network_, self._made = network, network_settings.made_of(values)
         return PreparedFit(rows, (X, y, weight), saved, way)
 
     def _learn(self, values: Mapping[str, Any], data: tuple[Any, Any, Any], way: Way, labels: Any = None) -> Rows:
@@ -170,9 +173,6 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         if held is None and not incremental and running.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
         objective = self.objective_on(train, loss_settings.penalties(values))
-        last = None if fresh else self._state
-        if last is not None and type(self._last_rule) is not type(rule):
-            last.memory = None  # of another kind of rule, or of none yet
         return Job(
             model=self,
             settings=values,
@@ -186,9 +186,14 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             batch_size=_batch_size(self.batch_size, objective.rows),
             tasks=Tasks(self, *prepared.given, self.n_restarts if fresh else 1, 0 if incremental else self.max_iter),
             saved=prepared.saved,
-            last=last,
+            last=None if fresh else self._state_for(rule),
             measured=measured_by_transforms(self.network_, objective.X) if fresh else {},
         )
+
+    def _state_for(self, rule: Any) -> TrainingState:
+        """Return the state to go on from, without a memory where that is of another kind of rule."""
+        same = type(self._last_rule) is type(rule)
+        return self._state if same else replace(self._state, memory=None)
 
     def _apart(
         self, values: Mapping[str, Any], prepared: PreparedFit, X_val: Any, y_val: Any
