@@ -6,8 +6,6 @@ It stands above the estimators and holds the one table of them: what writes a fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +61,16 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Esti
     if not isinstance(model.loss_function_, Loss):
         raise ModelFileError("its loss is no loss")
     model.theta_ = _weights(model.network_, tensors)
-    _check_agreement(model.chosen_settings(), model.network_)
+    values = model.chosen_settings()
+    differing = network_settings.disagreement(values, model.network_)
+    if differing is not None:
+        raise ModelFileError(f"its settings and its network disagree: {differing[:300]}")
     model.encoder_ = None if document["encoder"] is None else TableEncoder.from_json(document["encoder"])
     _rebuild_features(model, features["count"], features["names"])
     if target["name"] is not None:
         model.target_name_ = target["name"]
     model.restore_target(target)
-    values = model.chosen_settings()
     model.restore_training(document["training"], network_settings.made_of(values))
-    differing = network_settings.disagreement(values, model.network_)
-    if differing is not None:
-        raise ModelFileError(f"its settings and its network disagree: {differing[:200]}")
     return model
 
 
@@ -87,21 +84,6 @@ def _settings(document: dict[str, Any]) -> dict[str, Any]:
         values["class_weight"] = list(values["class_weight"])
     table.check(values, document["estimator"])
     return values
-
-
-def _check_agreement(settings: Mapping[str, Any], network: Network) -> None:
-    """Raise ModelFileError for a network that is not the one its settings make, starting weights aside."""
-    made = network_settings.network(settings, network.inputs, network.outputs)
-    for k, (told, held) in enumerate(zip_longest(made.blocks, network.blocks)):
-        if _without_start(told) != _without_start(held):
-            raise ModelFileError(f"its settings and its network disagree: block {k} is {held!r}, they make {told!r}")
-
-
-def _without_start(block: Any) -> Any:
-    """Return a block with the usual starting weights: those that it had play no part any more."""
-    starts = {"initializer": None, "bias_initializer": "zeros"}
-    known = {field.name for field in fields(block)} if is_dataclass(block) else set()
-    return replace(block, **{name: value for name, value in starts.items() if name in known}) if known else block
 
 
 def _rebuild_features(model: Estimator, count: int, names: list[str] | None) -> None:

@@ -76,7 +76,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         Longest the incoming weights of a unit may be.
     solver : see below, default='adam'
         Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
-        amsgrad, radam, lion, rprop, lbfgs, or an UpdateRule object, or a Minimizer object.
+        amsgrad, radam, lion, rprop, lbfgs, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
         takes steps.

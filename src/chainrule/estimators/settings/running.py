@@ -15,7 +15,7 @@ from sklearn.metrics import get_scorer_names
 
 from ...engines import ENGINES
 from ...foundation.values import Anything, Choice, Flag, Number, Optional, Whole
-from ...loop.checkpoint import EarlierStarts, Checkpoint, Interval, SavedTraining
+from ...loop.checkpoint import Checkpoint, EarlierStarts, Interval, SavedTraining
 from ...loop.fingerprint import describe
 from ...loop.progress import Monitor, Stopping
 from ...optimizers import Optimizer
