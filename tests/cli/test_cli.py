@@ -235,6 +235,17 @@ def test_every_setting_is_an_option_with_its_default_in_the_help() -> None:
         assert option(name) not in help_text, name
     for default in DEFAULTS.values():
         assert f"[{default.words or show_value(default.value)}]" in words
+    for condition in (
+        "largest number of evaluations of lbfgs; with --solver lbfgs",
+        "factor of the step and exponential schedules; with --learning-rate step or exponential",
+        "; with a solver that takes steps",
+        "share of the rows kept for validation; with --early-stopping ",
+        "none: a square; with --augment-shift or --augment-rotate or ",
+        "steps or seconds; with --checkpoint ",
+    ):
+        assert condition in words
+    conditions = sum(SETTINGS[name].condition is not None for name in OFFERED)
+    assert words.count("; with ") >= conditions > 20
     first = help_text[: help_text.index("The network:")]
     assert [option(name) in first for name in FIRST] == [True] * 10
     headings = re.findall(r"^([A-Z].*):$", help_text, re.MULTILINE)

@@ -156,6 +156,11 @@ def test_the_makers_of_activations_have_their_fields() -> None:
         ("loss", "log_loss:label_smoothing=0.1", "--loss: 'log_loss' takes no fields; those that do: squared_error"),
         ("loss", "huber:delta=0", "--loss: Huber delta must be"),
         ("learning_rate", "step:unit=hour", "--learning-rate: step unit must be step or epoch or rows, got 'hour'"),
+        (
+            "learning_rate",
+            "cosine:rate=-1",
+            "--learning-rate: Cosine rate must be a finite number of at least 0, got -1",
+        ),
         ("activation", "prelu:shared=maybe", "--activation: prelu shared must be true or false, got 'maybe'"),
         ("activation", "relu:slope=1", "--activation: relu has no field 'slope'; its fields: none"),
     ],

@@ -207,17 +207,7 @@ NONSENSE = {
         {"kind": "optimizers.Adam", "fields": {"beta_1": 2}},
         "Adam beta_1 must be a number of at least 0 and below 1, got 2",
     ),
-    "activation of another network": (
-        ("settings", "activation"),
-        "tanh",
-        r"its settings and its network disagree: its settings make Activation\('tanh'\) where its network has",
-    ),
-    "noise of another network": (
-        ("settings", "dropout"),
-        0.5,
-        r"disagree: its settings make Dropout\(rate=0.5\) where",
-    ),
-    "layers of another network": (("settings", "hidden_layer_sizes"), [], "disagree: its settings make Dense"),
+    "layers of another network": (("settings", "hidden_layer_sizes"), [], "disagree: block 0 is Dense"),
     "strange task": (("target", "task"), "regression", "target.task must be one of binary"),
     "labels twice": (("target", "labels"), ["a", "a", "b"], "labels are not distinct, sorted values"),
     "labels out of order": (("target", "labels"), ["c", "b", "a"], "labels are not distinct, sorted values"),

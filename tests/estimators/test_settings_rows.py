@@ -214,12 +214,12 @@ def test_a_network_agrees_with_the_settings_that_made_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"activation": "tanh"}, "its settings make Activation('tanh') where its network has Activation('relu')"),
-        ({"hidden_layer_sizes": (6,)}, "its settings make Dense(units=6"),
-        ({"hidden_layer_sizes": (5, 5)}, "its settings make Dense(units=5"),
-        ({"dropout": 0.5}, "its settings make Dropout(rate=0.5) where its network has Dense("),
-        ({"input_transform": "standard"}, "its settings make Scaling("),
-        ({"activation": ("tanh", "relu")}, "its settings make no network: activation names 2 layers"),
+        ({"activation": "tanh"}, "block 1 is Activation('relu'), they make Activation('tanh')"),
+        ({"hidden_layer_sizes": (6,)}, "block 0 is Dense(units=5"),
+        ({"hidden_layer_sizes": (5, 5)}, "block 2 is Dense(units=2"),
+        ({"dropout": 0.5}, "block 2 is Dense(units=2"),
+        ({"input_transform": "standard"}, "block 0 is Dense(units=5"),
+        ({"activation": ("tanh", "relu")}, "they make no network: activation names 2 layers"),
     ],
 )
 def test_a_disagreement_is_named(changes: dict[str, Any], words: str) -> None:
@@ -232,7 +232,7 @@ def test_a_disagreement_is_named(changes: dict[str, Any], words: str) -> None:
 def test_more_blocks_than_the_settings_make_are_a_disagreement() -> None:
     settings = {**BOTH, "hidden_layer_sizes": ()}
     longer = Network(3, [Dense(2), Activation("relu")])
-    assert disagreement(settings, longer) == "its settings make 1 blocks, its network has 2"
+    assert disagreement(settings, longer) == "block 1 is Activation('relu'), they make None"
 
 
 def test_initializers_play_no_part_in_the_agreement() -> None:

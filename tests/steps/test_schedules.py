@@ -221,6 +221,27 @@ def test_a_cycle_that_cannot_be_is_refused(settings: Any, words: str) -> None:
         OneCycle(0.1, **settings)
 
 
+@pytest.mark.parametrize("kind", list(SCHEDULES.values()))
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), float("inf")])
+def test_a_rate_below_zero_or_without_end_is_refused(kind: Any, rate: float) -> None:
+    with pytest.raises(ValueError, match=f"{kind.__name__} rate must be a finite number of at least 0, got {rate}"):
+        kind(rate)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Cosine(0.1, -0.1), "Cosine minimum must be a finite number of at least 0, got -0.1"),
+        (lambda: Adaptive(0.1, factor=0.0), "Adaptive factor must be a positive finite number, got 0.0"),
+        (lambda: Exponential(0.1, decay=0.0), "Exponential decay must be a positive finite number, got 0.0"),
+        (lambda: InverseTime(0.1, "hour"), "InverseTime unit must be one of step, epoch, rows, got 'hour'"),
+    ],
+)
+def test_fields_that_cannot_be_are_refused_by_name(make: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        make()
+
+
 def test_invscaling_is_scikit_learns() -> None:
     theirs = SGDOptimizer([np.zeros(1)], learning_rate_init=0.02, lr_schedule="invscaling", power_t=0.4)
     wanted = []

@@ -15,7 +15,7 @@ import click
 from ..estimators import MLPClassifier, MLPRegressor
 from ..estimators.presets import DEFAULTS, ESTIMATOR_OF, Facts, for_table
 from ..estimators.settings.optimizer import learning_rate, optimizer
-from ..estimators.settings.row import GROUPS, WithOneOf
+from ..estimators.settings.row import GROUPS, Setting, WithOneOf
 from ..estimators.settings.running import monitor
 from ..estimators.settings.table import SETTINGS, defaults
 from ..foundation.values import Choice, Flag, Optional, Rule, Several
@@ -47,7 +47,7 @@ def _option(name: str) -> click.Option:
     row = SETTINGS[name]
     tasks = [task for task in SIGNATURES if name in SIGNATURES[task]]
     text = f"{row.help}{_choices(row.rule)}" + f" ({tasks[0]} only)" * (len(tasks) == 1)
-    text = f"{text}  [{_default_words(name, tasks)}]"
+    text = f"{text}{_condition(row)}  [{_default_words(name, tasks)}]"
     if isinstance(row.rule, Flag) and not row.rule.also:
         return click.Option([f"{option(name)}/--no-{option(name)[2:]}"], default=None, help=text)
     if name in SPECIAL:
@@ -61,6 +61,23 @@ def _choices(rule: Rule) -> str:
     """Return the accepted names, for the help."""
     inner = rule.rule if isinstance(rule, Several | Optional) else rule
     return f": {', '.join(inner.names)}" if isinstance(inner, Choice) else ""
+
+
+def _condition(row: Setting) -> str:
+    """Return the condition under which an option has an effect, for the help."""
+    condition = row.condition
+    if condition is None:
+        return ""
+    if isinstance(condition, WithOneOf):
+        return f"; with {' or '.join(map(option, condition.settings))}"
+    if len(condition.values) > MOST_NAMED:
+        return f"; with {condition.said}"
+    values = [str(value) for value in condition.values if value is not True]
+    return f"; with {option(condition.setting)}{' ' * bool(values)}{' or '.join(values)}"
+
+
+MOST_NAMED = 6
+"""From so many values on, a condition is said by what they share."""
 
 
 def _default_words(name: str, tasks: list[str]) -> str:

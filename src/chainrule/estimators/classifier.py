@@ -88,12 +88,12 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     l1 : a number at least 0, default=0.0
         L1 penalty on the weights, divided by the rows of the batch.
     l1_proximal : True or False, default=False
-        Take l1 as a proximal step, which makes weights exactly 0. Has an effect with l1.
+        L1 as a proximal step, which makes weights exactly 0. Has an effect with l1.
     max_norm : a number above 0, or None, default=None
         Longest the incoming weights of a unit may be.
     solver : see below, default='adam'
         Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
-        amsgrad, radam, lion, rprop, lbfgs, or an UpdateRule object, or a Minimizer object.
+        amsgrad, radam, lion, rprop, lbfgs, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
         takes steps.
@@ -137,7 +137,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     accumulate : a whole number of at least 1, default=1
         Batches whose gradients make one step.
     averaging : one of swa, ema, or None, default=None
-        Average the weights: swa, over epochs; ema, over steps.
+        Average of the weights: swa, over epochs; ema, over steps.
     averaging_start : a number at least 0 and at most 1, default=0.75
         Fraction of the epochs before swa begins. Has an effect with averaging='swa'.
     average_decay : a number at least 0 and below 1, default=0.99
@@ -157,7 +157,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     n_iter_no_change : a whole number of at least 1, or inf, default=10
         Epochs without improvement before stopping.
     early_stopping : True or False, default=False
-        Stop on the validation score, keep the best weights.
+        Stopping on the validation score, the best weights kept.
     validation_fraction : a number at least 0 and below 1, default=0.1
         Share of the rows kept for validation. Has an effect with early_stopping=True.
     monitor : one of auto, loss, validation_loss, validation_score, default='auto'
@@ -168,7 +168,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     time_limit : a number above 0, or None, default=None
         Seconds after which to stop.
     preprocessing : one of auto, always, never, default='auto'
-        Encode and standardise columns; auto: where a table needs it.
+        Encoded and standardised columns; auto: where a table needs it.
     input_scale : a number above 0, default=1.0
         Factor on every input, such as 1/255 for pixels.
     dtype : one of auto, float32, float64, default='auto'
@@ -199,15 +199,15 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     n_threads : a whole number of at least 1, or None, default=None
         Threads of the native engine; they change no bit.
     verbose : True, False or a number, default=False
-        Print each epoch.
+        A line for each epoch.
     warm_start : True or False, default=False
-        Go on from the last fit.
+        Start from the last fit.
     callbacks : a sequence of functions that take a Progress event, or None, default=None
         Readers of the events.
     checkpoint : the name of a file, or None, default=None
-        Keep the training here; go on from it where it is there.
+        File that keeps the training, which goes on from it where it is there.
     checkpoint_every : a text such as '1 epoch', '500 steps' or '30 seconds', default='1 epoch'
-        How often to keep it: after so many epochs, steps or seconds. Has an effect with a checkpoint.
+        Interval of writing it: so many epochs, steps or seconds. Has an effect with a checkpoint.
 
     Attributes
     ----------

@@ -61,16 +61,16 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Esti
     if not isinstance(model.loss_function_, Loss):
         raise ModelFileError("its loss is no loss")
     model.theta_ = _weights(model.network_, tensors)
+    values = model.chosen_settings()
+    differing = network_settings.disagreement(values, model.network_)
+    if differing is not None:
+        raise ModelFileError(f"its settings and its network disagree: {differing[:300]}")
     model.encoder_ = None if document["encoder"] is None else TableEncoder.from_json(document["encoder"])
     _rebuild_features(model, features["count"], features["names"])
     if target["name"] is not None:
         model.target_name_ = target["name"]
     model.restore_target(target)
-    values = model.chosen_settings()
     model.restore_training(document["training"], network_settings.made_of(values))
-    differing = network_settings.disagreement(values, model.network_)
-    if differing is not None:
-        raise ModelFileError(f"its settings and its network disagree: {differing[:200]}")
     return model
 
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import cos, pi
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
-from ..foundation.values import Number, check
+from ..foundation.values import NOT_NEGATIVE, POSITIVE, Choice, Number, Rule, check
 
 AT_LEAST_1 = Number(1, called="a number of at least 1")
 
@@ -44,7 +44,31 @@ class Schedule(Protocol):
         """Return whether training should stop, rather than go on, when nothing improves any more."""
 
 
-class _Stops:
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "rate": NOT_NEGATIVE,
+        "minimum": NOT_NEGATIVE,
+        "power": NOT_NEGATIVE,
+        "factor": POSITIVE,
+        "decay": POSITIVE,
+        "every": AT_LEAST_1,
+        "rise": Number(0, 1, low_open=True, high_open=True),
+        "start": AT_LEAST_1,
+        "end": AT_LEAST_1,
+        "unit": Choice(get_args(Unit)),
+    }
+)
+"""The accepted values of the fields of schedules, by name."""
+
+
+class _Checked:
+    """A schedule whose fields are checked, each by the rule of its name."""
+
+    def __post_init__(self) -> None:
+        check(self, {name: rule for name, rule in RULES.items() if name in vars(self)})
+
+
+class _Stops(_Checked):
     """A schedule with nothing left to try on a plateau."""
 
     def exhausted(self, moment: Moment) -> bool:
@@ -101,9 +125,6 @@ class Step(_Stops):
     factor: float = 0.1
     unit: Unit = "epoch"
 
-    def __post_init__(self) -> None:
-        check(self, {"every": AT_LEAST_1})
-
     def __call__(self, moment: Moment) -> float:
         """Return rate factor^⌊t / every⌋, t being the clock `unit`."""
         return float(self.rate * self.factor ** (getattr(moment, self.unit) // self.every))
@@ -152,10 +173,6 @@ class OneCycle(_Stops):
     start: float = 25.0
     end: float = 1e4
 
-    def __post_init__(self) -> None:
-        rise = Number(0, 1, low_open=True, high_open=True)
-        check(self, {"rise": rise, "start": AT_LEAST_1, "end": AT_LEAST_1})
-
     def __call__(self, moment: Moment) -> float:
         """Return the rate for the fraction of the planned steps that is done."""
         rising = moment.fraction < self.rise
@@ -166,7 +183,7 @@ class OneCycle(_Stops):
 
 
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(_Checked):
     """η = rate / factor^plateaus: divided each time nothing improves, until it is at most `minimum`."""
 
     rate: float = 1e-3

@@ -75,7 +75,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             "loss",
             False,
             Flag(),
-            "take l1 as a proximal step, which makes weights exactly 0",
+            "l1 as a proximal step, which makes weights exactly 0",
             (Field(L1, "proximal"),),
             WithOneOf(("l1",)),
         ),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any
 
@@ -263,22 +264,19 @@ def disagreement(settings: Settings, known: Network) -> str | None:
     >>> settings = MLPClassifier((8,)).get_params()
     >>> disagreement(settings, network(settings, 4, 3))
     >>> disagreement({**settings, "activation": "tanh"}, network(settings, 4, 3))
-    "its settings make Activation('tanh') where its network has Activation('relu')"
+    "block 1 is Activation('relu'), they make Activation('tanh')"
     """
     try:
-        wanted = list(map(_unstarted, network(settings, known.inputs, known.outputs).blocks))
+        wanted = network(settings, known.inputs, known.outputs).blocks
     except ValueError as error:
-        return f"its settings make no network: {error}"
-    found = list(map(_unstarted, known.blocks))
-    for ours, theirs in zip(wanted, found, strict=False):
-        if ours != theirs:
-            return f"its settings make {ours!r} where its network has {theirs!r}"
-    if len(wanted) != len(found):
-        return f"its settings make {len(wanted)} blocks, its network has {len(found)}"
+        return f"they make no network: {error}"
+    for number, (ours, theirs) in enumerate(zip_longest(wanted, known.blocks)):
+        if _unstarted(ours) != _unstarted(theirs):
+            return f"block {number} is {theirs!r}, they make {ours!r}"
     return None
 
 
-def _unstarted(block: Any) -> Block:
+def _unstarted(block: Any) -> Any:
     """Return a block without the initialisers of its weights and biases."""
     return (
         replace(block, initializer=None, bias_initializer="zeros") if isinstance(block, Dense | DropConnect) else block

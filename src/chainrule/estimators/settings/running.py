@@ -68,7 +68,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             "epochs without improvement before stopping",
             (Field(Stopping, "patience"),),
         ),
-        "early_stopping": Setting("stopping", False, Flag(), "stop on the validation score, keep the best weights"),
+        "early_stopping": Setting("stopping", False, Flag(), "stopping on the validation score, the best weights kept"),
         "validation_fraction": Setting(
             "stopping", 0.1, FRACTION, "share of the rows kept for validation", needs=VALIDATED
         ),
@@ -85,30 +85,34 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             "data",
             "auto",
             Choice(("auto", "always", "never")),
-            "encode and standardise columns; auto: where a table needs it",
+            "encoded and standardised columns; auto: where a table needs it",
         ),
         "input_scale": Setting(
             "data", 1.0, Number(0, low_open=True), "factor on every input, such as 1/255 for pixels"
         ),
         "scale_target": Setting(
-            "data", By(MLPRegressor=False), Flag(), "standardise the target of a regression while training"
+            "data", By(MLPRegressor=False), Flag(), "target of a regression standardised while training"
         ),
         "dtype": Setting("data", "auto", Choice(("auto", "float32", "float64")), "precision; auto follows the data"),
         "engine": Setting(
             "running", "auto", Choice(("auto", *ENGINES)), "engine of the steps; auto: native where it can"
         ),
         "n_threads": Setting("running", None, Optional(Whole()), "threads of the native engine; they change no bit"),
-        "verbose": Setting("running", False, _verbose, "print each epoch", on_command_line=False),
-        "warm_start": Setting("running", False, Flag(), "go on from the last fit", on_command_line=False),
+        "verbose": Setting("running", False, _verbose, "a line for each epoch", on_command_line=False),
+        "warm_start": Setting("running", False, Flag(), "start from the last fit", on_command_line=False),
         "callbacks": Setting("running", None, _callbacks, "readers of the events", on_command_line=False),
         "checkpoint": Setting(
-            "running", None, _file, "keep the training here; go on from it where it is there", stored=False
+            "running",
+            None,
+            _file,
+            "file that keeps the training, which goes on from it where it is there",
+            stored=False,
         ),
         "checkpoint_every": Setting(
             "running",
             "1 epoch",
             _interval,
-            "how often to keep it: after so many epochs, steps or seconds",
+            "interval of writing it: so many epochs, steps or seconds",
             needs=KEPT,
         ),
     }

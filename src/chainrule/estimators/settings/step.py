@@ -89,7 +89,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             "training",
             None,
             Optional(Choice(tuple(AVERAGES))),
-            "average the weights: swa, over epochs; ema, over steps",
+            "average of the weights: swa, over epochs; ema, over steps",
         ),
         "averaging_start": Setting(
             "training",
