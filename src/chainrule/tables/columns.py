@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..foundation.scaling import mean_and_deviation, without_noise
 from .cells import DECIMAL, READINGS, level_names, listed, read_values, row_count, short
 
 Matrix = NDArray[Any]
@@ -78,12 +79,11 @@ class NumberColumn:
             return DroppedColumn(column.name, "always missing")
         # A power of two as the unit changes no digit, and keeps sums and squares of huge numbers finite.
         unit = math.ldexp(1.0, math.frexp(float(np.abs(present).max()))[1] - 1)
-        mean, std = unit * float(np.mean(present / unit)), unit * float(np.std(present / unit))
+        center, spread = without_noise(present / unit, *mean_and_deviation(present / unit))
+        mean, std = unit * float(center), unit * float(spread)
         missing = len(values) - len(present)
-        if std == 0 or present.min() == present.max():
-            if not missing:
-                return DroppedColumn(column.name, f"always {column.drop_nulls()[0]}")
-            mean, std = float(present[0]), 0.0
+        if std == 0 and not missing:
+            return DroppedColumn(column.name, f"always {column.drop_nulls()[0]}")
         return cls(column.name, reads, mean, std, missing)
 
     @property

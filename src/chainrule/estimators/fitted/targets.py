@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import type_of_target
 
+from ...foundation.scaling import mean_and_deviation, without_noise
 from ...mathematics.losses import Loss, softmax
 from ..settings.network import Task
 
@@ -116,10 +117,8 @@ class Scale:
         y = y.astype(np.float64)
         if weight is not None:
             y, weight = y[weight > 0], weight[weight > 0]
-        mean = np.average(y, axis=0, weights=weight)
-        deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        constant = (y == y[0]).all(axis=0)
-        return cls(np.where(constant, y[0], mean), np.where(constant | (deviation == 0), 1.0, deviation))
+        mean, deviation = without_noise(y, *mean_and_deviation(y, weight))
+        return cls(mean, np.where(deviation == 0, 1.0, deviation))
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return (y - mean) / deviation."""

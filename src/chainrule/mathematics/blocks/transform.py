@@ -20,14 +20,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...foundation import values
 from ...foundation.arrays import Array, namespace
 from ...foundation.randomness import Stream
+from ...foundation.scaling import Numbers, mean_and_deviation, without_noise
 from .base import PREDICTING, Context, ParameterSpec, Params, Standard
 
-Numbers = NDArray[np.float64]
 Product: TypeAlias = Callable[[Array, Array], Array]
 
 
@@ -98,17 +97,13 @@ def _range(x: Numbers) -> tuple[Numbers, Numbers]:
     return x.min(axis=0), np.ptp(x, axis=0)
 
 
-def _moments(x: Numbers) -> tuple[Numbers, Numbers]:
-    return x.mean(axis=0), x.std(axis=0)
-
-
 def _quartiles(x: Numbers) -> tuple[Numbers, Numbers]:
     low, middle, high = np.quantile(x, (0.25, 0.5, 0.75), axis=0)
     return middle, high - low
 
 
 SCALES: Mapping[str, Callable[[Numbers], tuple[Numbers, Numbers]]] = MappingProxyType(
-    {"min_max": _range, "standard": _moments, "quantile": _quartiles}
+    {"min_max": _range, "standard": mean_and_deviation, "quantile": _quartiles}
 )
 """Centre and spread of each column: what Scaling takes away, and what it divides by."""
 
@@ -119,7 +114,7 @@ class Scaling(Transform):
 
     "min_max" takes the minimum and the range, which become 0 and 1; "standard" the mean and the deviation;
     "quantile" the median and the distance between the quartiles, which outliers do not move. A column without a
-    spread is divided by 1.
+    spread, or with one of rounding noise only, is divided by 1.
 
     >>> import numpy as np
     >>> x = np.array([[1.0], [2.0], [3.0], [100.0]])
@@ -151,11 +146,10 @@ class Scaling(Transform):
 
     def fit(self, x: Array) -> dict[str, Numbers]:
         """Return c and 1/s of x (n, i)."""
-        x = _doubles(self, x)
-        center, spread = SCALES[self.rule](x)
-        constant = np.ptp(x, axis=0) == 0  # what rounding makes of its mean would be its deviation
-        spread = np.where(constant | (spread == 0), 1.0, spread)
-        return {"center": np.where(constant, x[0], center), "factor": 1 / np.where(spread < np.inf, spread, np.nan)}
+        doubles = _doubles(self, x)
+        center, spread = without_noise(doubles, *SCALES[self.rule](doubles), x.dtype)
+        spread = np.where(spread == 0, 1.0, spread)
+        return {"center": center, "factor": 1 / np.where(spread < np.inf, spread, np.nan)}
 
     def linear(self, params: Params, x: Array, multiply: Product = matmul) -> Array:
         """x / s."""
