@@ -23,7 +23,7 @@ KINDS = ("weight", "bias", "scale", "slope")
 
 
 class Penalty(Protocol):
-    """What the objective asks of a penalty; w and v have the same shape."""
+    """The contract of a penalty; w and v have the same shape."""
 
     @property
     def strength(self) -> float:
@@ -31,11 +31,15 @@ class Penalty(Protocol):
 
     @property
     def per_sample(self) -> bool:
-        """Whether the strength is divided by the rows."""
+        """True where the strength is divided by the rows."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of parameters it touches."""
+
+    @property
+    def proximal(self) -> bool:
+        """True where the training loop takes proximal steps instead of adding the gradient."""
 
     def value(self, w: Array) -> Array:
         """Return the penalty of w, without its strength."""
@@ -49,11 +53,16 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True)
 class _Sized:
-    """A strength λ, what it is divided by, and what it touches."""
+    """A strength λ, whether it is per sample, and the kinds of parameters it touches."""
 
     strength: float
     per_sample: bool = False
     kinds: tuple[str, ...] = ("weight",)
+
+    @property
+    def proximal(self) -> bool:
+        """False: the penalty is added to the gradient."""
+        return False
 
     def __post_init__(self) -> None:
         values.check(self, {"strength": values.NOT_NEGATIVE})
