@@ -16,7 +16,7 @@ from ..mathematics.losses import Loss
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, UpdateRule
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from .native import engine as native
 from .native.engine import NativeEngine
 from .reference import ReferenceEngine, Steps
@@ -82,7 +82,7 @@ def build(
     seed: int,
     n_threads: int | None,
     dtype: Any = None,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
 ) -> Engine:
     """Return the engine for "auto" or a name of ENGINES, ready to run steps on the objective.
 

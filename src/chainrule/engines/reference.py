@@ -13,7 +13,7 @@ from ..foundation.arrays import Array
 from ..mathematics.blocks import Context
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, UpdateRule
-from ..steps.recipe import PLAIN, Recipe, follow
+from ..steps.recipe import DEFAULT_RECIPE, Recipe, follow
 
 PIECE = 1 << 15
 """Entries of θ that an update rule is applied to at a time: its temporaries then stay in the cache."""
@@ -34,7 +34,9 @@ class ReferenceEngine:
 
     name = "reference"
 
-    def __init__(self, objective: Objective, rule: UpdateRule | None, seed: int = 0, recipe: Recipe = PLAIN) -> None:
+    def __init__(
+        self, objective: Objective, rule: UpdateRule | None, seed: int = 0, recipe: Recipe = DEFAULT_RECIPE
+    ) -> None:
         self.objective, self.rule, self.seed, self.recipe = objective, rule, seed, recipe
 
     def run(

@@ -24,7 +24,7 @@ from ..foundation.arrays import Array, spaced
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
 from ..mathematics.penalties import L1, L2, Penalty
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from .statistics import BlockStatistics, block_statistics
 from .symptoms import Event, constant_loss, equal_layers, symptom
 
@@ -89,7 +89,7 @@ class Training:
     history: Sequence[Event] = ()
     rate: float | None = None
     usual: float | None = None
-    recipe: Recipe = PLAIN
+    recipe: Recipe = DEFAULT_RECIPE
 
     @cached_property
     def blocks(self) -> tuple[BlockStatistics, ...]:
@@ -360,7 +360,7 @@ def diagnose(
     history: Sequence[Event] = (),
     learning_rate: float | None = None,
     usual: float | None = None,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
 ) -> list[Advice]:
     """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
 
@@ -383,7 +383,7 @@ def advise(
     theta: NDArray[np.floating],
     history: Sequence[Event],
     optimizer: Any,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
 ) -> list[Advice]:
     """Return the advice of `diagnose` on a finished training that has a symptom, else none."""
     with np.errstate(all="ignore"):

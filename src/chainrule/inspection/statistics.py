@@ -162,7 +162,7 @@ def _figures(trace: Trace, moved: float | None) -> BlockStatistics:
 
 
 class Look:
-    """What a training keeps so that the figures of an epoch can be asked for: nothing is computed until they are.
+    """The figures of an epoch on demand: remembers θ at its start, and computes nothing until it is asked.
 
     `before` is θ at the beginning of the epoch, `steps` the steps since; `first` is the update ratio of all of θ in
     the first epoch, which says how fast the training set out.

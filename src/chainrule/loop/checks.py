@@ -11,7 +11,7 @@ from ..mathematics.blocks import Elementwise, Transform, needs_steps
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, Minimizer, UpdateRule
 from ..steps.averaging import Averaging, MovingAverage
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Schedule
 
 
@@ -19,7 +19,9 @@ def check_minimizer(objective: Objective, minimizer: Minimizer, recipe: Recipe) 
     """Raise ValueError for what only training step by step can do."""
     for block in filter(needs_steps, objective.network.blocks):
         raise ValueError(f"{block!r} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
-    for name in (field.name for field in fields(recipe) if getattr(recipe, field.name) != getattr(PLAIN, field.name)):
+    for name in (
+        field.name for field in fields(recipe) if getattr(recipe, field.name) != getattr(DEFAULT_RECIPE, field.name)
+    ):
         raise ValueError(f"{name} needs an optimiser that takes steps; {type(minimizer).__name__} takes none")
     if objective.proximal:
         raise ValueError(

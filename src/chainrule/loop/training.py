@@ -21,7 +21,7 @@ from ..foundation.randomness import Stream
 from ..mathematics.objective import Objective
 from ..optimizers import Adam, Ending, Memory, Minimizer, UpdateRule
 from ..steps.averaging import Averaging, MovingAverage
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Constant, Schedule, reads_fraction
 from . import checks
 from .checkpoint import Checkpoint, Keeper, Place
@@ -53,7 +53,7 @@ def training(
     score: Callable[[Array], float] | None = None,
     stopping: Stopping | None = None,
     averaging: Averaging | MovingAverage | None = None,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
     time_limit: float | None = None,
     callbacks: Iterable[Callback] = (),
     on_steps: StepCallback | None = None,

@@ -23,7 +23,7 @@ from ..optimizers import Memory
 
 
 class State(Protocol):
-    """What an average needs of a TrainingState."""
+    """The part of a TrainingState that an average reads and writes."""
 
     theta: NDArray[np.floating]
     memory: Memory | None

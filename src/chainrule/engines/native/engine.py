@@ -25,7 +25,7 @@ from ...mathematics.objective import Objective
 from ...optimizers import Memory, UpdateRule
 from ...steps.augmentation import AUGMENTATIONS
 from ...steps.augmentation.mixup import mixup_share
-from ...steps.recipe import PLAIN, Recipe
+from ...steps.recipe import DEFAULT_RECIPE, Recipe
 from ..reference import Steps
 from .core import MISSING, _core, instruction_set, instruction_sets, threads
 from .lowering import lower
@@ -55,7 +55,7 @@ LINKS: dict[type, str] = dict.fromkeys((type(None), *LOSSES.values()), "identity
 
 
 def obstacle(
-    objective: Objective, rule: UpdateRule | None = None, dtype: Any = None, recipe: Recipe = PLAIN
+    objective: Objective, rule: UpdateRule | None = None, dtype: Any = None, recipe: Recipe = DEFAULT_RECIPE
 ) -> str | None:
     """Return why the core cannot train this objective with this rule and recipe, or None."""
     lowered = MISSING or lower(objective.network)
@@ -131,7 +131,7 @@ class NativeEngine:
         rule: UpdateRule | None = None,
         seed: int = 0,
         n_threads: int | None = None,
-        recipe: Recipe = PLAIN,
+        recipe: Recipe = DEFAULT_RECIPE,
     ) -> None:
         if reason := obstacle(objective, rule, recipe=recipe):
             raise ValueError(f"the native engine cannot run this: {reason}")
@@ -195,7 +195,7 @@ class NativeEngine:
         """Return J(θ) on all rows."""
         if self._values is None:
             rows = min(self.objective.rows, VALUED)
-            self._values = step_plan(self.objective, None, rows, PLAIN, rows)
+            self._values = step_plan(self.objective, None, rows, DEFAULT_RECIPE, rows)
         return float(self._values.value(theta, self._inputs.at(theta), self._y, self._weight, self.threads))
 
     def value_and_gradient(self, theta: NDArray[np.floating]) -> tuple[float, NDArray[np.floating]]:

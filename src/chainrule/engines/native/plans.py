@@ -17,7 +17,7 @@ from ...mathematics.objective import Objective
 from ...mathematics.penalties import KINDS, L1, L2, ElasticNet
 from ...optimizers import OPTIMIZERS, UpdateRule
 from ...steps.augmentation import AUGMENTATIONS
-from ...steps.recipe import PLAIN, Recipe
+from ...steps.recipe import DEFAULT_RECIPE, Recipe
 from .core import _core, instruction_set
 from .lowering import lower
 
@@ -100,7 +100,7 @@ def step_plan(objective: Objective, rule: UpdateRule | None, batch: int, recipe:
 def prediction_plan(network: Network, dtype: str) -> _core.Plan:
     """Return the core's plan for predicting with a network."""
     loss, rule = ("squared_error", 1.0), ("gradient", list[float]())  # not used
-    return _plan_of(network, dtype, 0, loss, rule, (NO_PENALTY, NO_PENALTY), _recipe(PLAIN, network.inputs, 0))
+    return _plan_of(network, dtype, 0, loss, rule, (NO_PENALTY, NO_PENALTY), _recipe(DEFAULT_RECIPE, network.inputs, 0))
 
 
 def _plan_of(
