@@ -15,7 +15,7 @@ from chainrule.losses import CrossEntropy
 from chainrule.mathematics.blocks import BatchNorm, Block, DropConnect, Dropout, LayerNorm, PReLU
 from chainrule.optimizers import Nesterov
 from chainrule.penalties import L1, L2, ElasticNet, Penalty
-from chainrule.steps.recipe import CLIPS, PLAIN, Recipe
+from chainrule.steps.recipe import CLIPS, DEFAULT_RECIPE, Recipe
 from support.native_cases import LATER, both_dtypes
 from support.oracles import relative_error
 
@@ -39,7 +39,7 @@ RECIPES: dict[str, Recipe] = {
     "unit": Recipe(clip=("unit", 0.01)),
     "rates": Recipe(rates={"bias": 2.0, "scale": 0.5, "slope": 3.0}),
     "max norm": Recipe(max_norm=0.9),
-    "average": PLAIN,
+    "average": DEFAULT_RECIPE,
     "average and max norm": Recipe(max_norm=0.9),
     "parts": Recipe(accumulate=3),
     "mixup": Recipe(mixup=0.4),

@@ -16,8 +16,8 @@ from sklearn.preprocessing import scale
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor, TrainingAdvice, diagnose
-from chainrule.inspection.doctor import Advice, advise, usual_rate
-from chainrule.inspection.symptoms import constant_loss, symptom
+from chainrule.inspection.doctor import Advice, Training, advise, usual_rate, worse_than_constant
+from chainrule.inspection.symptoms import constant_loss, equal_layers, symptom
 from chainrule.losses import LOSSES
 from chainrule.mathematics.initializers import Normal
 from chainrule.optimizers import LBFGS, Adam
@@ -362,3 +362,41 @@ def test_the_command_line_says_it_in_its_own_words(tmp_path) -> None:
     file = write(tmp_path / "numbers.csv", people(200), without=("town", "dear"))
     words = ["train", file, "--target", "price", "--input-scale", 1e5, "--preprocessing", "never", "--solver", "sgd"]
     assert "--input-transform standard" in refused(*words)
+
+
+def test_a_training_that_ends_above_a_constant_gets_advice() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = MLPClassifier((10,), max_iter=300, random_state=0, learning_rate_init=0.01)
+    with pytest.warns(TrainingAdvice, match=r"the loss ended at 0\.92, above the 0\.6\d* of the best constant output"):
+        model.fit(X, y == 0)
+
+
+def test_a_training_still_on_its_way_down_is_left_alone() -> None:
+    network = cr.Network(2, [cr.Dense(1)])
+    objective = cr.Objective(network, cr.losses.SquaredError(), np.ones((4, 2)), np.array([1.0, -1.0, 1.0, -1.0]))
+
+    def judged(losses: list[float]) -> list[str]:
+        events = [
+            cr.Progress(k, 10 * k + 10, loss, None, None, 0.1, 1.0, 0.0, np.zeros(3)) for k, loss in enumerate(losses)
+        ]
+        causes = worse_than_constant(Training(objective, np.zeros(3), events, 0.1, None))
+        return [f"{cause.block}: {cause.figure}; {cause.remedy}" for cause in causes]
+
+    assert constant_loss(objective) == 0.5
+    said = "0 Dense: the loss ended at 2, above the 0.5 of the best constant output; try a lower learning rate such as"
+    assert judged([9.0, 1.0, 2.0]) == [f"{said} 0.01, or more epochs (max_iter, n_iter_no_change)"]
+    assert judged([9.0, 2.0, 2.0]) == judged([9.0, 1.0, 2.0])
+    assert judged([9.0, 5.0, 2.0]) == judged([9.0, 0.4, 0.52]) == judged([]) == []
+    assert len(judged([9.0, 0.4, 0.53])) == 1
+
+
+def test_equal_units_of_drop_connect_are_seen() -> None:
+    for kind in (cr.Dense, cr.DropConnect):
+        blocks = [kind(5, initializer=0.1), cr.Activation("tanh"), kind(1, initializer=0.1)]
+        network = cr.Network(3, blocks)
+        objective = cr.Objective(network, cr.losses.SquaredError(), np.eye(3), np.arange(3.0))
+        assert equal_layers(objective, network.initialize(0)) == [0]
+        (advice,) = diagnose(objective, network.initialize(0))
+        assert advice.figure == "its 5 units are all equal, and will stay so"
+        one = cr.Network(3, [kind(1, initializer=0.1), cr.Activation("tanh"), kind(1)])
+        assert equal_layers(cr.Objective(one, objective.loss, objective.X, objective.y), one.initialize(0)) == []

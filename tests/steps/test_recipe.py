@@ -18,7 +18,7 @@ from chainrule.mathematics.blocks import BatchNorm, Dropout
 from chainrule.optimizers import LBFGS, SGD, Adam
 from chainrule.penalties import L1, L2
 from chainrule.steps.augmentation.mixup import mixup_share
-from chainrule.steps.recipe import CLIPS, PLAIN, Recipe, shrink
+from chainrule.steps.recipe import CLIPS, DEFAULT_RECIPE, Recipe, shrink
 from support.strategies import SEEDS
 
 NETWORK = Network(4, [Dense(5), Activation("tanh"), Dense(3)])
@@ -66,7 +66,7 @@ def test_clipping_by_norm_in_numbers() -> None:
 @pytest.mark.parametrize("penalties", [(), (L2(0.1, True), L1(0.01))], ids=["bare", "penalised"])
 def test_accumulated_batches_are_one_large_batch(parts: int, penalties: Any) -> None:
     objective, theta = problem(24, penalties=penalties)
-    wanted, _ = run(objective, theta, PLAIN, [0.3] * 2, 12)
+    wanted, _ = run(objective, theta, DEFAULT_RECIPE, [0.3] * 2, 12)
     got, _ = run(objective, theta, Recipe(accumulate=parts), [0.3] * 2, 12)
     np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-15)
 
@@ -74,7 +74,7 @@ def test_accumulated_batches_are_one_large_batch(parts: int, penalties: Any) -> 
 def test_accumulated_batches_draw_the_masks_of_the_large_one() -> None:
     network = Network(4, [Dropout(0.3), Dense(5), Activation("tanh"), Dropout(0.5), Dense(3)])
     objective, theta = problem(24, network)
-    wanted, got = (run(objective, theta, recipe, [0.3], 24)[0] for recipe in (PLAIN, Recipe(accumulate=4)))
+    wanted, got = (run(objective, theta, recipe, [0.3], 24)[0] for recipe in (DEFAULT_RECIPE, Recipe(accumulate=4)))
     np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-15)
 
 
@@ -119,7 +119,7 @@ def test_steps_done_before_an_interrupt_are_counted(monkeypatch: pytest.MonkeyPa
 
 def test_rates_by_kind_scale_each_kinds_step() -> None:
     objective, theta = problem()
-    plain, _ = run(objective, theta, PLAIN, [0.1], 24)
+    plain, _ = run(objective, theta, DEFAULT_RECIPE, [0.1], 24)
     got, _ = run(objective, theta, Recipe(rates={"bias": 3.0, "weight": 0.5}), [0.1], 24)
     factor = np.where(NETWORK.mask("bias"), 3.0, 0.5)
     np.testing.assert_allclose(got - theta, factor * (plain - theta), rtol=1e-9, atol=1e-15)
@@ -128,7 +128,7 @@ def test_rates_by_kind_scale_each_kinds_step() -> None:
 def test_max_norm_bounds_every_unit_and_spares_biases() -> None:
     objective, theta = problem()
     got, _ = run(objective, theta, Recipe(max_norm=0.4), [0.5], 24)
-    plain, _ = run(objective, theta, PLAIN, [0.5], 24)
+    plain, _ = run(objective, theta, DEFAULT_RECIPE, [0.5], 24)
     for name, w in NETWORK.views(got).items():
         if name.endswith("W"):
             assert np.linalg.norm(w, axis=0).max() <= 0.4 * (1 + 1e-12)
@@ -140,7 +140,7 @@ def test_a_proximal_step_makes_zeros_that_a_gradient_does_not() -> None:
     zeros = {}
     for proximal in (False, True):
         objective, theta = problem(24, penalties=[L1(0.2, proximal=proximal)])
-        got, _ = run(objective, theta, PLAIN, [0.1] * 24, 1)
+        got, _ = run(objective, theta, DEFAULT_RECIPE, [0.1] * 24, 1)
         zeros[proximal] = int((got[NETWORK.mask("weight")] == 0).sum())
         assert not (got[NETWORK.mask("bias")] == 0).any()
     assert zeros[False] == 0
@@ -185,7 +185,7 @@ def test_rows_are_augmented_then_mixed() -> None:
     np.testing.assert_allclose(batch.X, share * noisy + (1 - share) * np.roll(noisy, -1, axis=0))
     np.testing.assert_allclose(batch.y.sum(axis=1), 1)
     assert not np.array_equal(noisy, Recipe(augmentation=(Noise(0.5),)).changed(objective, 3, 12).X)
-    assert PLAIN.changed(objective, 3, 11) is objective
+    assert DEFAULT_RECIPE.changed(objective, 3, 11) is objective
     value, _ = batch.value_and_gradient(theta)
     assert np.isfinite(value)
 

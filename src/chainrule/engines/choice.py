@@ -16,7 +16,7 @@ from ..mathematics.losses import Loss
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, Optimizer, Verbs
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from .job import Job
 from .native import core, predicting
 from .native.engine import NativeEngine
@@ -103,7 +103,7 @@ def build(
     seed: int = 0,
     n_threads: int | None = None,
     dtype: Any = None,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
     decay: float | None = None,
 ) -> Engine:
     """Return the engine for "auto" or a name of ENGINES, ready to run steps on the objective.

@@ -8,7 +8,7 @@ from typing import Any
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
 from ..optimizers import Optimizer
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Job:
     objective: Objective | None
     dtype: Any = None
     optimizer: Optimizer | None = None
-    recipe: Recipe = PLAIN
+    recipe: Recipe = DEFAULT_RECIPE
     network: Network | None = None
 
     @property

@@ -14,7 +14,7 @@ from ..mathematics import curvature
 from ..mathematics.blocks import PREDICTING, Context
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, Optimizer, Verbs
-from ..steps.recipe import PLAIN, Recipe, follow
+from ..steps.recipe import DEFAULT_RECIPE, Recipe, follow
 from .job import Job
 from .stepping import LastAsked, Steps, take_steps
 
@@ -75,7 +75,7 @@ class ReferenceEngine(Definitions):
         objective: Objective,
         optimizer: Optimizer | None = None,
         seed: int = 0,
-        recipe: Recipe = PLAIN,
+        recipe: Recipe = DEFAULT_RECIPE,
         decay: float | None = None,
     ) -> None:
         super().__init__(objective)

@@ -1,1 +1,1 @@
-"""What everything stands on: array namespaces, named random streams, values that are allowed, files written whole."""
+"""The ground floor: array namespaces, named random streams, rules for values, scaling of columns, whole files."""

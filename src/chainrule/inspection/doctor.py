@@ -1,4 +1,4 @@
-"""What is wrong with a training that does not learn: the block, the figure that shows it, and what to do.
+"""Diagnosis of a training that does not learn: the block, the figure that shows the cause, and the remedy.
 
 `advise` looks at a finished training for symptoms that cost next to nothing to see; only where there is one does
 `diagnose` measure. Causes stand in a table, the most basic first, for each explains those below it: inputs of a wrong
@@ -10,6 +10,7 @@ Source: LeCun et al. 1998, "Efficient BackProp"; Glorot and Bengio 2010; Pascanu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
@@ -20,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array, spaced
-from ..loop.progress import Progress
-from ..mathematics.blocks import Block, Dense, DropConnect
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
 from ..mathematics.penalties import L1, L2, Penalty
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from .statistics import BlockStatistics, block_statistics
-from .symptoms import constant_loss, equal_layers, symptom
+from .symptoms import Event, constant_loss, equal_layers, symptom
 
 MOST = 2
 """Advice that is given at a time."""
@@ -85,19 +84,15 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A training to be judged; `rate` is its highest learning rate, `usual` the optimiser's own.
-
-    `stopped` says that it ended by itself, before its last epoch.
-    """
+class Training:
+    """A finished training; `rate` is its highest learning rate, `usual` the optimiser's own."""
 
     objective: Objective
     theta: NDArray[np.floating]
-    history: Sequence[Progress] = ()
+    history: Sequence[Event] = ()
     rate: float | None = None
     usual: float | None = None
-    recipe: Recipe = PLAIN
-    stopped: bool = False
+    recipe: Recipe = DEFAULT_RECIPE
 
     @cached_property
     def blocks(self) -> tuple[BlockStatistics, ...]:
@@ -106,9 +101,9 @@ class Case:
         return look.statistics(self.theta) if look else block_statistics(self.objective, self.theta)
 
     @cached_property
-    def dense(self) -> list[int]:
-        """The numbers of the Dense blocks."""
-        return [k for k, block in enumerate(self.objective.network.blocks) if isinstance(block, Dense)]
+    def weighted(self) -> list[int]:
+        """The numbers of the blocks of weights (Dense, DropConnect)."""
+        return self.objective.network.weighted
 
     @cached_property
     def pace(self) -> float | None:
@@ -117,7 +112,7 @@ class Case:
 
     @cached_property
     def idle(self) -> bool:
-        """Whether the steps were so short that all of them together lead nowhere."""
+        """True where the steps were so short that all of them together lead nowhere."""
         if self.rate is None or self.pace is None or not 0 <= self.pace < SLOW or not self.history[0].learning_rate:
             return False
         if not abs(self.history[-1].loss - self.history[0].loss) < STILL * constant_loss(self.objective):
@@ -167,65 +162,65 @@ def unscaled(name: str, values: Array, remedy: str, block: str) -> list[Advice]:
     return [Advice(block, figure, f"standardise them (mean 0, deviation 1): {remedy}")]
 
 
-def wrong_scale(case: Case) -> list[Advice]:
+def wrong_scale(training: Training) -> list[Advice]:
     """Inputs, or targets of a regression, of a wrong size."""
-    objective, names = case.objective, case.objective.network.names
-    X, remedy = _after_transforms(case)
+    objective, names = training.objective, training.objective.network.names
+    X, remedy = _after_transforms(training)
     found = unscaled("inputs", X, remedy, names[0])
     if objective.loss.targets == "real":
         found += unscaled("targets", objective.y, "scale_target=True", names[-1])
     return found
 
 
-def _after_transforms(case: Case) -> tuple[Array, str]:
+def _after_transforms(training: Training) -> tuple[Array, str]:
     """Return a sample of the inputs as the first learning block gets them, and what would scale them.
 
     None of them where θ, and what was measured with it, is not known: after a divergence.
     """
-    X, network = case.objective.X, case.objective.network
+    X, network = training.objective.X, training.objective.network
     if not network.transforms:
         return X, 'input_transform="standard" or StandardScaler'
-    if not case.theta.size:
+    if not training.theta.size:
         return X[:0], ""
-    sample = X[spaced(case.objective.rows, SAMPLE)]
-    return network.transformed(case.theta, sample), 'input_transform="standard" or "whitening"'
+    sample = X[spaced(training.objective.rows, SAMPLE)]
+    return network.transformed(training.theta, sample), 'input_transform="standard" or "whitening"'
 
 
-def equal_units(case: Case) -> list[Advice]:
+def equal_units(training: Training) -> list[Advice]:
     """Layers whose units are all alike: they get the same gradient, and count as one unit for ever."""
-    network = case.objective.network
+    network = training.objective.network
     return [
         Advice(
             network.names[k],
             f"its {network.widths[k + 1]} units are all equal, and will stay so",
             'start from random weights: initializer="auto"',
         )
-        for k in equal_layers(case.objective, case.theta)[:1]
+        for k in equal_layers(training.objective, training.theta)[:1]
     ]
 
 
-def rate_too_high(case: Case) -> list[Advice]:
+def rate_too_high(training: Training) -> list[Advice]:
     """A learning rate that sweeps the weights away."""
-    if case.rate is None or case.pace is None or case.pace < SWEPT:
+    if training.rate is None or training.pace is None or training.pace < SWEPT:
         return []
-    worst = max(case.blocks, key=lambda block: block.parameter_norm or 0.0)
-    pace = f"the learning rate {case.rate:.3g} moved the weights by {case.pace:.3g} times their size per step"
-    return [Advice(worst.name, f"{pace} of the first epoch", f"try {case.slower()}")]
+    worst = max(training.blocks, key=lambda block: block.parameter_norm or 0.0)
+    pace = f"the learning rate {training.rate:.3g} moved the weights by {training.pace:.3g} times their size per step"
+    return [Advice(worst.name, f"{pace} of the first epoch", f"try {training.slower()}")]
 
 
 SETTING_OF_PENALTY: Mapping[type, str] = MappingProxyType({L2: "alpha", L1: "l1"})
 """The estimators' names for the strengths of penalties."""
 
 
-def overpowered(case: Case) -> list[Advice]:
+def overpowered(training: Training) -> list[Advice]:
     """Penalties that decide alone: at usual starting weights, their gradient is far longer than that of the data.
 
     At the weights that were found the two are equally long: penalties have then pulled the weights to where they are.
     """
-    network, batch = case.objective.network, case.batch()
-    theta = Network(network.inputs, [*map(_plain, network.blocks)]).initialize(0, case.theta.dtype.name)
+    network, batch = training.objective.network, training.batch()
+    theta = _from_usual_weights(network).initialize(0, training.theta.dtype.name)
     measured = network.mask("statistic")
-    theta[measured] = case.theta[measured]
+    theta[measured] = training.theta[measured]
     data = batch.bare().batch(spaced(batch.rows, ROWS)).gradient(theta)
     pulls = [(float(np.linalg.norm(_pull(batch, penalty, theta))), penalty) for penalty in batch.penalties]
     pull, penalty = max(pulls, key=lambda pair: pair[0], default=(0.0, None))
@@ -236,60 +231,70 @@ def overpowered(case: Case) -> list[Advice]:
     figure = (
         f"the penalty {name}={penalty.strength:.3g} pulls starting weights {ratio:.3g} times as hard as the data do"
     )
-    return [Advice(network.names[case.dense[0]], figure, f"try {name}={penalty.strength / ratio / OVERPOWERED:.1g}")]
+    remedy = f"try {name}={penalty.strength / ratio / OVERPOWERED:.1g}"
+    return [Advice(network.names[training.weighted[0]], figure, remedy)]
 
 
-def _plain(block: Block) -> Block:
-    """Return a block that starts from the usual weights."""
-    return (
-        replace(block, initializer=None, bias_initializer="zeros") if isinstance(block, Dense | DropConnect) else block
+USUAL: Mapping[str, str | None] = MappingProxyType({"weight": None, "bias": "zeros"})
+"""Initialisers by kind: None is the one that suits the activation that follows."""
+
+
+def _from_usual_weights(network: Network) -> Network:
+    """Return the network with the usual initialisers in the blocks of weights."""
+    usual = copy(network)
+    usual.slots = tuple(
+        slot._replace(spec=slot.spec._replace(initializer=USUAL.get(slot.spec.kind, slot.spec.initializer)))
+        if slot.block in network.weighted
+        else slot
+        for slot in network.slots
     )
+    return usual
 
 
 def _pull(batch: Objective, penalty: Penalty, theta: Array) -> Array:
     """Return the gradient of one penalty; a proximal one pulls as hard as the same penalty in the gradient."""
-    plain = replace(penalty, proximal=False) if getattr(penalty, "proximal", False) else penalty  # type: ignore[type-var]  # L1
+    plain = replace(penalty, proximal=False) if penalty.proximal else penalty  # type: ignore[type-var]  # L1
     alone = Objective(batch.network, batch.loss, batch.X, batch.y, batch.sample_weight, [plain])
     return alone.penalty_and_gradient(theta)[1]
 
 
-def shortened(case: Case) -> list[Advice]:
+def shortened(training: Training) -> list[Advice]:
     """A limit that clipping shortens the gradient to, which leaves next to nothing of it and of the steps."""
-    if case.recipe.clip is None or not case.idle:
+    if training.recipe.clip is None or not training.idle:
         return []
-    (kind, limit), network = case.recipe.clip, case.objective.network
-    g = case.batch().gradient(case.theta)
-    norm, left = (float(np.linalg.norm(v)) for v in (g, case.recipe.clipped(network, g)))
+    (kind, limit), network = training.recipe.clip, training.objective.network
+    g = training.batch().gradient(training.theta)
+    norm, left = (float(np.linalg.norm(v)) for v in (g, training.recipe.clipped(network, g)))
     if not left < SHORTENED * norm:
         return []
     figure = f"clip_{kind}={limit:.3g} leaves {_share(left / norm)} of a gradient of the length {norm:.3g}"
-    return [Advice(network.names[case.dense[-1]], figure, f"leave it out, or try clip_norm={norm:.1g}")]
+    return [Advice(network.names[training.weighted[-1]], figure, f"leave it out, or try clip_norm={norm:.1g}")]
 
 
-def dead_units(case: Case) -> list[Advice]:
+def dead_units(training: Training) -> list[Advice]:
     """Units of an activation with a flat side (ReLU) that are on it for every row."""
-    found = [k for k, b in enumerate(case.blocks) if (b.dead or 0) >= DEAD and _has_flat_side(case, k)]
+    found = [k for k, b in enumerate(training.blocks) if (b.dead or 0) >= DEAD and _has_flat_side(training, k)]
     start = 'initializer="he_uniform" with bias_initializer="zeros"'
     remedy = f'try {start}, a lower learning rate or activation="leaky_relu"'
     figure = "{} of its {} units are dead: 0 slope on every row"
     return [
-        Advice(b.name, figure.format(_share(b.dead), case.objective.network.widths[k + 1]), remedy)
-        for k, b in ((k, case.blocks[k]) for k in found[:1])
+        Advice(b.name, figure.format(_share(b.dead), training.objective.network.widths[k + 1]), remedy)
+        for k, b in ((k, training.blocks[k]) for k in found[:1])
     ]
 
 
-def _has_flat_side(case: Case, k: int) -> bool:
-    """Return whether a block's slope is exactly 0 at -3 or 3, not only where a curve runs out of digits."""
-    block, units = case.objective.network.blocks[k], case.objective.network.widths[k + 1]
-    params = case.objective.network.unpack(case.theta)[k]
-    x = np.repeat(np.array([[-3.0], [3.0]], case.theta.dtype), units, axis=1)
+def _has_flat_side(training: Training, k: int) -> bool:
+    """Return True where a block's slope is exactly 0 at -3 or 3, not only where a curve runs out of digits."""
+    block, units = training.objective.network.blocks[k], training.objective.network.widths[k + 1]
+    params = training.objective.network.unpack(training.theta)[k]
+    x = np.repeat(np.array([[-3.0], [3.0]], training.theta.dtype), units, axis=1)
     y, cache = block.forward(params, x)
     return bool((block.pull_input(params, cache, np.ones_like(y)) == 0).any())
 
 
-def saturated(case: Case) -> list[Advice]:
+def saturated(training: Training) -> list[Advice]:
     """Sigmoids and their like at their flat ends, where no gradient passes."""
-    found = [b for k, b in enumerate(case.blocks) if (b.saturated or 0) >= FLAT and not _has_flat_side(case, k)]
+    found = [b for k, b in enumerate(training.blocks) if (b.saturated or 0) >= FLAT and not _has_flat_side(training, k)]
     remedy = 'try start="unit_variance", initializer="xavier_uniform" or activation="relu"'
     figure = "{} of its outputs are saturated: less than 1 % of the steepest slope"
     return [Advice(b.name, figure.format(_share(b.saturated)), remedy) for b in found[:1]]
@@ -299,11 +304,11 @@ def _share(share: float | None) -> str:
     return f"{100 * (share or 0):.3g} %"
 
 
-def fading(case: Case) -> list[Advice]:
-    """Gradients that vanish or explode on the way back from the last Dense block to the first."""
-    if len(case.dense) < 2:
+def fading(training: Training) -> list[Advice]:
+    """Gradients that vanish or explode on the way back from the last block of weights to the first."""
+    if len(training.weighted) < 2:
         return []
-    first, last = case.blocks[case.dense[0]], case.blocks[case.dense[-1]]
+    first, last = training.blocks[training.weighted[0]], training.blocks[training.weighted[-1]]
     ratio = first.output_gradient / last.output_gradient if last.output_gradient > 0 else 1.0
     figure = f"the gradient at its output is {first.output_gradient:.3g}, {last.output_gradient:.3g} at {last.name}"
     if ratio < 1 / FADED:
@@ -313,31 +318,33 @@ def fading(case: Case) -> list[Advice]:
     return []
 
 
-def rate_too_low(case: Case) -> list[Advice]:
+def rate_too_low(training: Training) -> list[Advice]:
     """A learning rate that leaves the weights where they started, although they have a gradient."""
-    if not case.idle or not case.history[-1].gradient_norm > 0:
+    if not training.idle or not training.history[-1].gradient_norm > 0:
         return []
-    steps = f"the {case.history[-1].step} steps lead nowhere"
-    pace = f"the learning rate {case.rate:.3g} moved the weights by {case.pace:.3g} times their size per step"
-    return [Advice(case.objective.network.names[case.dense[0]], f"{pace}: {steps}", f"try {case.faster()}")]
+    steps = f"the {training.history[-1].step} steps lead nowhere"
+    pace = f"the learning rate {training.rate:.3g} moved the weights by {training.pace:.3g} times their size per step"
+    first = training.objective.network.names[training.weighted[0]]
+    return [Advice(first, f"{pace}: {steps}", f"try {training.faster()}")]
 
 
-def above_a_constant(case: Case) -> list[Advice]:
-    """A training that stopped by itself where one constant answer for all rows has a lower loss."""
-    objective, network = case.objective, case.objective.network
-    if not case.stopped or bool((objective.y == objective.y[0]).all()):  # one value for all is the constant itself
+def worse_than_constant(training: Training) -> list[Advice]:
+    """A loss that ends above that of the best constant output, and is no longer on its way down."""
+    if not training.history:
         return []
-    sample = objective.bare().batch(slice(None, None, -(-objective.rows // ROWS)))
-    loss, constant = float(sample.value(case.theta)), constant_loss(objective)
-    if not loss > constant + WORSE * abs(constant):
+    if bool((training.objective.y == training.objective.y[0]).all()):  # one value for all is the constant itself
         return []
-    figure = f"the loss is {loss:.3g} at the end, the best constant prediction has {constant:.3g}"
-    steps = "more patience (n_iter_no_change), smaller batches (batch_size)"
-    remedy = f"try {steps} or a lower learning rate" if case.rate is not None else "try more iterations (max_iter)"
-    return [Advice(network.names[-1], figure, remedy)]
+    losses, constant = [event.loss for event in training.history], constant_loss(training.objective)
+    falling = losses[-1] == min(losses) and losses[len(losses) // 2] - losses[-1] > STILL * constant
+    if falling or not losses[-1] > (1 + STILL) * constant:
+        return []
+    figure = f"the loss ended at {losses[-1]:.3g}, above the {constant:.3g} of the best constant output"
+    slower = "" if training.rate is None else f"a lower learning rate such as {training.slower()}, or "
+    remedy = f"try {slower}more epochs (max_iter, n_iter_no_change)"
+    return [Advice(training.objective.network.names[-1], figure, remedy)]
 
 
-CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
+CAUSES: tuple[Callable[[Training], list[Advice]], ...] = (
     wrong_scale,
     equal_units,
     rate_too_high,
@@ -347,7 +354,7 @@ CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
     saturated,
     fading,
     rate_too_low,
-    above_a_constant,
+    worse_than_constant,
 )
 """The table, the most basic first: what one finds, those below it would only repeat."""
 
@@ -355,17 +362,15 @@ CAUSES: tuple[Callable[[Case], list[Advice]], ...] = (
 def diagnose(
     objective: Objective,
     theta: NDArray[np.floating],
-    history: Sequence[Progress] = (),
+    history: Sequence[Event] = (),
     learning_rate: float | None = None,
     usual: float | None = None,
-    recipe: Recipe = PLAIN,
-    stopped: bool = False,
+    recipe: Recipe = DEFAULT_RECIPE,
 ) -> list[Advice]:
     """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
 
     `history` are the events of the training (a rate that is too high shows in them only), `learning_rate` its highest
-    rate, `usual` the rate to recommend, `recipe` what its steps did beside the rule, `stopped` whether it ended by
-    itself.
+    rate, `usual` the rate to recommend, `recipe` the work of its steps beside the rule.
 
     >>> import chainrule as cr
     >>> network = cr.Network(2, [cr.Dense(4, bias_initializer=-9.0), cr.Activation("relu"), cr.Dense(1)])
@@ -373,25 +378,24 @@ def diagnose(
     >>> [advice.figure for advice in diagnose(objective, network.initialize(0))]
     ['100 % of its 4 units are dead: 0 slope on every row']
     """
-    case = Case(objective, theta, history, learning_rate, usual, recipe, stopped)
+    training = Training(objective, theta, history, learning_rate, usual, recipe)
     with np.errstate(all="ignore"):
-        return next((found for cause in CAUSES if (found := cause(case))), [])[:MOST]
+        return next((found for cause in CAUSES if (found := cause(training))), [])[:MOST]
 
 
 def advise(
     objective: Objective,
     theta: NDArray[np.floating],
-    history: Sequence[Progress],
+    history: Sequence[Event],
     optimizer: Any,
-    recipe: Recipe = PLAIN,
-    stopped: bool = False,
+    recipe: Recipe = DEFAULT_RECIPE,
 ) -> list[Advice]:
-    """Return what `diagnose` says of a finished training that has a symptom, else nothing."""
+    """Return the advice of `diagnose` on a finished training that has a symptom, else none."""
     with np.errstate(all="ignore"):
         if not symptom(objective, theta, history):
             return []
     rates = [event.learning_rate for event in history if event.learning_rate is not None]
-    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe, stopped)
+    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe)
 
 
 def usual_rate(optimizer: Any) -> float | None:
@@ -413,9 +417,9 @@ def likely_cause(objective: Objective, learning_rate: float | None, usual: float
     for name, values in data:
         if values.size and not isfinite(float(abs(values).max())):
             return f"the {name} hold NaN or infinity; remove or fill them"
-    case = Case(objective, np.empty(0), (), learning_rate, usual)
-    for advice in wrong_scale(case)[:1]:
+    training = Training(objective, np.empty(0), (), learning_rate, usual)
+    for advice in wrong_scale(training)[:1]:
         return f"{advice.figure}; {advice.remedy}"
     if learning_rate is None:
         return "the loss overflows; start from smaller weights or standardise the data"
-    return f"the learning rate {learning_rate:.3g} is too high for this network; try {case.slower()}"
+    return f"the learning rate {learning_rate:.3g} is too high for this network; try {training.slower()}"

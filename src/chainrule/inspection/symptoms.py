@@ -1,4 +1,4 @@
-"""Signs that a training may not have learned, which cost next to nothing to see: only where there is one do we measure.
+"""Signs of a training that may not have learned, which cost next to nothing to see: only where one shows we measure.
 
 Shapes: n rows, o outputs. y and scores (n, o).
 """
@@ -8,17 +8,52 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
-from ..loop.progress import Progress
-from ..mathematics.blocks import Dense
 from ..mathematics.objective import Objective
+from .statistics import BlockStatistics
+
+
+class Probe(Protocol):
+    """Figures of the blocks of a training, on demand; `first` is the update ratio of all of θ in the first epoch."""
+
+    steps: int
+    first: float | None
+
+    def statistics(self, theta: NDArray[np.floating]) -> tuple[BlockStatistics, ...]:
+        """Return the figures at θ."""
+
+
+class Event(Protocol):
+    """One epoch of a finished training, as the loop's Progress tells it."""
+
+    @property
+    def step(self) -> int:
+        """The steps so far."""
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of the epoch."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate of the last step; None where the optimiser finds its own."""
+
+    @property
+    def gradient_norm(self) -> float:
+        """The length of the last gradient."""
+
+    @property
+    def look(self) -> Probe | None:
+        """The probe for the blocks' figures, where there is one."""
+
 
 SHORT = 10
-"""So few steps tell nothing."""
+"""Fewest steps to judge a training by."""
 
 ROWS = 256
 """Rows on which the best constant prediction is judged."""
@@ -70,11 +105,11 @@ def constant_loss(objective: Objective) -> float:
     return min(found)
 
 
-def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence[Progress]) -> bool:
-    """Return whether a training may have gone wrong: cheap to ask, and often true of a training that is sound.
+def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence[Event]) -> bool:
+    """Return True for a training that may have gone wrong: cheap to ask, and often true of a sound one.
 
-    It has one where the last loss is not clearly below that of the best constant prediction, where the loss jumps by
-    half of that in the second half of the epochs, and where all units of a hidden layer are equal. A training of a
+    It has a symptom where the last loss is not clearly below that of the best constant prediction, where the loss jumps
+    by half of that in the second half of the epochs, and where all units of a hidden layer are equal. A training of a
     few steps has none.
     """
     if not history or history[-1].step < SHORT:
@@ -87,14 +122,12 @@ def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence
 
 
 def equal_layers(objective: Objective, theta: NDArray[np.floating]) -> list[int]:
-    """Return the numbers of the hidden Dense blocks with several units, all of them equal."""
-    network, found = objective.network, []
-    for k, (block, params) in enumerate(zip(network.blocks[:-1], network.unpack(theta), strict=False)):
-        if isinstance(block, Dense) and block.units > 1 and all(map(_equal, params.values())):
-            found.append(k)
-    return found
+    """Return the numbers of the hidden blocks of weights (Dense, DropConnect) with several units, all of them equal."""
+    network, params = objective.network, objective.network.unpack(theta)
+    hidden = (k for k in network.weighted if k < len(network.blocks) - 1 and network.widths[k + 1] > 1)
+    return [k for k in hidden if all(map(_equal, params[k].values()))]
 
 
 def _equal(W: Array) -> bool:
-    """Return whether all columns, or all numbers of a vector, are equal; the first two tell as a rule."""
+    """Return True where all columns, or all numbers of a vector, are equal; the first two tell as a rule."""
     return bool((W[..., 0] == W[..., 1]).all() and (W[..., :1] == W).all())

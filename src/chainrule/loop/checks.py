@@ -11,7 +11,7 @@ from ..mathematics.blocks import Elementwise, Transform, needs_steps
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, Optimizer
 from ..steps.averaging import Averaging, MovingAverage
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Schedule
 from .progress import Stopping
 
@@ -41,7 +41,7 @@ def check_step(objective: Objective, optimizer: Optimizer, recipe: Recipe, avera
     if averaging is not None and optimizer.whole_batch:
         raise ValueError(f"averaging {why}")
     if not optimizer.elementwise:
-        changed = [f.name for f in fields(recipe) if getattr(recipe, f.name) != getattr(PLAIN, f.name)]
+        changed = [f.name for f in fields(recipe) if getattr(recipe, f.name) != getattr(DEFAULT_RECIPE, f.name)]
         for what in (*changed, *(["a proximal penalty"] if objective.proximal else [])):
             raise ValueError(f"{what} needs an update rule such as Adam, which works entry by entry; {name} does not")
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..engines import steps_of
 from ..mathematics.objective import Objective
 from ..optimizers import Adam, Optimizer
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Exponential
 from .progress import DivergenceError
 from .training import train
@@ -110,7 +110,7 @@ def range_test(
     steps: int = 100,
     batch_size: int | None = None,
     seed: int = 0,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
     engine: str = "auto",
     n_threads: int | None = None,
 ) -> RangeTest:

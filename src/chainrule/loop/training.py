@@ -17,7 +17,7 @@ from ..foundation.arrays import Array
 from ..mathematics.objective import Objective
 from ..optimizers import Adam, Optimizer
 from ..steps.averaging import Averaging, MovingAverage
-from ..steps.recipe import PLAIN, Recipe
+from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Constant, Schedule
 from . import checks
 from .batches import run_epoch
@@ -42,7 +42,7 @@ def training(
     score: Callable[[Array], float] | None = None,
     stopping: Stopping | None = None,
     averaging: Averaging | MovingAverage | None = None,
-    recipe: Recipe = PLAIN,
+    recipe: Recipe = DEFAULT_RECIPE,
     time_limit: float | None = None,
     callbacks: Iterable[Callback] = (),
     on_steps: StepCallback | None = None,

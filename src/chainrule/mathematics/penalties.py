@@ -23,7 +23,7 @@ KINDS = ("weight", "bias", "scale", "slope")
 
 
 class Penalty(Protocol):
-    """What the objective asks of a penalty; w and v have the same shape."""
+    """The contract of a penalty; w and v have the same shape."""
 
     @property
     def strength(self) -> float:
@@ -31,7 +31,7 @@ class Penalty(Protocol):
 
     @property
     def per_sample(self) -> bool:
-        """Whether the strength is divided by the rows."""
+        """True where the strength is divided by the rows."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -39,8 +39,7 @@ class Penalty(Protocol):
 
     @property
     def proximal(self) -> bool:
-        """Whether it is left out of the gradient, and taken as a proximal step after each update instead."""
-        return False
+        """True where the training loop takes proximal steps instead of adding the gradient."""
 
     def value(self, w: Array) -> Array:
         """Return the penalty of w, without its strength."""
@@ -54,22 +53,22 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True)
 class _Sized:
-    """A strength λ, what it is divided by, and what it touches."""
+    """A strength λ, whether it is per sample, and the kinds of parameters it touches."""
 
     strength: float
     per_sample: bool = False
     kinds: tuple[str, ...] = ("weight",)
+
+    @property
+    def proximal(self) -> bool:
+        """False: the penalty is added to the gradient."""
+        return False
 
     def __post_init__(self) -> None:
         values.check(self, {"strength": values.NOT_NEGATIVE})
         if not isinstance(self.kinds, tuple) or not all(kind in KINDS for kind in self.kinds):
             error = ValueError if isinstance(self.kinds, tuple) else TypeError
             raise error(f"{type(self).__name__} kinds must be a tuple of {', '.join(KINDS)}, got {self.kinds!r}")
-
-    @property
-    def proximal(self) -> bool:
-        """False: it is part of the gradient."""
-        return False
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Everything a training step does beside the update rule: learning rates, recipe, averaging, augmentation."""
+"""The parts of a training step beside the update rule: learning rates, recipe, averaging, augmentation."""

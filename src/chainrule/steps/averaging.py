@@ -22,7 +22,7 @@ from ..foundation import values
 
 
 class State(Protocol):
-    """What an average needs of a TrainingState."""
+    """The part of a TrainingState that an average reads and writes."""
 
     theta: NDArray[np.floating]
     average: NDArray[np.floating] | None

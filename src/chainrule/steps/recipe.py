@@ -1,4 +1,4 @@
-"""What a training step does beside its update rule: gradient care, accumulation, rates by kind, constraints.
+"""The recipe of a training step beside its update rule: gradient care, accumulation, rates by kind, constraints.
 
 Shapes: P parameters; θ and g (P,). A unit's incoming weights are a column of a W (i, o).
 
@@ -76,7 +76,7 @@ def _are_rates(rates: object) -> bool:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a step does beside the rule.
+    """The seven things a step may do beside the rule: clip, accumulate, rates, max_norm, average, augment, mix up.
 
     `clip` is a row of CLIPS and its limit, such as ("norm", 1.0). `accumulate` batches make one update, from the
     gradient of all their rows; batch normalisation sees one batch at a time. `rates` multiply the learning rate of a
@@ -167,5 +167,5 @@ def shrink(theta: Vector, slot: Slot, threshold: float) -> None:
     w[:] = np.sign(w) * np.maximum(np.abs(w) - theta.dtype.type(threshold), 0)
 
 
-PLAIN = Recipe()
-"""Nothing beside the rule."""
+DEFAULT_RECIPE = Recipe()
+"""The recipe of a step that does nothing beside the rule."""

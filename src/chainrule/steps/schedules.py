@@ -41,7 +41,7 @@ class Schedule(Protocol):
         """Return η at this moment."""
 
     def exhausted(self, moment: Moment) -> bool:
-        """Return whether training should stop, rather than go on, when nothing improves any more."""
+        """Return True where training should stop, rather than go on, when nothing improves any more."""
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -195,7 +195,7 @@ class Adaptive(_Checked):
         return self.rate / self.factor**moment.plateaus
 
     def exhausted(self, moment: Moment) -> bool:
-        """Return whether η has come down to the minimum."""
+        """Return True where η has come down to the minimum."""
         return self(moment) <= self.minimum
 
 
@@ -219,7 +219,7 @@ class WarmUp:
         return self.then(moment) * min(1.0, (moment.step + 1) / self.steps)
 
     def exhausted(self, moment: Moment) -> bool:
-        """Return what the schedule after the warm-up says."""
+        """Return the answer of the schedule after the warm-up."""
         return self.then.exhausted(moment)
 
 
@@ -239,13 +239,13 @@ SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType(
 
 
 def steady(schedule: Schedule) -> bool:
-    """Return whether η cannot change within an epoch: the training loop then asks once for all its steps."""
+    """Return True where η cannot change within an epoch: the training loop then asks once for all its steps."""
     known = type(schedule) in SCHEDULES.values()
     return known and (isinstance(schedule, Constant | Adaptive) or getattr(schedule, "unit", "step") != "step")
 
 
 def reads_fraction(schedule: Schedule) -> bool:
-    """Return whether η may depend on the planned length of the training: schedules not listed here are taken to."""
+    """Return True where η may depend on the planned length of the training: schedules not listed here are taken to."""
     if isinstance(schedule, WarmUp):
         return reads_fraction(schedule.then)
     return type(schedule) not in (Constant, InverseTime, InverseScaling, Step, Exponential, Adaptive)

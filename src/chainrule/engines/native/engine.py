@@ -17,7 +17,7 @@ from ...foundation.arrays import Array
 from ...mathematics.objective import Objective
 from ...optimizers import Memory, Optimizer, Verbs
 from ...steps.augmentation.mixup import mixup_share
-from ...steps.recipe import PLAIN, Recipe
+from ...steps.recipe import DEFAULT_RECIPE, Recipe
 from ..job import Job
 from ..stepping import LastAsked, Steps, take_steps
 from .core import _core, threads
@@ -42,7 +42,7 @@ class NativeEngine:
         optimizer: Optimizer | None = None,
         seed: int = 0,
         n_threads: int | None = None,
-        recipe: Recipe = PLAIN,
+        recipe: Recipe = DEFAULT_RECIPE,
         decay: float | None = None,
     ) -> None:
         if reason := obstacle(Job(objective, None, optimizer, recipe)):
@@ -130,7 +130,7 @@ class NativeEngine:
         """Return J(θ) on all rows."""
         if self._values is None:
             rows = min(self.objective.rows, VALUED)
-            self._values = step_plan(self.objective, None, rows, PLAIN, rows)
+            self._values = step_plan(self.objective, None, rows, DEFAULT_RECIPE, rows)
         return float(self._values.value(theta, self._inputs.at(theta), self._y, self._weight, self.threads))
 
     def value_and_gradient(self, theta: NDArray[np.floating]) -> tuple[float, NDArray[np.floating]]:

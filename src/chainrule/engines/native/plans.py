@@ -17,7 +17,7 @@ from ...mathematics.objective import Objective
 from ...mathematics.penalties import KINDS, L1, L2, ElasticNet
 from ...optimizers import OPTIMIZERS, Optimizer
 from ...steps.augmentation import AUGMENTATIONS
-from ...steps.recipe import PLAIN, Recipe
+from ...steps.recipe import DEFAULT_RECIPE, Recipe
 from .core import _core, instruction_set
 from .lowering import lower
 
@@ -122,7 +122,7 @@ def prediction_plan(network: Network, dtype: str) -> _core.Plan:
         settings={},
         weights=_core.Penalty(),
         biases=_core.Penalty(),
-        recipe=_recipe(PLAIN, network.inputs, 0),
+        recipe=_recipe(DEFAULT_RECIPE, network.inputs, 0),
     )
 
 
