@@ -356,7 +356,7 @@ def test_without_early_stopping_starts_are_compared_by_their_last_weights() -> N
 def test_reaching_the_last_epoch_is_said() -> None:
     with pytest.warns(ConvergenceWarning, match=r"Stochastic Optimizer: Maximum iterations \(12\) reached"):
         MLPClassifier(**BRIEF).fit(X, LABELS)
-    with pytest.warns(ConvergenceWarning, match="lbfgs: .*hasn't converged"):
+    with pytest.warns(ConvergenceWarning, match="LBFGS: .*hasn't converged"):
         MLPClassifier(**{**BRIEF, "solver": "lbfgs"}).fit(X, LABELS)
 
 
