@@ -77,7 +77,6 @@ def test_options_that_cannot_work(words, tmp_path) -> None:
     assert "--out and --checkpoint name the same file" in refused(*words, *same)
     assert "there is no folder" in refused(*words[:-1], tmp_path / "no" / "run.checkpoint")
     assert "--checkpoint" in refused(*words[:-1], words[1])
-    assert "needs a solver that takes steps; LBFGS" in refused(*words, "--solver", "lbfgs")
     assert "a log is a .csv or .jsonl file, or a folder" in refused(*words, "--log", tmp_path / "log.txt")
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     assert "notes.csv: it is not a log of a training" in refused(*words, "--log", tmp_path / "notes.csv")

@@ -170,16 +170,6 @@ def test_stopping_agrees_to_the_epoch(learning_rate: str) -> None:
     assert mine.best_loss_ == pytest.approx(other.best_loss_, rel=AGREEMENT, abs=0)
 
 
-@every_problem
-@weighted
-def test_lbfgs_goes_the_same_way(problem: Problem, weighted: bool) -> None:
-    settings = {"solver": "lbfgs", "activation": "tanh", "hidden_layer_sizes": (4,), "tol": 0.0, "random_state": 0}
-    weight = weights_of(problem, weighted)
-    mine = ours(problem, weight, max_iter=8, **settings)
-    other = theirs(problem, weight, mine, max_iter=8, **settings)
-    assert difference(flat(mine), flat(other)) < AGREEMENT
-
-
 LINEAR = {"hidden_layer_sizes": (), "solver": "lbfgs", "tol": 1e-12, "max_iter": 5000, "random_state": 0}
 
 

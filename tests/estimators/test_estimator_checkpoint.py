@@ -169,9 +169,19 @@ def test_partial_fit_and_warm_starts_are_refused(tmp_path: Path) -> None:
     assert other.theta_.tobytes() == plain.theta_.tobytes()
 
 
-def test_lbfgs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="checkpoint needs a solver that takes steps; LBFGS"):
-        MLPRegressor(solver="lbfgs", checkpoint=tmp_path / "run").fit(X, LINE)
+@pytest.mark.filterwarnings("ignore")
+def test_lbfgs_goes_on_too(tmp_path: Path) -> None:
+    def interrupt(event: Any) -> None:
+        if event.epoch == 4:
+            raise KeyboardInterrupt
+
+    settings = {"hidden_layer_sizes": (4,), "solver": "lbfgs", "max_iter": 12, "random_state": 0}
+    whole = MLPRegressor(**settings).fit(X, LINE)
+    kept = {**settings, "checkpoint": tmp_path / "run"}
+    stopped = MLPRegressor(**kept, callbacks=[interrupt]).fit(X, LINE)
+    resumed = MLPRegressor(**kept).fit(X, LINE)
+    assert stopped.n_iter_ < resumed.n_iter_ == whole.n_iter_
+    assert fitted(resumed) == fitted(whole)
 
 
 def test_the_time_limit_counts_what_was_spent_before(tmp_path: Path) -> None:

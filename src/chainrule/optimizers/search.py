@@ -34,8 +34,8 @@ None where no evaluation found less than φ(0).
 SUFFICIENT, FLAT = 1e-4, 0.9
 """c₁ and c₂: φ(α) ≤ φ(0) + c₁ α φ'(0) and |φ'(α)| ≤ c₂ |φ'(0)| are the strong Wolfe conditions."""
 
-FARTHEST, NEAREST = 4.0, 0.1
-"""A step grows at most by this factor; within an interval it keeps this share of its length from both ends."""
+LONGER, NEAREST = (1.1, 4.0), 0.1
+"""A step grows by 1.1 to 4 times the last growth; in an interval it keeps this share of its length from both ends."""
 
 
 def cubic_minimum(a: Point, b: Point) -> float | None:
@@ -59,9 +59,9 @@ def cubic_minimum(a: Point, b: Point) -> float | None:
 def _next(low: Point, high: Point | None, before: Point) -> float:
     """Return the next α: within the interval, or beyond `low` as long as there is no other end."""
     if high is None:
-        farthest = FARTHEST * low.step
-        found = cubic_minimum(before, low)
-        return farthest if found is None or found <= low.step else min(max(found, 1.1 * low.step), farthest)
+        found, length = cubic_minimum(before, low), low.step - before.step
+        nearest, farthest = low.step + LONGER[0] * length, low.step + LONGER[1] * length
+        return farthest if found is None or found <= low.step else min(max(found, nearest), farthest)
     found, length = cubic_minimum(low, high), high.step - low.step
     if found is None:
         return low.step + (NEAREST if not isfinite(high.value) else 0.5) * length
@@ -76,8 +76,8 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, first: float,
 
     >>> def parabola(step):
     ...     return Point(step, (step - 3.0) ** 2, 2 * (step - 3.0), None, None)
-    >>> strong_wolfe(parabola, parabola(0.0), 0.5, 20).step
-    2.0
+    >>> strong_wolfe(parabola, parabola(0.0), 0.1, 20).step
+    0.5
     """
     low, before, step = start, start, first
     high: Point | None = None
