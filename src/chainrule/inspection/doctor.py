@@ -335,8 +335,8 @@ def worse_than_constant(training: Training) -> list[Advice]:
     if bool((training.objective.y == training.objective.y[0]).all()):  # one value for all is the constant itself
         return []
     losses, constant = [event.loss for event in training.history], constant_loss(training.objective)
-    falling = losses[-1] == min(losses) and losses[len(losses) // 2] - losses[-1] > STILL * constant
-    if falling or not losses[-1] > (1 + STILL) * constant:
+    falling = losses[-1] == min(losses) and losses[len(losses) // 2] - losses[-1] > STILL * abs(constant)
+    if falling or not losses[-1] > constant + WORSE * abs(constant):
         return []
     figure = f"the loss ended at {losses[-1]:.3g}, above the {constant:.3g} of the best constant output"
     slower = "" if training.rate is None else f"a lower learning rate such as {training.slower()}, or "
