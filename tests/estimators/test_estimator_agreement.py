@@ -170,6 +170,17 @@ def test_stopping_agrees_to_the_epoch(learning_rate: str) -> None:
     assert mine.best_loss_ == pytest.approx(other.best_loss_, rel=AGREEMENT, abs=0)
 
 
+@every_problem
+@weighted
+def test_lbfgs_sets_out_the_same_way(problem: Problem, weighted: bool) -> None:
+    """Two line searches that both hold the Wolfe conditions part later: theirs is SciPy's."""
+    settings = {"solver": "lbfgs", "activation": "tanh", "hidden_layer_sizes": (4,), "tol": 0.0, "random_state": 0}
+    weight = weights_of(problem, weighted)
+    mine = ours(problem, weight, max_iter=2, **settings)
+    other = theirs(problem, weight, mine, max_iter=2, **settings)
+    assert difference(flat(mine), flat(other)) < AGREEMENT
+
+
 LINEAR = {"hidden_layer_sizes": (), "solver": "lbfgs", "tol": 1e-12, "max_iter": 5000, "random_state": 0}
 
 

@@ -6,7 +6,6 @@ Source: lecture notes (batch, mini-batch and online training; epochs; early stop
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ def training(
     optimizer = Adam() if optimizer is None else optimizer
     checks.check_optimizer(optimizer)
     rate = optimizer.learning_rate
-    own = Constant(nan if rate is None else float(rate))
+    own = Constant(1.0 if rate is None else float(rate))
     checks.check_theta(objective, state.theta)
     checks.check_passes(schedule or own, epochs, batch_size, order)
     checks.check_averaging(objective, averaging)

@@ -106,7 +106,7 @@ class Optimizer(Protocol):
 
     @property
     def learning_rate(self) -> float | None:
-        """Its own learning rate; None for an optimiser that finds its own steps, whose `rate` is then NaN."""
+        """Its own learning rate; None for an optimiser that finds its own steps; its `rate` is then 1."""
         return None
 
     def init(self, network: Any, theta: Array) -> Memory:

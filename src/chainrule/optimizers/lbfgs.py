@@ -95,7 +95,7 @@ class LBFGS(Optimizer):
         while found is None and evaluations < self.max_evaluations:
             direction = -inverse_hessian_product(g, steps, changes)
             line = _Line(ask, start, direction, theta.dtype)
-            first = 1.0 if len(steps) else min(1.0, 1 / _norm(g))
+            first = 1.0 if len(steps) else 1 / _norm(g)
             here, most = Point(0.0, value, _dot(direction, g), start, g), self.max_evaluations - evaluations
             found = strong_wolfe(line, here, first, int(min(most, LONGEST_SEARCH)))
             evaluations += line.evaluations
