@@ -15,7 +15,7 @@ from math import cos, pi
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
-from ..foundation.values import NOT_NEGATIVE, POSITIVE, Choice, Number, Rule, check
+from ..foundation.values import NOT_NEGATIVE, POSITIVE, Anything, Choice, Number, Rule, check
 
 AT_LEAST_1 = Number(1, called="a number of at least 1")
 
@@ -46,7 +46,7 @@ class Schedule(Protocol):
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "rate": NOT_NEGATIVE,
+        "rate": Anything(NOT_NEGATIVE.words, lambda rate: NOT_NEGATIVE.accepts(rate) or rate != rate),
         "minimum": NOT_NEGATIVE,
         "power": NOT_NEGATIVE,
         "factor": POSITIVE,
@@ -58,7 +58,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "unit": Choice(get_args(Unit)),
     }
 )
-"""The accepted values of the fields of schedules, by name."""
+"""The accepted values of the fields of schedules, by name. A rate of NaN says that the optimiser follows none."""
 
 
 class _Checked:

@@ -214,7 +214,12 @@ def affine(units: int, strengths: Settings, starts: Mapping[str, Any]) -> Block:
 
 
 def network(settings: Settings, inputs: int, outputs: int) -> Network:
-    """Return the network: for each hidden layer an affine map, normalisation, activation and noise, then raw scores.
+    """Return the network of the settings; ValueError as `chain` says."""
+    return Network(inputs, chain(settings, outputs))
+
+
+def chain(settings: Settings, outputs: int) -> list[Block]:
+    """Return the blocks: for each hidden layer an affine map, normalisation, activation and noise, then raw scores.
 
     An affine map before a batch normalisation has no biases: they would be taken away again. Raises ValueError for
     what hidden layers should have where there are none, and as `each` does.
@@ -231,7 +236,7 @@ def network(settings: Settings, inputs: int, outputs: int) -> Network:
         blocks.append(affine(size, own, {**starts, "bias": norm != "batch"}))
         blocks += [NORMALIZATIONS[norm]()] if norm else []
         blocks += [activation(own["activation"]), *noise(own, "outputs")]
-    return Network(inputs, [*blocks, Dense(outputs, **starts)])
+    return [*blocks, Dense(outputs, **starts)]
 
 
 def made_of(settings: Settings) -> dict[str, Any]:
@@ -267,7 +272,7 @@ def disagreement(settings: Settings, known: Network) -> str | None:
     "block 1 is Activation('relu'), they make Activation('tanh')"
     """
     try:
-        wanted = network(settings, known.inputs, known.outputs).blocks
+        wanted = chain(settings, known.outputs)
     except ValueError as error:
         return f"they make no network: {error}"
     for number, (ours, theirs) in enumerate(zip_longest(wanted, known.blocks)):
