@@ -34,7 +34,7 @@ from support.strategies import ALL_LOSSES, SEEDS, draw_target, drawn_penalties
 if native.MISSING:
     pytest.skip(f"no native engine: {native.MISSING}", allow_module_level=True)
 
-HERE = str(Path(__file__).parents[1])
+HERE = str(Path(__file__).parent)
 
 WORTH = 4e5
 """WORTH_A_THREAD of trainer.cpp."""

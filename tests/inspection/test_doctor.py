@@ -379,7 +379,7 @@ def test_a_training_still_on_its_way_down_is_left_alone() -> None:
         events = [
             cr.Progress(k, 10 * k + 10, loss, None, None, 0.1, 1.0, 0.0, np.zeros(3)) for k, loss in enumerate(losses)
         ]
-        causes = worse_than_constant(Training(objective, np.zeros(3), events, 0.1, None))
+        causes = worse_than_constant(Training(objective, np.zeros(3), events, 0.1, None, stopped=True))
         return [f"{cause.block}: {cause.figure}; {cause.remedy}" for cause in causes]
 
     assert constant_loss(objective) == 0.5

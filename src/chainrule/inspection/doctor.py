@@ -85,7 +85,10 @@ class Advice:
 
 @dataclass(frozen=True)
 class Training:
-    """A finished training; `rate` is its highest learning rate, `usual` the optimiser's own."""
+    """A finished training; `rate` is its highest learning rate, `usual` the optimiser's own.
+
+    `stopped` says that it ended by itself, before its last epoch.
+    """
 
     objective: Objective
     theta: NDArray[np.floating]
@@ -93,6 +96,7 @@ class Training:
     rate: float | None = None
     usual: float | None = None
     recipe: Recipe = DEFAULT_RECIPE
+    stopped: bool = False
 
     @cached_property
     def blocks(self) -> tuple[BlockStatistics, ...]:
@@ -329,8 +333,8 @@ def rate_too_low(training: Training) -> list[Advice]:
 
 
 def worse_than_constant(training: Training) -> list[Advice]:
-    """A loss that ends above that of the best constant output, and is no longer on its way down."""
-    if not training.history:
+    """A loss above that of the best constant output, in a training that ended by itself and not on its way down."""
+    if not (training.history and training.stopped):
         return []
     if bool((training.objective.y == training.objective.y[0]).all()):  # one value for all is the constant itself
         return []
@@ -366,11 +370,13 @@ def diagnose(
     learning_rate: float | None = None,
     usual: float | None = None,
     recipe: Recipe = DEFAULT_RECIPE,
+    stopped: bool = False,
 ) -> list[Advice]:
     """Return at most two causes why θ has learned badly, the most basic first; none where every figure is sound.
 
     `history` are the events of the training (a rate that is too high shows in them only), `learning_rate` its highest
-    rate, `usual` the rate to recommend, `recipe` the work of its steps beside the rule.
+    rate, `usual` the rate to recommend, `recipe` the work of its steps beside the rule; `stopped` says that it ended
+    by itself, before its last epoch.
 
     >>> import chainrule as cr
     >>> network = cr.Network(2, [cr.Dense(4, bias_initializer=-9.0), cr.Activation("relu"), cr.Dense(1)])
@@ -378,7 +384,7 @@ def diagnose(
     >>> [advice.figure for advice in diagnose(objective, network.initialize(0))]
     ['100 % of its 4 units are dead: 0 slope on every row']
     """
-    training = Training(objective, theta, history, learning_rate, usual, recipe)
+    training = Training(objective, theta, history, learning_rate, usual, recipe, stopped)
     with np.errstate(all="ignore"):
         return next((found for cause in CAUSES if (found := cause(training))), [])[:MOST]
 
@@ -389,13 +395,14 @@ def advise(
     history: Sequence[Event],
     optimizer: Any,
     recipe: Recipe = DEFAULT_RECIPE,
+    stopped: bool = False,
 ) -> list[Advice]:
     """Return the advice of `diagnose` on a finished training that has a symptom, else none."""
     with np.errstate(all="ignore"):
         if not symptom(objective, theta, history):
             return []
     rates = [event.learning_rate for event in history if event.learning_rate is not None]
-    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe)
+    return diagnose(objective, theta, history, max(rates, default=None), usual_rate(optimizer), recipe, stopped)
 
 
 def usual_rate(optimizer: Any) -> float | None:
