@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class Bare:
 
 PROGRAM = """
 import sys; sys.path[:0] = {path!r}
-from test_fingerprint import taken
+from {module} import taken
 print(taken())
 """
 
@@ -92,7 +93,8 @@ def taken() -> str:
 
 @pytest.mark.process
 def test_another_process_takes_the_same_fingerprint() -> None:
-    command = [sys.executable, "-c", PROGRAM.format(path=sys.path)]
+    path = [str(Path(__file__).parents[2]), *sys.path]  # this module is named from there
+    command = [sys.executable, "-c", PROGRAM.format(path=path, module=__name__)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == taken()
 
 
