@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..estimators.settings import Anything, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 from ..estimators.settings.row import Setting
 from ..estimators.settings.table import SETTINGS
-from ..foundation.values import Anything, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
-from ..mathematics.penalties import KINDS
+from ..penalties import KINDS
 from .object_texts import ObjectTextError, Unrated, did_you_mean, made, parts_of
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from ..tables.files import write_table
 from ..tables.source import Matrix
 from ..tables.sources import load
 
@@ -62,3 +63,8 @@ def predictions(model: Any, X: Any) -> pl.DataFrame:
         shares = model.predict_proba(rows)
         columns |= {f"P({label})": shares[:, k] for k, label in enumerate(model.classes_.tolist())}
     return pl.DataFrame({key: c.tolist() if c.dtype.kind in "OU" else c for key, c in columns.items()})
+
+
+def write_predictions(predicted: pl.DataFrame, path: str) -> None:
+    """Write predictions to a file of the form that its name says; SourceError where that is not possible."""
+    write_table(predicted, path)
