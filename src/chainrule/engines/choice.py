@@ -136,6 +136,8 @@ def predict(
     engine: str, network: Network, theta: Array, X: Array, loss: Loss | None = None, n_threads: int | None = None
 ) -> NDArray[np.floating]:
     """Return the raw scores (n, outputs) of a network, or with a loss what they stand for."""
+    # Not by `choose`: for one row that would take as long again as the prediction itself. `plan_for` asks for the
+    # same obstacles, once per network and dtype.
     check(engine)
     link = known_link(loss)
     if engine != "reference" and link and (plan := predicting.plan_for(network, theta, X)):

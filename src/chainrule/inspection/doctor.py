@@ -225,7 +225,7 @@ def overpowered(training: Training) -> list[Advice]:
     theta = _from_usual_weights(network).initialize(0, training.theta.dtype.name)
     measured = network.mask("statistic")
     theta[measured] = training.theta[measured]
-    data = batch.bare().batch(spaced(batch.rows, ROWS)).gradient(theta)
+    data = batch.without_penalties().batch(spaced(batch.rows, ROWS)).gradient(theta)
     pulls = [(float(np.linalg.norm(_pull(batch, penalty, theta))), penalty) for penalty in batch.penalties]
     pull, penalty = max(pulls, key=lambda pair: pair[0], default=(0.0, None))
     ratio = pull / max(float(np.linalg.norm(data)), 1e-300)

@@ -6,16 +6,17 @@ Two trainings with equal fingerprints end with the same bits. Threads, callbacks
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..engines import report
+from ..foundation.records import fields_of
 from ..mathematics.objective import Objective
-from ..storage.vocabulary import UnstorableError, encode
+from ..storage.vocabulary import Encoding, UnstorableError
 from .progress import TrainingState
 
 Facts = dict[str, Any]
@@ -43,6 +44,31 @@ def digest(*parts: Any) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
+class _Description(Encoding):
+    """The form of a fingerprint: arrays by their digest, objects of any class by their fields or by their name."""
+
+    def array(self, value: Any) -> Any:
+        return digest(value)
+
+    def other(self, value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return {"kind": type(value).__name__, **self._items(fields_of(value))}
+        try:
+            return super().other(value)
+        except UnstorableError:
+            named = self._items(getattr(value, "__dict__", {}))
+        if hasattr(value, "__qualname__"):
+            return f"{value.__module__}.{value.__qualname__}"
+        shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
+        return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
+
+    def _items(self, items: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self(item) for name, item in items.items()}
+
+
+_description = _Description()
+
+
 def describe(value: Any) -> Any:
     """Return a setting as plain JSON, the same in every process.
 
@@ -50,21 +76,7 @@ def describe(value: Any) -> Any:
     >>> describe([L2(0.1), digest])
     [{'kind': 'L2', 'strength': 0.1, 'per_sample': False, 'kinds': ['weight']}, 'chainrule.loop.fingerprint.digest']
     """
-    if isinstance(value, list | tuple):
-        return [describe(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return digest(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: describe(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **named}
-    try:
-        return encode(value)
-    except UnstorableError:
-        named = {name: describe(item) for name, item in getattr(value, "__dict__", {}).items()}
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
-    return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
+    return _description(value)
 
 
 def fingerprint(objective: Objective, validation: Objective | None, state: TrainingState, **settings: Any) -> Facts:
@@ -91,7 +103,7 @@ def _data(objective: Objective, which: str) -> Facts:
 def _starting_point(state: TrainingState) -> str:
     """Return the digest of a training state; a moving average counts as the last array of the optimiser's memory."""
     moving = state.average is not None and state.averaged == 0 and state.memory is not None
-    parts = {field.name: getattr(state, field.name) for field in fields(state)}
+    parts = fields_of(state)
     if state.memory is not None:
         items = {"t": state.memory.t, **state.memory.arrays, **state.memory.numbers}
         items |= {"average": state.average} if moving else {}

@@ -13,8 +13,6 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
-from math import isfinite
 from numbers import Real
 from pathlib import Path
 from time import time_ns
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..foundation.files import replacing
+from ..foundation.records import Plain, fields_of, is_record
 from .progress import Progress
 
 FIRST = (-1, -1)
@@ -32,15 +31,12 @@ FIRST = (-1, -1)
 
 def values(event: Progress) -> dict[str, Any]:
     """Return the numbers of an event by name: nested ones as "outer.inner", the weights left out."""
-    named = {each.name: getattr(event, each.name) for each in fields(event) if each.repr}
-    return dict(_flat(named))
+    return dict(_flat(fields_of(event, hidden=False)))
 
 
 def _flat(named: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in named.items():
-        items = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        if isinstance(items, tuple) and hasattr(items, "_asdict"):
-            items = items._asdict()
+        items = fields_of(value) if is_record(value) else value
         if isinstance(items, list | tuple | np.ndarray):
             items = {str(k): item for k, item in enumerate(items)}
         if isinstance(items, Mapping):
@@ -150,8 +146,7 @@ class JSONLinesLogger(_FileLogger):
         return []
 
     def _line(self, row: dict[str, Any]) -> str:
-        plain = {name: None if isinstance(v, float) and not isfinite(v) else v for name, v in row.items()}
-        return json.dumps(plain, allow_nan=False, default=str) + "\n"
+        return json.dumps(Plain()(row), allow_nan=False) + "\n"
 
     def _rows(self, lines: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
         for line in lines:

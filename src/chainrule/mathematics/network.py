@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array, namespace
+from ..foundation.memo import Memo
 from ..foundation.randomness import Stream
 from . import initializers, trace
 from .blocks import PREDICTING, Block, Cache, Context, ParameterSpec, Transform
@@ -60,6 +61,7 @@ class Network:
             self.widths.append(block.outputs(self.widths[-1]))
         self.size = start
         self.outputs = self.widths[-1]
+        self.memo = Memo()
 
     def __repr__(self) -> str:
         return f"Network({self.inputs}, [{', '.join(map(repr, self.blocks))}])"

@@ -7,13 +7,10 @@ with names from KINDS only: nothing is imported, nothing is executed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
+from ..foundation.records import Plain, fields_of
 from ..mathematics import initializers
 from ..mathematics.blocks import BLOCKS, Activation
 from ..mathematics.losses import LOSSES
@@ -45,35 +42,39 @@ KINDS: Mapping[str, type] = MappingProxyType(
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
-def encode(value: Any) -> Any:
-    """Return `value` as plain JSON; numbers that JSON lacks (inf, nan) become {"number": "inf"}.
+class Encoding(Plain):
+    """The form that `decode` reads: numbers that JSON lacks (inf, nan) become {"number": "inf"}, mappings pairs.
 
-    Raises UnstorableError for a value that is not in the vocabulary.
+    Raises UnstorableError for an object that is not in the vocabulary.
+    """
+
+    def not_finite(self, value: float) -> Any:
+        """Return the name of a number."""
+        return {"number": repr(value)}
+
+    def mapping(self, value: Mapping[Any, Any]) -> Any:
+        """Return the pairs of keys and items."""
+        return {"pairs": [[self(key), self(item)] for key, item in value.items()]}
+
+    def other(self, value: Any) -> Any:
+        """Return the name and the fields of an object."""
+        if type(value) not in _NAMES:
+            raise UnstorableError(f"a model file has no words for {value!r}")
+        fields = {"name": value.name, **value.settings} if isinstance(value, Activation) else fields_of(value)
+        return {"kind": _NAMES[type(value)], "fields": {name: self(field) for name, field in fields.items()}}
+
+
+_encoding = Encoding()
+
+
+def encode(value: Any) -> Any:
+    """Return a value as plain JSON, in the form of `Encoding`; UnstorableError where the vocabulary has no words.
 
     >>> from chainrule.losses import Huber
     >>> encode((0.5, Huber(2.0)))
     [0.5, {'kind': 'losses.Huber', 'fields': {'delta': 2.0}}]
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else {"number": repr(value)}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [encode(item) for item in value]
-    if isinstance(value, Mapping):
-        return {"pairs": [[encode(key), encode(item)] for key, item in value.items()]}
-    if type(value) not in _NAMES:
-        raise UnstorableError(f"a model file has no words for {value!r}")
-    return {"kind": _NAMES[type(value)], "fields": _fields(value)}
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    if isinstance(value, Activation):
-        return {"name": value.name, **{name: encode(setting) for name, setting in value.settings.items()}}
-    assert is_dataclass(value)
-    return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    return _encoding(value)
 
 
 def decode(entry: Any) -> Any:
