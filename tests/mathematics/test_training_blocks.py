@@ -60,6 +60,19 @@ def test_rates_are_steps_of_two_to_the_minus_sixteen() -> None:
     assert threshold(1 - 2.0**-20) == 65535  # something is always kept
 
 
+@pytest.mark.parametrize("block", [Dropout(0.5), GaussianNoise(0.5), RReLU(), NoisyReLU()], ids=repr)
+def test_a_cache_holds_the_input_and_the_context_that_drew(block: Block) -> None:
+    for context in (PREDICTING, TRAINING):
+        _, cache = block.forward({}, X, context)
+        assert cache.x is X
+        assert cache.context is context
+
+
+@pytest.mark.parametrize("block", [Dropout(0.5), GaussianNoise(0.5)], ids=repr)
+def test_noise_hands_on_its_input_at_prediction(block: Block) -> None:
+    assert block.forward({}, X)[0] is X
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.4, 1 - 2.0**-20])
 @both_widths
 def test_dropout_keeps_the_entries_whose_bits_are_large_enough(rate: float, dtype: Any) -> None:
