@@ -202,9 +202,23 @@ def test_limits_at_large_arguments(name: str, dtype: Any) -> None:
     assert worst_relative_error(row.d2f(x), exact_bend(formula, x), tiny) <= tolerance
 
 
-@every_name
-def test_every_row_names_an_initializer_that_exists(name: str) -> None:
-    assert ACTIVATIONS[name].initializer in INITIALIZERS
+SUITS = {
+    "xavier_uniform": {"identity", "step", "sign", "sigmoid", "tanh", "algebraic_sigmoid", "arctan"},
+    "he_uniform": {"relu", "leaky_relu", "elu", "softplus", "gelu", "silu", "mish"},
+    "lecun_normal": {"selu"},
+}
+"""Xavier for what is odd or saturates, He for what lets one half through, LeCun where the paper proves it."""
+
+
+def test_the_initializers_suit_the_activations() -> None:
+    assert SUITS.keys() <= INITIALIZERS.keys()
+    for initializer, names in SUITS.items():
+        assert {name for name, row in ACTIVATIONS.items() if row.initializer == initializer} == names
+
+
+def test_settings_have_their_usual_values() -> None:
+    found = {name: dict(row.settings) for name, row in ACTIVATIONS.items() if row.settings}
+    assert found == {"leaky_relu": {"slope": 0.01}, "elu": {"alpha": 1.0}}
 
 
 def test_selu_has_mean_0_and_variance_1_as_its_fixed_point() -> None:

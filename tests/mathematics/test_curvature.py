@@ -70,6 +70,16 @@ def test_the_hessian_is_jaxs_and_that_of_differences(name: str) -> None:
 
 
 @every_case
+def test_matrices_have_the_type_of_theta(name: str) -> None:
+    objective, theta = problem(name)
+    y = objective.y if objective.loss.targets == "classes" else objective.y.astype(np.float32)
+    single = Objective(objective.network, objective.loss, objective.X.astype(np.float32), y)
+    short = theta.astype(np.float32)
+    for matrix in (jacobian(single.network, short, single.X), hessian(single, short), gauss_newton(single, short)):
+        assert matrix.dtype == np.float32
+
+
+@every_case
 def test_gauss_newton_is_the_jacobian_around_the_curvature_of_the_loss(name: str) -> None:
     objective, theta = problem(name)
     network, loss = objective.network, objective.loss

@@ -88,6 +88,16 @@ def test_orthogonal_rows_or_columns(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-14)
 
 
+@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (4, 4), (6,)])
+def test_orthogonal_is_the_first_factor_of_a_normal_matrix(shape: tuple[int, ...]) -> None:
+    """G = Q R with the diagonal of R positive; the rows are factored where there are fewer of them than columns."""
+    q = Orthogonal()(Stream(5, "weights"), shape).reshape(-1, shape[-1])
+    q = q.T if q.shape[0] < q.shape[1] else q
+    r = q.T @ Stream(5, "weights").normal(q.size).reshape(q.shape)
+    np.testing.assert_allclose(r, np.triu(r), atol=1e-12)
+    assert (np.diag(r) > 0).all()
+
+
 def test_orthogonal_is_uniform_over_all_rotations() -> None:
     n = 4000
     draws = np.array([INITIALIZERS["orthogonal"](Stream(s, "weights"), (3, 3)) for s in range(n)])
@@ -130,6 +140,13 @@ def test_biases_may_be_drawn() -> None:
     network = Network(1, [Dense(N, bias_initializer="normal")])
     bias = network.views(network.initialize(seed=0))["0.b"]
     assert abs(bias.std() / 0.05 - 1) <= SIGMAS / sqrt(2 * N)
+
+
+@pytest.mark.parametrize(("name", "std"), [("xavier_normal", sqrt(2 / (2 * N))), ("he_uniform", sqrt(2 / N))])
+def test_the_fans_of_a_bias_are_its_length(name: str, std: float) -> None:
+    bias = INITIALIZERS[name](Stream(0, "weights"), (N,))
+    assert bias.shape == (N,)
+    assert abs(bias.std() / std - 1) <= SIGMAS / sqrt(2 * N)
 
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))

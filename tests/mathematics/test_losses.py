@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
@@ -287,3 +288,31 @@ def test_flat_targets_equal_a_column(name: str) -> None:
     assert loss.value(scores, target[:, 0]) == loss.value(scores, target)
     np.testing.assert_array_equal(loss.gradient(scores, target[:, 0]), loss.gradient(scores, target))
     np.testing.assert_array_equal(loss.curvature(scores, target[:, 0], v), loss.curvature(scores, target, v))
+
+
+@every_loss
+def test_targets_that_do_not_lie_beside_the_scores_are_refused(loss: Loss) -> None:
+    scores, target, v, _ = plain_scores(loss, 5)
+    fewer = target[:5]
+    wider = np.zeros((6, 4)), f"scores have shape {scores.shape}, the target has shape (6, 4)"
+    for wrong, words in ((fewer, f"scores have shape {scores.shape}, the target has 5 rows"), wider):
+        for call in (loss.value, loss.gradient, lambda s, t: loss.curvature(s, t, v)):
+            with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
+                call(scores, wrong)
+
+
+def test_probabilities_of_scores_by_hand() -> None:
+    scores = np.log(np.array([[1.0, 1.0, 2.0], [3.0, 0.5, 0.5]])) + np.array([[7.0], [-2.0]])
+    wanted = np.array([[0.25, 0.25, 0.5], [0.75, 0.125, 0.125]])
+    np.testing.assert_allclose(losses.softmax(scores), wanted, rtol=1e-14)
+    np.testing.assert_allclose(losses.log_softmax(scores), np.log(wanted), rtol=1e-13)
+    for dtype in (np.float32, np.float64):
+        rows = losses.one_hot(np.array([2, 0]), scores.astype(dtype))
+        assert rows.dtype == dtype
+        np.testing.assert_array_equal(rows, [[0, 0, 1], [1, 0, 0]])
+
+
+def test_divergences_are_sums_along_the_last_axis() -> None:
+    p, q = np.full((4, 2, 2), 0.5), np.tile([0.25, 0.75], (4, 2, 1))
+    assert losses.kl_divergence(p, q).shape == losses.jeffreys_divergence(p, q).shape == (4, 2)
+    np.testing.assert_allclose(losses.kl_divergence(p, q), np.log(2 / np.sqrt(3)), rtol=1e-14)

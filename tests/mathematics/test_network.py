@@ -13,7 +13,9 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule import Activation, Dense, Network
+from chainrule import Activation, Dense, LayerNorm, Network
+from chainrule.foundation.randomness import Stream
+from chainrule.mathematics.initializers import INITIALIZERS
 from support.oracles import DIFFERENCES, JAX, central_product, relative_error
 from support.strategies import SEEDS, WIDTHS
 
@@ -41,6 +43,18 @@ def test_summary() -> None:
         "2 Dense                10       2,570\n"
         "total                         203,530"
     )
+
+
+def test_a_summary_is_as_wide_as_its_longest_word() -> None:
+    assert Network(2, []).summary() == "block  output  parameters\ntotal                   0"
+    assert Network(2, [Dense(1)]).summary().splitlines()[1] == "0 Dense       1           3"
+    assert Network(2, [Dense(1_000_000)]).summary().splitlines()[1] == "0 Dense  1,000,000   3,000,000"
+
+
+def test_a_whole_number_of_inputs_may_be_any_number() -> None:
+    for inputs in (1, 1.0, np.int64(1)):
+        network = Network(inputs, [Dense(2)])  # type: ignore[arg-type]
+        assert (type(network.inputs), network.size) == (int, 4)
 
 
 def test_views_are_views() -> None:
@@ -102,6 +116,33 @@ def test_starting_values_depend_on_seed_and_restart_alone() -> None:
         assert not (theta == other)[weights].any()
     assert network.initialize(seed=3, dtype="float32").dtype == np.float32
     np.testing.assert_array_equal(network.initialize(seed=3, dtype="float32"), theta.astype(np.float32))
+
+
+def test_every_parameter_draws_from_its_own_stream() -> None:
+    network = Network(2, [Dense(3, "normal", "normal"), Dense(1, "normal")])
+    views = network.views(network.initialize(seed=6, restart=2))
+    for index, (name, view) in enumerate(views.items()):
+        wanted = 0.05 * Stream(6, "weights", step=2, block=index).normal(view.size).reshape(view.shape)
+        np.testing.assert_array_equal(view, np.zeros(1) if name == "1.b" else wanted)
+
+
+def test_weights_suit_the_activation_before_the_next_weights() -> None:
+    relu, tanh = Activation("relu"), Activation("tanh")
+    chains: list[tuple[list[Any], list[str]]] = [
+        ([Dense(2), Dense(2), relu], ["xavier", "he"]),
+        ([Dense(2), LayerNorm(), relu, tanh, Dense(2)], ["he", "xavier"]),
+        ([Dense(2), tanh, relu, Dense(2, "zeros"), relu], ["xavier", "zeros"]),
+        ([relu, Dense(2)], ["xavier"]),
+    ]
+    for blocks, wanted in chains:
+        network = Network(2, blocks)
+        views = network.views(network.initialize(seed=1))
+        for index, slot in enumerate(network.slots):
+            if slot.spec.kind == "weight":
+                rule = wanted[network.weighted.index(slot.block)]
+                draw = INITIALIZERS[rule if rule == "zeros" else f"{rule}_uniform"]
+                drawn = draw(Stream(1, "weights", block=index), (2, 2))
+                np.testing.assert_array_equal(views[f"{slot.block}.W"], drawn)
 
 
 def test_equal_blocks_start_differently() -> None:
@@ -189,22 +230,39 @@ def test_wrong_sizes_are_refused() -> None:
 
 
 def test_wrong_parts_are_refused() -> None:
-    with pytest.raises(ValueError, match="a network needs a whole number of inputs, at least 1, got 0"):
-        Network(0, [Dense(1)])
+    for inputs in (0, -1, 0.5, 2.5, True):
+        words = re.escape(f"a network needs a whole number of inputs, at least 1, got {inputs!r}")
+        with pytest.raises(ValueError, match=f"^{words}$"):
+            Network(inputs, [Dense(1)])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="block 1 of a network must follow the Block contract, got 'tanh'"):
         Network(2, [Dense(1), "tanh"])
     with pytest.raises(TypeError, match=r"block 0 of a network must follow the Block contract, got <class '.*Dense'>"):
         Network(2, [Dense])
 
 
-@pytest.mark.parametrize("returned", [0, np.zeros(6), np.zeros((3, 2)), None, np.full((2, 3), "a")])
-def test_an_initializer_that_returns_something_else_is_named(returned: Any) -> None:
+@pytest.mark.parametrize(
+    ("returned", "called"),
+    [
+        (0, "() of int64"),
+        (np.zeros(6), "(6,) of float64"),
+        (np.zeros((3, 2), np.float32), "(3, 2) of float32"),
+        (None, "() of object"),
+        (np.full((2, 3), "a"), "(2, 3) of <U1"),
+    ],
+)
+def test_an_initializer_that_returns_something_else_is_named(returned: Any, called: str) -> None:
     def own(stream: Any, shape: Any) -> Any:
         return returned
 
-    words = r"initializer <function .*own.*> must return an array of numbers of the shape \(2, 3\) for 0\.W, got \("
-    with pytest.raises(ValueError, match=words):
+    words = r"initializer <function .*own.*> must return an array of numbers of the shape \(2, 3\) for 0\.W, got "
+    with pytest.raises(ValueError, match=f"^{words}{re.escape(called)}$"):
         Network(2, [Dense(3, own), Dense(1)]).initialize()
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int32, np.float32])
+def test_an_initializer_may_return_any_kind_of_number(kind: Any) -> None:
+    theta = Network(2, [Dense(3, lambda stream, shape: np.ones(shape, kind))]).initialize()
+    np.testing.assert_array_equal(theta, [1.0] * 6 + [0.0] * 3)
 
 
 def test_repr_can_be_read_back() -> None:

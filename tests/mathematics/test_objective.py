@@ -231,6 +231,74 @@ def test_the_problems_table(problem: Problem) -> None:
         np.testing.assert_array_equal(objective.value_and_gradient(problem.optimum)[1], np.zeros(theta.size))
 
 
+@pytest.mark.parametrize("loss", [SquaredError(), CrossEntropy()], ids=repr)
+def test_targets_and_weights_take_the_type_of_the_inputs(loss: Loss) -> None:
+    network, X, y, weight = Network(3, [Dense(2)]), np.ones((4, 3)), np.full((4, 2), 0.5), np.array([1, 2, 3, 4])
+    single = Objective(network, loss, X.astype(np.float32), y, weight)
+    assert single.y.dtype == single.sample_weight.dtype == np.float32
+    np.testing.assert_array_equal(single.y, y)
+    np.testing.assert_array_equal(single.sample_weight, weight)
+    same = Objective(network, loss, X, y, weight.astype(float))
+    assert same.X is X
+    assert np.shares_memory(same.y, y)  # what has the type already is not copied
+    assert same.rows == 4
+    assert same.total == 10
+    assert Objective(network, loss, X, y).total == 4
+    doubles = weight.astype(float)
+    assert np.shares_memory(Objective(network, loss, X, y, doubles).sample_weight, doubles)
+
+
+def test_class_numbers_stay_whole_and_flat_targets_become_a_column() -> None:
+    X, y = np.ones((4, 3)), np.array([0, 1, 0, 1])
+    assert Objective(Network(3, [Dense(2)]), CrossEntropy(), X, y).y is y
+    column = Objective(Network(3, [Dense(1)]), SquaredError(), X, y)
+    assert (column.y.shape, column.y.dtype) == ((4, 1), np.dtype(float))
+
+
+def test_a_proximal_penalty_counts_in_the_value_and_is_no_part_of_the_derivatives() -> None:
+    objective, theta, v = plain(SquaredError())
+    pulled, added = L1(0.3, kinds=("weight", "bias"), proximal=True), L2(0.2)
+    data = (objective.network, objective.loss, objective.X, objective.y, objective.sample_weight)
+    for penalties in ([pulled, added], [added, pulled]):
+        both, one = Objective(*data, penalties), Objective(*data, [added])
+        assert both.value(theta) == pytest.approx(float(one.value(theta)) + 0.3 * np.abs(theta).sum(), rel=1e-14)
+        np.testing.assert_array_equal(both.gradient(theta), one.gradient(theta))
+        for method in ("hessian_product", "gauss_newton_product"):
+            np.testing.assert_array_equal(getattr(both, method)(theta, v), getattr(one, method)(theta, v))
+        assert both.proximal == [(pulled, list(objective.network.slots))]
+        assert one.proximal == []
+
+
+def test_the_penalties_and_the_rest_part_the_objective() -> None:
+    objective, theta, v = plain(SquaredError())
+    bare = objective.bare()
+    assert (bare.penalties, bare.proximal) == ((), [])
+    assert len(objective.penalties) == 2
+    value, gradient = objective.penalty_and_gradient(theta)
+    weights = theta[objective.network.mask("weight")]
+    wanted = 0.05 * weights @ weights + 0.01 / objective.total * np.abs(weights).sum()
+    assert value == pytest.approx(wanted, rel=1e-14)
+    assert relative_error(gradient, central_gradient(lambda z: objective.penalty_and_gradient(z)[0], theta)) <= 1e-9
+    assert bare.value(theta) + value == pytest.approx(float(objective.value(theta)), rel=1e-14)
+    assert relative_error(bare.gradient(theta) + gradient, objective.gradient(theta)) <= 1e-14
+    bent = 0.1 * v * objective.network.mask("weight")
+    assert relative_error(bare.hessian_product(theta, v) + bent, objective.hessian_product(theta, v)) <= 1e-14
+    assert bare.penalty_and_gradient(theta)[0] == 0
+    assert not bare.penalty_and_gradient(theta)[1].any()
+
+
+def test_replaced_inputs_and_targets_keep_everything_else() -> None:
+    objective, theta, _ = plain(SquaredError())
+    X, y = 2 * objective.X, objective.y - 1
+    made = objective.replaced(X, y)
+    assert made.X is X
+    assert made.y is y
+    apart = Objective(objective.network, objective.loss, X, y, objective.sample_weight, objective.penalties)
+    assert made.value(theta) == apart.value(theta)
+    np.testing.assert_array_equal(made.gradient(theta), apart.gradient(theta))
+    assert objective.X is not X
+
+
 def test_what_does_not_fit_is_refused() -> None:
     network, loss, X, y = Network(3, [Dense(2)]), SquaredError(), np.ones((4, 3)), np.ones((4, 2))
     for arguments, message in (
@@ -241,7 +309,7 @@ def test_what_does_not_fit_is_refused() -> None:
         ((X, y, np.ones(3)), "sample_weight has shape (3,); X has 4 rows"),
         ((X, y, np.ones((4, 1))), "sample_weight has shape (4, 1); X has 4 rows"),
     ):
-        with pytest.raises(ValueError, match=re.escape(message)):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             Objective(network, loss, *arguments)
 
 
@@ -256,7 +324,8 @@ def test_a_theta_of_wrong_length_is_refused(method: str) -> None:
 
 @pytest.mark.parametrize("y", [[0, 1, 2], [0, -1, 1], [0.5, 0.0, 1.0]], ids=str)
 def test_class_numbers_without_an_output_are_refused(y: list[float]) -> None:
-    with pytest.raises(ValueError, match="class"):
+    words = "y must hold class numbers, integers from 0 to 1: one for each output"
+    with pytest.raises(ValueError, match=f"^{words}$"):
         Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((3, 1)), np.array(y))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from chainrule import (
     MLPClassifier,
     Network,
     Objective,
+    Scaling,
     losses,
     optimizers,
     train,
@@ -23,6 +26,8 @@ from chainrule import (
 )
 from chainrule.engines.native import core as native
 from chainrule.foundation.arrays import spaced
+from chainrule.mathematics.blocks import PREDICTING, Context, Elementwise
+from chainrule.mathematics.starts import measure
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(300, 6)) * [1, 1e3, 1e-3, 5, 40, 1] + [0, 50, 0, -900, 3, 1e4]
@@ -92,6 +97,43 @@ def test_types_and_sparse_rows(dtype: str) -> None:
     np.testing.assert_allclose(sparse, theta, rtol=1e-12 if dtype == "float64" else 1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_start_computes_in_the_type_of_its_rows(dtype: str) -> None:
+    network, rows = Network(6, [Dense(4, bias_initializer=0.5)]), X.astype(dtype)
+    start = network.initialize(3, dtype)
+    W, (scaled, b) = network.views(start)["0.W"], network.views(unit_variance(network, start, rows)).values()
+    a = rows @ W
+    deviation = np.sqrt(a.var(axis=0).mean())
+    assert scaled.tobytes() == (W / deviation).tobytes()
+    assert b.tobytes() == (-a.mean(axis=0) / deviation).tobytes()
+
+
+class Refusing(Elementwise):
+    """A block that nothing may pass."""
+
+    def forward(self, params: Any, x: Any, context: Context = PREDICTING) -> Any:
+        raise AssertionError("nothing behind the last transform needs to run")
+
+
+def test_blocks_behind_the_last_transform_do_not_run() -> None:
+    for blocks in ([Scaling(), Dense(2), Scaling(), Refusing()], [Refusing()], [Refusing(), Refusing()]):
+        network = Network(6, blocks)
+        found = measure(network, network.initialize(0), X)
+        assert len(found) == 2 * sum(isinstance(block, Scaling) for block in blocks)
+
+
+@pytest.mark.parametrize("look", [measure, unit_variance])
+def test_a_look_at_the_data_holds_one_block_at_a_time(look: Any) -> None:
+    """Memory for the signals of a few blocks, not for those of all forty."""
+    network = Network(6, [*[Dense(100), Activation("tanh")] * 20, Scaling()])
+    theta, rows = network.initialize(0), RNG.normal(size=(1024, 6))
+    tracemalloc.start()
+    look(network, theta, rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * (8 * 1024 * 100)
+
+
 def test_what_does_not_vary_stays() -> None:
     network = Network(6, [Dense(4, "zeros", 0.25), Activation("relu"), Dense(2, "zeros", 0.5)])
     start = network.initialize(0)
@@ -112,7 +154,8 @@ def test_a_sample_of_the_rows_is_enough() -> None:
 @pytest.mark.parametrize("shape", [(5, 5), (0, 6), (6,)])
 def test_rows_that_do_not_fit_are_named(shape: tuple[int, ...]) -> None:
     network = Network(6, [Dense(1)])
-    with pytest.raises(ValueError, match=r"X has shape \(.*\); a start looks at \(rows, 6\)"):
+    words = f"X has shape {shape}; a start looks at (rows, 6), at least one row"
+    with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
         unit_variance(network, network.initialize(0), np.zeros(shape))
 
 

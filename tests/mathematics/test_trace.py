@@ -101,6 +101,14 @@ def test_no_block_no_trace() -> None:
     assert traces([], [], [], X, np.ones_like) == []
 
 
+def test_every_block_has_its_parameters_and_its_name() -> None:
+    params = NETWORK.unpack(THETA)
+    with pytest.raises(ValueError, match="shorter"):
+        list(forward(NETWORK.blocks, params[:2], X))
+    with pytest.raises(ValueError, match="longer"):
+        traces(NETWORK.names[:2], NETWORK.blocks, params, X, np.ones_like)
+
+
 class Bend(Elementwise):
     """A block of a user's own, x², with the answers of Standard where it says nothing itself."""
 
