@@ -88,6 +88,13 @@ def test_class_numbers_become_shares_of_the_two_classes(share: float, seed: int)
     np.testing.assert_allclose(targets, share * np.eye(4)[classes] + (1 - share) * np.eye(4)[np.roll(classes, -1)])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shares_of_classes_are_of_the_inputs_precision(dtype: str) -> None:
+    X, targets = mix(np.eye(2, dtype=dtype), np.array([1, 0]), 0.75, classes=2)
+    np.testing.assert_array_equal(X, np.array([[0.75, 0.25], [0.25, 0.75]], dtype), strict=True)
+    np.testing.assert_array_equal(targets, X[::-1], strict=True)
+
+
 @given(shares, seeds)
 def test_cross_entropy_of_mixed_targets_is_the_mixed_cross_entropy(share: float, seed: int) -> None:
     """The paper's own form: λ L(f(x̃), y) + (1 - λ) L(f(x̃), y')."""
