@@ -178,12 +178,34 @@ def test_after_the_last_evaluation_the_lowest_point_counts() -> None:
     assert searched(falling, 1.0, 0) == (None, [])
 
 
-def test_a_search_ends_where_no_number_is_left_between_its_ends() -> None:
-    """No slope of |x - 3| is flat."""
-    found, asked = searched(lambda x: (abs(x - 3), 1.0 if x >= 3 else -1.0), 0.3, 10000)
+@pytest.mark.parametrize(
+    "curve",
+    [
+        lambda x: (abs(x - 3), 1.0 if x >= 3 else -1.0),  # no slope is flat
+        lambda x: (-x, -1.0) if x < 3 else (5.0, nan),  # the last step is rounded to the end with the jump
+        lambda x: (-x, -1.0) if x < 3 else (inf, nan),  # and here to the other end
+    ],
+    ids=["kink", "jump", "cliff"],
+)
+def test_a_search_ends_where_no_number_is_left_between_its_ends(curve: Curve) -> None:
+    found, asked = searched(curve, 0.3, 1000)
     assert found is not None
     assert found.step == pytest.approx(3, rel=1e-14)
-    assert len(asked) < 200
+    assert len(asked) < 500
+
+
+def test_a_point_as_low_as_the_best_is_an_end_of_the_interval() -> None:
+    """The third step lies between the second and the best, the first."""
+    _, asked = searched(lambda x: (-min(x, 1.0), -1.0), 1.0, 3)
+    assert asked[:2] == [1.0, 5.0]
+    assert 1 < asked[2] < 5
+
+
+@pytest.mark.parametrize(("first", "end"), [(0.7, (0, 1)), (-0.7, (1, 5))])
+def test_the_slope_says_on_which_side_of_a_lower_point_the_minimum_lies(first: float, end: tuple[float, float]) -> None:
+    _, asked = searched(lambda x: (-0.3, first) if x else (0.0, -0.5), 1.0, 2)
+    assert asked[0] == 1
+    assert end[0] < asked[1] <= end[1]
 
 
 def test_the_search_of_the_table() -> None:
