@@ -186,6 +186,15 @@ def test_any_deformation_is_its_formula(d: Deformation, seed: int) -> None:
     hold_to_formula(d, seed)
 
 
+@pytest.mark.parametrize(
+    ("shape", "smoothness", "knots"),
+    [((28, 1), 7, (7, 4)), ((29, 2), 7, (8, 4)), ((30, 8), 7, (8, 5)), ((5, 7), 2.5, (5, 6)), ((6, 4), 1, (9, 7))],
+)
+def test_knots_are_one_before_the_image_and_two_after_its_last_cell(shape: Any, smoothness: float, knots: Any) -> None:
+    assert Deformation(shape, elastic=1, smoothness=smoothness).knots == knots
+    assert Deformation(shape, shift=1, smoothness=smoothness).knots == (0, 0)
+
+
 @pytest.mark.parametrize(("shape", "smoothness"), [((28, 28), 4), ((28, 28), 1), ((9, 30), 5.5), ((1, 12), 30)])
 def test_elastic_is_the_root_mean_square_displacement(shape: tuple[int, int], smoothness: float) -> None:
     d = Deformation(shape, elastic=1.5, smoothness=smoothness)
