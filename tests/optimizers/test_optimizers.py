@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule import Dense, Network
 from chainrule.engines import ReferenceEngine
 from chainrule.engines.reference import PIECE, apply
 from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Memory, Momentum, Nesterov, Optimizer, UpdateRule
@@ -249,6 +250,18 @@ def test_a_new_memory_is_zero(name: str) -> None:
         np.testing.assert_array_equal(memory.arrays.pop("decayed"), np.ones(3, np.float32), strict=True)
     for values in memory.arrays.values():
         np.testing.assert_array_equal(values, np.zeros(3, np.float32), strict=True)
+
+
+@every_rule
+def test_a_rule_begins_with_a_memory_like_theta_in_which_only_weights_decay(name: str) -> None:
+    rule, network = OPTIMIZERS[name](), Network(2, [Dense(3)])
+    theta = network.initialize(0, "float32")
+    memory, wanted = rule.init(network if rule.decays else None, theta), rule.zeros(9, "float32")
+    if rule.decays:
+        wanted.arrays["decayed"] = network.mask("weight").astype("float32")
+    assert (memory.t, memory.numbers, memory.arrays.keys()) == (0, {}, wanted.arrays.keys())
+    for key, array in memory.arrays.items():
+        np.testing.assert_array_equal(array, wanted[key], strict=True)
 
 
 @every_rule
