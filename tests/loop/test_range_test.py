@@ -185,6 +185,7 @@ def test_every_solver_of_the_estimators_that_follows_a_rate(solver: str) -> None
     assert found.smoothed.min() < 0.9 * found.smoothed[0]
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.TrainingAdvice")  # a few epochs suffice here
 def test_an_estimator_tests_what_it_would_fit() -> None:
     X, y = load_digits(return_X_y=True)
     model = MLPClassifier((12,), batch_size=50, alpha=0.5, random_state=7, input_scale=1 / 16, l1=0.1)
@@ -198,6 +199,7 @@ def test_an_estimator_tests_what_it_would_fit() -> None:
     assert found.losses == pytest.approx(wanted.losses, rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.TrainingAdvice")  # a few epochs suffice here
 def test_an_estimator_is_not_changed() -> None:
     X = np.random.default_rng(0).normal(size=(60, 3))
     model = MLPRegressor(hidden_layer_sizes=(4,), random_state=0, warm_start=True, tol=1.0).fit(X, X[:, 0])
