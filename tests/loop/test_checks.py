@@ -87,8 +87,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"averaging": "swa"}, "averaging must be such as Averaging(start=0.75), or None, got 'swa'"),
     (
         {"averaging": MovingAverage(), "objective": problem(penalties=[L1(0.1, proximal=True)])},
-        "a moving average (ema) of weights that a proximal L1 penalty makes 0 comes near 0 and is never 0; average over "
-        "epochs (swa), or leave out one of the two",
+        "a moving average (ema) of weights that a proximal L1 penalty makes 0 comes near 0 and is never 0; average "
+        "over epochs (swa), or leave out one of the two",
     ),
     ({"stopping": cr.Stopping("validation_loss")}, "stopping on validation_loss needs `validation`"),
     ({"stopping": cr.Stopping("validation_score")}, "stopping on validation_score needs `score`"),

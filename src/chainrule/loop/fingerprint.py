@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -57,12 +58,14 @@ def describe(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: describe(getattr(value, field.name)) for field in fields(value)}
         return {"kind": type(value).__name__, **named}
+    if isinstance(value, partial):
+        return {"kind": "partial", "of": describe([value.func, value.args, *value.keywords.items()])}
     try:
         return encode(value)
     except UnstorableError:
-        named = {name: describe(item) for name, item in getattr(value, "__dict__", {}).items()}
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
+        if hasattr(value, "__qualname__"):
+            return f"{value.__module__}.{value.__qualname__}"
+    named = {name: describe(item) for name, item in getattr(value, "__dict__", {}).items()}
     shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
     return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
 
