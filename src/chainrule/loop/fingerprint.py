@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -53,12 +54,14 @@ class _Description(Encoding):
     def other(self, value: Any) -> Any:
         if is_dataclass(value) and not isinstance(value, type):
             return {"kind": type(value).__name__, **self._items(fields_of(value))}
+        if isinstance(value, partial):
+            return {"kind": "partial", "of": self([value.func, value.args, *value.keywords.items()])}
         try:
             return super().other(value)
         except UnstorableError:
-            named = self._items(getattr(value, "__dict__", {}))
-        if hasattr(value, "__qualname__"):
-            return f"{value.__module__}.{value.__qualname__}"
+            if hasattr(value, "__qualname__"):
+                return f"{value.__module__}.{value.__qualname__}"
+        named = self._items(getattr(value, "__dict__", {}))
         shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
         return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
 
