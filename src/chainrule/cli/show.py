@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import BlockStatistics
-from ..foundation.records import Plain
 from ..loop.progress import Progress as Event
+from ..workbench.plain import plain_json
 
 MOST_LINES = 12
 """Of longer lists the beginning is shown."""
@@ -53,7 +53,7 @@ def note(text: str) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object."""
-    click.echo(json.dumps(Plain()(value), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(plain_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def number(value: float | None) -> str:

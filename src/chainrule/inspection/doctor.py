@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation.arrays import Array, spaced
+from ..foundation.arrays import Array, is_sparse, spaced
 from ..mathematics.network import Network
 from ..mathematics.objective import Objective
 from ..mathematics.penalties import L1, L2, Penalty
@@ -148,8 +148,8 @@ def _columns(X: Array) -> tuple[Array, Array, Array]:
     """Return the largest |x|, the root mean square and the deviation of each column, on a sample of rows."""
     part = X[spaced(X.shape[0], SAMPLE)]
     largest = abs(part).max(axis=0)
-    largest = largest.toarray().ravel() if hasattr(largest, "toarray") else np.asarray(largest)
-    squares = part.multiply(part) if hasattr(part, "multiply") else np.square(part, dtype=np.float64)
+    largest = largest.toarray().ravel() if is_sparse(largest) else np.asarray(largest)
+    squares = part.multiply(part) if is_sparse(part) else np.square(part, dtype=np.float64)
     mean, square = (np.asarray(a.mean(axis=0), np.float64).ravel() for a in (part, squares))
     return largest, np.sqrt(square), np.sqrt(np.maximum(square - mean * mean, 0))
 

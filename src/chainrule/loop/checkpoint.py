@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation.files import clear_leftovers
+from ..foundation.files import cause_of, clear_leftovers
 from ..optimizers import Memory
 from ..storage import signed_file
 from ..storage.records import Record, Records
@@ -239,7 +239,7 @@ def write(path: Path, saved: SavedTraining, facts: Facts) -> None:
     try:
         signed_file.write(path, FILE, {"facts": facts, "kept": RECORDS.pack(saved, "kept", tensors)}, tensors)
     except (OSError, ValueError, UnstorableError) as error:
-        cause = str(getattr(error, "strerror", None) or error)
+        cause = cause_of(error)
         raise CheckpointError(f"{path}: not written, {cause[:1].lower()}{cause[1:]}") from error
 
 
@@ -254,7 +254,7 @@ def read(path: str | Path) -> SavedTraining | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from error
+        raise CheckpointError(f"{path}: cannot be read, {cause_of(error).lower()}") from error
     try:
         document, tensors = signed_file.read(content, FILE)
     except signed_file.SignedFileError as error:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..engines import report
+from ..foundation.arrays import is_sparse
 from ..foundation.records import fields_of
 from ..mathematics.objective import Objective
 from ..storage.vocabulary import Encoding, UnstorableError
@@ -35,7 +36,8 @@ def digest(*parts: Any) -> str:
     """
     total = hashlib.sha256()
     for part in parts:
-        if hasattr(part, "indptr"):
+        if is_sparse(part):
+            part = part if part.format in ("csr", "csc") else part.tocsr()
             total.update(digest(part.shape, part.data, part.indices, part.indptr).encode())
         elif isinstance(part, np.ndarray):
             total.update(f"{part.dtype.str} {part.shape} ".encode())

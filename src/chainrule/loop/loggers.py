@@ -17,7 +17,7 @@ from numbers import Real
 from pathlib import Path
 from time import time_ns
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -48,6 +48,17 @@ def _flat(named: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def _key(row: Mapping[str, Any]) -> tuple[int, int]:
     """Return what tells rows apart: which start, which epoch."""
     return int(row["restart"]), int(row["epoch"])
+
+
+class Logger(Protocol):
+    """The contract of a logger: a callback that says which file it writes."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a logger that writes a folder."""
+
+    def __call__(self, event: Progress) -> None:
+        """Write one event."""
 
 
 class _FileLogger(ABC):
@@ -164,7 +175,7 @@ class TensorBoardLogger:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder, self.path = Path(folder), None
         self._last: tuple[int, int] | None = None
         self._writer: Any = None
         _summary_writer()
@@ -203,13 +214,13 @@ def _summary_writer() -> Any:
     return SummaryWriter
 
 
-LOGGERS: Mapping[str, Callable[[str | Path], Any]] = MappingProxyType(
+LOGGERS: Mapping[str, Callable[[str | Path], Logger]] = MappingProxyType(
     {".csv": CSVLogger, ".jsonl": JSONLinesLogger, "": TensorBoardLogger}
 )
 """Loggers by the ending of their file; a name without one is a folder."""
 
 
-def logger_for(path: str | Path) -> Any:
+def logger_for(path: str | Path) -> Logger:
     """Return the logger for a file by its ending; ValueError, with those accepted, for others.
 
     >>> type(logger_for("log.csv")).__name__

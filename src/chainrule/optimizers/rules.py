@@ -22,6 +22,7 @@ import numpy as np
 
 from ..foundation import values
 from ..foundation.arrays import Array, namespace
+from ..foundation.records import names_of
 from .contract import Memory, StepReport, Verbs
 
 LIMITS: Mapping[str, values.Rule] = MappingProxyType(
@@ -59,7 +60,7 @@ class UpdateRule(ABC):
     learning_rate: float
 
     def __post_init__(self) -> None:
-        values.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
+        values.check(self, {name: LIMITS[name] for name in names_of(self) if name in LIMITS})
 
     def init(self, network: Any, theta: Array) -> Memory:
         """Return the memory before the first step: weights decay, where the rule decays, and biases do not."""

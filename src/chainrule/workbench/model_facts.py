@@ -52,6 +52,6 @@ def _blocks(network: Network) -> list[dict[str, Any]]:
     counts = [0] * len(network.blocks)
     for slot in network.slots:
         counts[slot.block] += slot.stop - slot.start
-    names = [" ".join([type(block).__name__, getattr(block, "name", "")]).strip() for block in network.blocks]
+    names = [f"{type(block).__name__} {block.name}".strip() for block in network.blocks]
     rows = zip(names, network.widths[1:], counts, strict=True)
     return [{"block": name, "outputs": width, "parameters": count} for name, width, count in rows]

@@ -55,7 +55,8 @@ def _normalization(name: str) -> Entries:
     def entries(block: BatchNorm | LayerNorm, k: int, places: Places) -> Fields:
         measured = {key: places[k, key] for key in ("mean", "variance") if (k, key) in places}
         where = {"scales": places[k, "scale"], "shifts": places[k, "shift"], **measured}
-        return {"norm": name, "epsilon": block.epsilon, "momentum": getattr(block, "momentum", 0.0), **where}
+        momentum = block.momentum if isinstance(block, BatchNorm) else 0.0
+        return {"norm": name, "epsilon": block.epsilon, "momentum": momentum, **where}
 
     return entries
 
