@@ -15,7 +15,7 @@ from chainrule.engines.native import core as native
 from chainrule.estimators.fitting import starting
 from chainrule.loop import restarts
 from chainrule.loop.checkpoint import EarlierStarts, SavedTraining
-from chainrule.loop.restarts import best_of, best_side_by_side, short
+from chainrule.loop.restarts import best_of, best_side_by_side, too_short
 from chainrule.losses import SquaredError
 
 RNG = np.random.default_rng(0)
@@ -42,7 +42,7 @@ STARTED: dict[str, dict[str, Any]] = {
 def test_starts_side_by_side_are_the_same_as_one_after_the_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found, at_once = [], []
     together = starting.best_side_by_side
-    monkeypatch.setattr(restarts, "SHORT", 0)
+    monkeypatch.setattr(restarts, "SHORTEST", 0)
     monkeypatch.setattr(starting, "best_side_by_side", lambda *given: at_once.append(given[1:3]) or together(*given))
     for n_threads in (1, 3):
         model = MLPClassifier(**{**BRIEF, **STARTED[name]}, n_restarts=5, n_threads=n_threads)
@@ -63,7 +63,7 @@ import polars  # beside it an endless wait is deaf to signals
 from chainrule import MLPClassifier
 from chainrule.loop import restarts
 
-restarts.SHORT = 0
+restarts.SHORTEST = 0
 signal.signal(signal.SIGINT, signal.default_int_handler)
 X = np.random.default_rng(0).normal(size=(120, 4))
 endless = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": float("inf")}
@@ -165,7 +165,7 @@ def test_epochs_are_short_by_their_multiplications() -> None:
     network = Network(1, [Dense(1)])  # two parameters
     for rows, answer in ((2**20 - 1, True), (2**20, False)):
         X = np.zeros((rows, 1), "float32")
-        assert short(Objective(network, SquaredError(), X, X[:, 0])) is answer
+        assert too_short(Objective(network, SquaredError(), X, X[:, 0])) is answer
 
 
 def test_every_start_side_by_side_is_a_new_one_that_can_be_stopped() -> None:

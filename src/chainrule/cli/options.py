@@ -28,7 +28,7 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {task: defaults(name) for task, na
 
 
 def is_given(ctx: click.Context, name: str) -> bool:
-    """Return whether an option stands on the command line."""
+    """Return True for an option that stands on the command line."""
     return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 

@@ -64,7 +64,7 @@ def best() -> str:
 
 
 def report() -> dict[str, Any]:
-    """Return what `chainrule info` says: the engine that "auto" takes, its instruction set, threads, processors."""
+    """Return the facts of `chainrule info`: the engine that "auto" takes, its instruction set, threads, processors."""
     return {
         "engine": best(),
         "missing": core.MISSING,
@@ -120,7 +120,7 @@ def build(
 
 
 def natively(engine: str, objective: Objective, optimizer: Optimizer, recipe: Recipe) -> bool:
-    """Return whether `build` takes the native engine."""
+    """Return True where `build` takes the native engine."""
     return choose(engine, Job(objective, None, optimizer, recipe))[0] == "native"
 
 

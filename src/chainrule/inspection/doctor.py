@@ -40,7 +40,7 @@ LARGE, WIDE = 100.0, 10.0
 SWEPT, SLOW = 0.3, 1e-5
 """In a sound training a step moves the weights by 0.1 to 1 % of their size; from 30 % on they are swept away."""
 
-NOWHERE, STILL = 0.1, 0.05
+UNMOVED, STILL = 0.1, 0.05
 """Slow steps lead nowhere if they move the weights by less than this share of their size, and the loss by less than
 this share of the best constant prediction's."""
 
@@ -122,7 +122,7 @@ class Training:
         if not abs(self.history[-1].loss - self.history[0].loss) < STILL * constant_loss(self.objective):
             return False
         highest = self.rate / self.history[0].learning_rate  # a warm-up begins with less
-        return self.pace * highest < SLOW and self.pace * highest * self.history[-1].step < NOWHERE
+        return self.pace * highest < SLOW and self.pace * highest * self.history[-1].step < UNMOVED
 
     def batch(self) -> Objective:
         """Return the objective on as many rows as a step takes, or those at hand where that is not known."""

@@ -1,4 +1,4 @@
-"""What makes a training the same training: its data as SHA-256, its settings as plain JSON.
+"""The fingerprint of a training, by which it is known again: its data as SHA-256, its settings as plain JSON.
 
 Two trainings with equal fingerprints end with the same bits. Threads, callbacks and time limits are no part of it.
 """
@@ -21,11 +21,11 @@ from ..mathematics.objective import Objective
 from ..storage.vocabulary import Encoding, UnstorableError
 from .progress import TrainingState
 
-Facts = dict[str, Any]
+Fingerprint = dict[str, Any]
 """A fingerprint: plain JSON by name."""
 
 SEVERAL = 3
-"""So many differences are named; one change often brings others along."""
+"""Differences that are named, at most; one change often brings others along."""
 
 
 def digest(*parts: Any) -> str:
@@ -84,10 +84,12 @@ def describe(value: Any) -> Any:
     return _description(value)
 
 
-def fingerprint(objective: Objective, validation: Objective | None, state: TrainingState, **settings: Any) -> Facts:
+def fingerprint(
+    objective: Objective, validation: Objective | None, state: TrainingState, **settings: Any
+) -> Fingerprint:
     """Return the fingerprint of a training that starts from `state`, with all its settings by name."""
     network = objective.network
-    found: Facts = {
+    found: Fingerprint = {
         **{name: describe(value) for name, value in settings.items()},
         "network": {"inputs": network.inputs, "blocks": describe(network.blocks)},
         "loss": describe(objective.loss),
@@ -101,7 +103,7 @@ def fingerprint(objective: Objective, validation: Objective | None, state: Train
     return found | {"starting point": _starting_point(state)}
 
 
-def _data(objective: Objective, which: str) -> Facts:
+def _data(objective: Objective, which: str) -> Fingerprint:
     return {which + name: digest(getattr(objective, name)) for name in ("X", "y", "sample_weight")}
 
 
@@ -116,7 +118,7 @@ def _starting_point(state: TrainingState) -> str:
     return digest(*(parts | {"average": None} if moving else parts).values())
 
 
-def difference(before: Facts, now: Facts) -> str:
+def difference(before: Fingerprint, now: Fingerprint) -> str:
     """Return in words how two fingerprints differ, "" where they do not; a fact that is missing is None.
 
     >>> difference({"batch_size": 32, "X": "sha256:1"}, {"batch_size": 64, "X": "sha256:2"})

@@ -26,7 +26,7 @@ from ..foundation.records import Plain, fields_of, is_record
 from .progress import Progress
 
 FIRST = (-1, -1)
-"""Before every row."""
+"""The key before that of every row."""
 
 
 def values(event: Progress) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _flat(named: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _key(row: Mapping[str, Any]) -> tuple[int, int]:
-    """Return what tells rows apart: which start, which epoch."""
+    """Return the key of a row: its start and its epoch."""
     return int(row["restart"]), int(row["epoch"])
 
 
@@ -90,7 +90,7 @@ class _FileLogger(ABC):
 
     @abstractmethod
     def _start(self) -> str:
-        """Return what every such file starts with."""
+        """Return the beginning of every such file."""
 
     @abstractmethod
     def _head(self, row: dict[str, Any], lines: Sequence[str]) -> list[str]:

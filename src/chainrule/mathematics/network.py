@@ -221,7 +221,7 @@ class Network:
         dy: Array,
         dy_tangent: Array,
     ) -> list[dict[str, Array]]:
-        """Return how `backward` changes along dθ: Pearlmutter's R{·} of the backward pass.
+        """Return the change of `backward` along dθ: Pearlmutter's R{·} of the backward pass.
 
         `changes` come from `push`; dy is dL/dscores and dy_tangent its change along dθ.
         """

@@ -1,7 +1,7 @@
 """The words a model file may use: plain JSON for numbers, text and lists, and names from a closed list for objects.
 
 `encode` turns a setting into JSON, `decode` turns it back. Objects are written as {"kind": name, "fields": {...}},
-with names from KINDS only: nothing is imported, nothing is executed.
+with names from STORABLE only: nothing is imported, nothing is executed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class UnstorableError(TypeError):
     """A value that a model file has no words for, such as a function."""
 
 
-KINDS: Mapping[str, type] = MappingProxyType(
+STORABLE: Mapping[str, type] = MappingProxyType(
     {
         **BLOCKS,
         **{f"augmentation.{kind.__name__}": kind for kind in AUGMENTATIONS.values()},
@@ -39,7 +39,7 @@ KINDS: Mapping[str, type] = MappingProxyType(
 )
 """Every object a model file can hold."""
 
-_NAMES = {kind: name for name, kind in KINDS.items()}
+_NAMES = {kind: name for name, kind in STORABLE.items()}
 
 
 class Encoding(Plain):
@@ -91,10 +91,10 @@ def decode(entry: Any) -> Any:
     if isinstance(entry, dict) and entry.keys() == {"pairs"} and isinstance(entry["pairs"], list):
         return dict(decode(pair) for pair in entry["pairs"])
     if isinstance(entry, dict) and entry.keys() == {"kind", "fields"} and isinstance(entry["fields"], dict):
-        if entry["kind"] not in KINDS:
+        if entry["kind"] not in STORABLE:
             raise ValueError(f"it holds a {str(entry['kind'])[:40]!r}, which this version does not know")
         try:
-            return KINDS[entry["kind"]](**{name: decode(field) for name, field in entry["fields"].items()})
+            return STORABLE[entry["kind"]](**{name: decode(field) for name, field in entry["fields"].items()})
         except TypeError as error:
             raise ValueError(f"its {entry['kind']} has wrong fields") from error
     raise ValueError(f"it holds {str(entry)[:40]!r} where a value was expected")

@@ -121,7 +121,7 @@ def _durations(column: pl.Series) -> pl.Series:
 
 
 class Reading(NamedTuple):
-    """How one kind of value becomes a number: null where it cannot."""
+    """The way from one kind of value to a number: null where there is none."""
 
     read: Callable[[pl.Series], pl.Series]
     article: str

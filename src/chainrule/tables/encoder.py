@@ -159,7 +159,7 @@ def _columns_of(frame: Any) -> dict[str, nw.Series[Any]]:
 
 
 def needs_encoding(frame: Any) -> bool:
-    """Return whether a table holds text, categories, dates or missing values, which scikit-learn would refuse.
+    """Return True for a table that holds text, categories, dates or missing values, which scikit-learn would refuse.
 
     False for complete numbers and booleans, and for anything that is not a DataFrame.
 

@@ -46,7 +46,7 @@ class Lowered(NamedTuple):
 
 
 Places = Mapping[tuple[int, str], int]
-"""Where each parameter begins in θ, by the number of its block and its name."""
+"""The place in θ at which each parameter begins, by the number of its block and its name."""
 
 Entries = Callable[[Any, int, Places], Fields]
 
@@ -98,7 +98,7 @@ STAGES: Mapping[type[Block], tuple[int, Entries]] = MappingProxyType(
         GaussianNoise: (4, _noise),
     }
 )
-"""What may follow an affine map: its place in the order, and what it adds to the layer."""
+"""The blocks that may follow an affine map: the place of each in the order, and its fields of the layer."""
 
 NOT_OF_THE_LAST = frozenset({"norm", "live", "dropped", "deviation"})
 """Fields that the last layer cannot have: it may end in an activation only."""

@@ -1,4 +1,4 @@
-"""What the compiled core does not know: the words for what stands in the way of a job."""
+"""The obstacles of the compiled core: words for everything in a job that it does not know."""
 
 from __future__ import annotations
 

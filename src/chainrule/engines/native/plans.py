@@ -35,7 +35,7 @@ PARTS: dict[type, Callable[[Any], tuple[float, float, float]]] = {
     L2: lambda penalty: (0.0, penalty.strength, 0.0),
     ElasticNet: lambda penalty: (penalty.ratio * penalty.strength, (1 - penalty.ratio) * penalty.strength, 0.0),
 }
-"""What each penalty is made of: λ₁ and λ₂ in the gradient, and λ₁ as a proximal step."""
+"""The parts of each penalty: λ₁ and λ₂ in the gradient, and λ₁ as a proximal step."""
 
 
 GRADIENT = "Gradient"

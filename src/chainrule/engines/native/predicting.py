@@ -18,7 +18,7 @@ from .obstacles import known_link, obstacle
 from .plans import prediction_plan
 
 FEW = 1 << 18
-"""So few multiplications are not worth asking how many threads there are."""
+"""Multiplications up to which one thread is taken without asking for more."""
 
 
 def plan_for(network: Network, theta: Array, X: Array) -> Any:
@@ -33,7 +33,7 @@ def plan_for(network: Network, theta: Array, X: Array) -> Any:
 
 
 def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
-    """Return what a link makes of the raw scores (n, outputs), by a plan of `plan_for`."""
+    """Return the predictions (n, outputs), the link of the raw scores, by a plan of `plan_for`."""
     out = np.empty((X.shape[0], network.outputs), theta.dtype)
     count = 1 if X.shape[0] * network.size < FEW else threads(n_threads)
     theta = plain(theta)
@@ -42,7 +42,7 @@ def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_th
 
 
 def scores(network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
-    """Return what a link makes of the raw scores (n, outputs) of rows that fit θ."""
+    """Return the predictions (n, outputs), the link of the raw scores, for rows that fit θ."""
     return predict(plan_for(network, theta, X), network, theta, X, link, n_threads)
 
 

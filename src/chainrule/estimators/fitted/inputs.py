@@ -138,7 +138,7 @@ def _rescaled(X: Any, scale: float) -> Any:
 
 
 def _is_ready(model: Any, X: Any, dtype: Any) -> bool:
-    """Return whether X is a plain array that needs no validation beyond what is seen here at a glance."""
+    """Return True for a plain array X that needs no validation beyond what is seen here at a glance."""
     plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and X.flags.c_contiguous
     fits = plain and X.shape[1] == model.n_features_in_ and len(X) > 0
     bare = model.encoder_ is None and model.input_scale_ == 1 and not hasattr(model, "feature_names_in_")

@@ -128,7 +128,7 @@ class Classes:
         return 0.5 if loss.targets == "real" and self.task != "multiclass" else 0.0
 
     def states(self, loss: Loss) -> bool:
-        """Return whether what the loss makes of scores is the probabilities as they are."""
+        """Return True where the loss's predictions are the probabilities as they are."""
         return self.task == "multilabel" or (self.task == "multiclass" and loss.targets == "classes")
 
     def probabilities(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
