@@ -122,7 +122,7 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Result:
-    """The end of a training: θ, the reason, the events (whose θ is the live one, so the last), the state to go on from."""
+    """The end of a training: θ, the reason, the events (whose θ is the live one, so the last), and the state to continue."""
 
     theta: NDArray[np.floating]
     reason: Reason
