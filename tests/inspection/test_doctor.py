@@ -16,7 +16,8 @@ from sklearn.preprocessing import scale
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor, TrainingAdvice, diagnose
-from chainrule.inspection.doctor import Advice, Training, advise, usual_rate, worse_than_constant
+from chainrule.inspection.causes import Advice, Training, worse_than_constant
+from chainrule.inspection.doctor import advise, usual_rate
 from chainrule.inspection.symptoms import constant_loss, equal_layers, symptom
 from chainrule.losses import LOSSES
 from chainrule.mathematics.initializers import Normal

@@ -7,9 +7,9 @@ from typing import Any
 
 
 class Memo(dict[Hashable, Any]):
-    """Things made of an object, by what they are; they live as long as it, and copies of it begin without.
+    """Things made of an object, by what they are; they live as long as it.
 
-    A deep copy or a pickle of the object holds an empty memo: what is compiled can be in no file.
+    A deep copy or a pickle of the object begins with an empty memo: what is compiled can be in no file.
 
     >>> import pickle
     >>> pickle.loads(pickle.dumps(Memo(plan=object())))
