@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from sklearn.base import is_classifier
 
 from ..tables.files import write_table
 from ..tables.source import Matrix
@@ -57,7 +58,7 @@ def predictions(model: Any, X: Any) -> pl.DataFrame:
     check_kind(model, X)
     rows, model = model.encoded(X), model.for_encoded_rows()
     predicted = np.asarray(model.predict(rows))
-    name = "class" if hasattr(model, "classes_") else "prediction"
+    name = "class" if is_classifier(model) else "prediction"
     columns = {name: predicted} if predicted.ndim == 1 else {f"{name} {k}": c for k, c in enumerate(predicted.T)}
     if hasattr(model, "predict_proba"):
         shares = model.predict_proba(rows)
