@@ -12,7 +12,7 @@ from ...foundation.arrays import Array
 from ...mathematics.blocks import Dense
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
-from .plans import prediction_plan
+from .plans import keep_plan, prediction_plan
 
 
 def plain(a: NDArray[Any]) -> NDArray[Any]:
@@ -32,8 +32,8 @@ def transformed(network: Network, theta: Array, X: NDArray[Any], count: int) -> 
         y = np.empty((x.shape[0], W.shape[1]), x.dtype)
         what = ("native product", *W.shape, x.dtype)
         if (plan := network.memo.get(what)) is None:
-            product = Network(W.shape[0], [Dense(W.shape[1], bias=False)])
-            plan = network.memo[what] = prediction_plan(product, x.dtype.name)
+            plan = prediction_plan(Network(W.shape[0], [Dense(W.shape[1], bias=False)]), x.dtype.name)
+            keep_plan(network, what, plan)
         plan.predict(plain(W).reshape(-1), plain(x), "identity", y, count)
         return y
 

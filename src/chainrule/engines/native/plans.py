@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
@@ -124,6 +125,15 @@ def prediction_plan(network: Network, dtype: str) -> _core.Plan:
         biases=_core.Penalty(),
         recipe=_recipe(DEFAULT_RECIPE, network.inputs, 0),
     )
+
+
+def keep_plan(network: Network, what: tuple[Any, ...], plan: _core.Plan | None) -> None:
+    """Put a plan into the network's memo, which is emptied before the process ends.
+
+    Else a plan of a network that a daemon thread still holds then would be reported as leaked.
+    """
+    network.memo[what] = plan
+    finalize(network, network.memo.clear)
 
 
 def _settings(rule: Optimizer | None) -> dict[str, float]:

@@ -15,7 +15,7 @@ from ..job import Job
 from .core import threads
 from .inputs import plain, transformed
 from .obstacles import known_link, obstacle
-from .plans import prediction_plan
+from .plans import keep_plan, prediction_plan
 
 FEW = 1 << 18
 """Multiplications up to which one thread is taken without asking for more."""
@@ -28,7 +28,7 @@ def plan_for(network: Network, theta: Array, X: Array) -> Any:
     what = ("native prediction", theta.dtype)
     if what not in network.memo:
         no = obstacle(Job(None, theta.dtype, network=network))
-        network.memo[what] = None if no else prediction_plan(network, theta.dtype.name)
+        keep_plan(network, what, None if no else prediction_plan(network, theta.dtype.name))
     return network.memo[what] if X.shape[1] == network.inputs else None
 
 
