@@ -96,6 +96,12 @@ def test_pack_undoes_unpack(inputs: int, widths: list[int], seed: int) -> None:
     assert network.size == sum(fan_in * fan_out + fan_out for fan_in, fan_out in fans)
 
 
+def test_one_array_of_parameters_is_packed_too() -> None:
+    network, theta = Network(2, [Dense(3, bias=False)]), np.arange(6.0)
+    assert list(network.views(theta)) == ["0.W"]
+    np.testing.assert_array_equal(network.pack(network.unpack(theta)), theta)
+
+
 def test_masks_part_the_parameters_by_kind() -> None:
     network = small()
     weights, biases = network.mask("weight"), network.mask("bias")
