@@ -117,6 +117,7 @@ def test_starting_values_depend_on_seed_and_restart_alone() -> None:
     network = small()
     theta = network.initialize(seed=3)
     np.testing.assert_array_equal(theta, small().initialize(seed=3))
+    np.testing.assert_array_equal(network.initialize(), network.initialize(seed=0, dtype="float64", restart=0))
     weights = network.mask("weight")
     for other in (network.initialize(seed=4), network.initialize(seed=3, restart=1)):
         assert not (theta == other)[weights].any()
