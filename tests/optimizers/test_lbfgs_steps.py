@@ -202,7 +202,7 @@ def test_a_fall_by_at_most_ten_roundings_is_the_last(level: float, size: float, 
     theta, memory, report, asked = step(fallen, np.array([1.0], dtype), tolerance=0)
     assert (report.converged, report.message) == ((True, STILL) if share < 1 else (False, ""))
     assert (report.loss, len(asked), memory.t) == (level - fall, 2, 1)
-    assert (theta, theta.dtype) == (0, dtype)
+    assert (theta, theta.dtype, asked[1].dtype) == (0, dtype, dtype)
 
 
 def test_what_ended_it_comes_before_evaluations_that_are_used_up() -> None:
