@@ -292,6 +292,19 @@ def test_the_bytes_of_a_log_of_json_lines(tmp_path: Path) -> None:
 
 
 @both
+def test_rows_are_appended_and_the_file_is_not_written_anew(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
+    logger, path = kind(tmp_path / name), tmp_path / name
+    logger(event(1))
+    with path.open("rb") as file:  # a file that takes its place would not be this one
+        for epoch in (2, 3):
+            logger(event(epoch))
+        assert file.read() == path.read_bytes()
+        kind(path)(event(3))
+        file.seek(0)
+        assert os.fstat(file.fileno()).st_ino != path.stat().st_ino
+
+
+@both
 def test_texts_are_utf_8(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
     path = tmp_path / name
     logger = kind(path)
@@ -343,6 +356,13 @@ def test_a_start_that_a_kill_cut_short_is_taken_over(tmp_path: Path, name: str, 
         (tmp_path / name).write_bytes(whole[:size])
         kind(tmp_path / name)(event(1))
         assert (tmp_path / name).read_bytes() == whole
+
+
+@pytest.mark.parametrize("rest", ["\n", "\n\n", "2,20,0"])
+def test_what_follows_the_last_whole_row_goes(tmp_path: Path, rest: str) -> None:
+    (tmp_path / "log.csv").write_text(HEAD + ROW_1 + rest)
+    cr.CSVLogger(tmp_path / "log.csv")(event(2))
+    assert (tmp_path / "log.csv").read_text() == HEAD + ROW_1 + ROW_2
 
 
 def test_an_old_head_without_rows_is_replaced(tmp_path: Path) -> None:

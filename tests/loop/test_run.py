@@ -254,6 +254,15 @@ def test_going_on_with_averages() -> None:
     assert cr.train(OBJECTIVE, START, state=state, optimizer=Adam(), epochs=1).state.memory.t == 8
 
 
+@pytest.mark.parametrize(("start", "counted"), [(0.0, 4), (0.25, 4), (0.5, 3), (0.75, 2), (1.0, 1)])
+def test_a_mean_counts_the_epochs_that_end_at_its_start_or_later(start: float, counted: int) -> None:
+    thetas: list[Any] = []
+    keep = [lambda event: thetas.append(event.theta.copy())]
+    result = cr.train(OBJECTIVE, START, epochs=4, averaging=Averaging(start), callbacks=keep)
+    assert result.state.averaged == counted
+    np.testing.assert_allclose(result.theta, np.mean(thetas[4 - counted :], axis=0), rtol=1e-13)
+
+
 def test_the_batches_of_an_accumulated_step() -> None:
     for batch_size, accumulate, steps in ((2, 2, 3), (5, 2, 1), (None, 3, 1), (99, 1, 1), (1, 1, 10)):
         result = cr.train(OBJECTIVE, START, batch_size=batch_size, epochs=1, recipe=cr.Recipe(accumulate=accumulate))

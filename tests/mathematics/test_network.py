@@ -96,6 +96,12 @@ def test_pack_undoes_unpack(inputs: int, widths: list[int], seed: int) -> None:
     assert network.size == sum(fan_in * fan_out + fan_out for fan_in, fan_out in fans)
 
 
+def test_one_array_of_parameters_is_packed_too() -> None:
+    network, theta = Network(2, [Dense(3, bias=False)]), np.arange(6.0)
+    assert list(network.views(theta)) == ["0.W"]
+    np.testing.assert_array_equal(network.pack(network.unpack(theta)), theta)
+
+
 def test_masks_part_the_parameters_by_kind() -> None:
     network = small()
     weights, biases = network.mask("weight"), network.mask("bias")
@@ -111,6 +117,7 @@ def test_starting_values_depend_on_seed_and_restart_alone() -> None:
     network = small()
     theta = network.initialize(seed=3)
     np.testing.assert_array_equal(theta, small().initialize(seed=3))
+    np.testing.assert_array_equal(network.initialize(), network.initialize(seed=0, dtype="float64", restart=0))
     weights = network.mask("weight")
     for other in (network.initialize(seed=4), network.initialize(seed=3, restart=1)):
         assert not (theta == other)[weights].any()

@@ -10,6 +10,7 @@ import pytest
 
 from chainrule import Activation, Dense, Dropout, Network, Objective, losses
 from chainrule.mathematics.blocks import PREDICTING, Context, Elementwise, ParameterSpec, Plain
+from chainrule.mathematics.blocks.noise import NoiseCache
 from chainrule.mathematics.trace import backward, forward, traces
 
 RNG = np.random.default_rng(3)
@@ -76,11 +77,11 @@ def test_a_block_may_be_prepared_for_the_x_that_reaches_it() -> None:
     np.testing.assert_array_equal(passed[0].params["W"], 2 * params[0]["W"])
 
 
-class Unasked(Plain):
+class Unasked(Elementwise):
     """A first block that fails when someone asks for dL/dx, which nobody needs."""
 
     def forward(self, params: Any, x: Any, context: Context = PREDICTING) -> tuple[Any, Any]:
-        return 2 * x, None
+        return 2 * x, NoiseCache(x, context)
 
     def pull_input(self, params: Any, cache: Any, dy: Any) -> Any:
         raise AssertionError("nobody needs dL/dx")
@@ -92,6 +93,21 @@ def test_the_first_block_is_not_asked_for_the_gradient_of_the_inputs() -> None:
     pulled = list(backward(blocks, [{}, {}], [each.cache for each in passed], np.ones_like(X)))
     assert [each.k for each in pulled] == [1, 0]
     np.testing.assert_allclose(pulled[1].dy, 1 - np.tanh(2 * X) ** 2, rtol=1e-12)
+
+
+def test_products_with_the_hessian_do_not_ask_it_either() -> None:
+    network = Network(4, [Unasked(), Dense(3), Activation("tanh"), Dense(2)])
+    objective, v = Objective(network, losses.SquaredError(), X, Y), np.cos(THETA)
+    twin = Objective(NETWORK, losses.SquaredError(), 2 * X, Y)
+    np.testing.assert_array_equal(objective.hessian_product(THETA, v), twin.hessian_product(THETA, v))
+    np.testing.assert_array_equal(objective.gauss_newton_product(THETA, v), twin.gauss_newton_product(THETA, v))
+
+
+def test_a_push_needs_a_change_for_every_block() -> None:
+    params = NETWORK.unpack(THETA)
+    _, caches = NETWORK.forward_with_caches(params, X)
+    with pytest.raises(ValueError, match="shorter"):
+        NETWORK.push(params, caches, params[:2])
 
 
 def test_no_block_no_trace() -> None:

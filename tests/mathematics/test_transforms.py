@@ -94,6 +94,12 @@ def test_a_direction_in_which_nothing_varies_is_0_where_it_is_whitened() -> None
     np.testing.assert_allclose(np.cov(scaled(PCA(whiten=True), doubled).T), np.diag([1.0, 0, 0]), atol=1e-12)
 
 
+def test_two_rows_are_whitened_to_variance_1() -> None:
+    y = scaled(PCA(whiten=True), X[:2])
+    np.testing.assert_allclose(y, [[y[0, 0], 0, 0], [-y[0, 0], 0, 0]], atol=1e-12)
+    assert np.var(y[:, 0], ddof=1) == pytest.approx(1, rel=1e-12)
+
+
 def test_one_row_is_its_own_centre() -> None:
     for name, block in MADE.items():
         found = block.fit(X[:1])

@@ -115,6 +115,8 @@ def test_the_recursion_is_the_update_of_the_inverse_hessian() -> None:
         B = V.T @ B @ V + np.outer(s, s) / (y @ s)
     assert relative_error(inverse_hessian_product(g, steps, changes), B @ g) <= 1e-12
     np.testing.assert_array_equal(inverse_hessian_product(g, steps[:0], changes[:0]), g)
+    with pytest.raises(ValueError, match="zip"):
+        inverse_hessian_product(g, steps, changes[1:])
 
 
 def test_rosenbrock_to_1e_6() -> None:
