@@ -122,6 +122,16 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any) -> None:
             kind(wrong)
 
 
+def test_settings_of_the_losses_without_sense_are_refused() -> None:
+    for delta in (0, -1.0):
+        with pytest.raises(ValueError, match=f"^Huber delta must be a number above 0, got {delta}$"):
+            losses.Huber(delta)
+    for q in (0, 1, -0.5, 1.5):
+        with pytest.raises(ValueError, match=f"^Quantile q must be a number above 0 and below 1, got {q}$"):
+            losses.Quantile(q)
+    assert (losses.Huber(1e-9).delta, losses.Quantile(0.999).q) == (1e-9, 0.999)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
 @pytest.mark.parametrize("soft", [False, True])
