@@ -74,6 +74,13 @@ def test_conventions_of_the_squared_error() -> None:
     assert mean.value(scores, target) == np.mean((scores - target) ** 2)
     np.testing.assert_array_equal(half.gradient(scores, target), (scores - target) / 2)
     np.testing.assert_array_equal(mean.gradient(scores, target), 2 * (scores - target) / 4)
+    for outputs in (1, 2, 3, 5):  # the two agree for two outputs only
+        scores, target, v = np.random.default_rng(outputs).normal(size=(3, 4, outputs))
+        assert mean.value(scores, target) == pytest.approx(np.mean((scores - target) ** 2), rel=1e-14)
+        assert half.value(scores, target) == pytest.approx(outputs / 2 * np.mean((scores - target) ** 2), rel=1e-14)
+        np.testing.assert_allclose(mean.gradient(scores, target), 2 * (scores - target) / (4 * outputs), rtol=1e-14)
+        np.testing.assert_allclose(mean.curvature(scores, target, v), 2 * v / (4 * outputs), rtol=1e-14)
+        np.testing.assert_allclose(half.curvature(scores, target, v), v / 4, rtol=1e-14)
     with pytest.raises(ValueError, match="SquaredError convention must be one of half_sum, mean, got 'sum'"):
         losses.SquaredError("sum")
 
@@ -120,6 +127,16 @@ def test_a_smoothing_that_is_no_share_is_refused(kind: Any) -> None:
     for wrong, error in ((1, ValueError), (-0.1, ValueError), ("0.1", TypeError)):
         with pytest.raises(error, match=f"{kind.__name__} label_smoothing must be a number of at least 0 and below 1"):
             kind(wrong)
+
+
+def test_settings_of_the_losses_without_sense_are_refused() -> None:
+    for delta in (0, -1.0):
+        with pytest.raises(ValueError, match=f"^Huber delta must be a number above 0, got {delta}$"):
+            losses.Huber(delta)
+    for q in (0, 1, -0.5, 1.5):
+        with pytest.raises(ValueError, match=f"^Quantile q must be a number above 0 and below 1, got {q}$"):
+            losses.Quantile(q)
+    assert (losses.Huber(1e-9).delta, losses.Quantile(0.999).q) == (1e-9, 0.999)
 
 
 @pytest.mark.torch

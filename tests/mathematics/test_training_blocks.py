@@ -135,6 +135,13 @@ def test_zero_is_on_the_left_of_the_kink(block: Block) -> None:
         assert block.pull_params_tangent(params, cache, one, {"a": one[0]}, one)["a"] == 1
 
 
+def test_zero_is_on_the_left_of_the_kink_in_training_too() -> None:
+    zeros, ones = np.zeros((4, 3)), np.ones((4, 3))
+    _, cache = RReLU(0.1, 0.5).forward({}, zeros, TRAINING)
+    slopes = 0.1 + 0.4 * (bits("slope", 4, 3) + 0.5) / 65536
+    np.testing.assert_allclose(RReLU(0.1, 0.5).pull_input({}, cache, ones), slopes, rtol=1e-14)
+
+
 def test_drop_connect_draws_one_mask_for_all_rows_of_a_step() -> None:
     block, params = DropConnect(4, 0.4), {"W": RNG.normal(size=(5, 4)), "b": RNG.normal(size=4)}
     dropped = threshold(0.4)
