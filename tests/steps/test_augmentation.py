@@ -285,3 +285,4 @@ def test_shapes_come_as_any_sequence_of_whole_numbers() -> None:
     same = {Deformation(shape) for shape in ((5, 7), (np.int64(5), 7))} | {Deformation([5, 7])}
     assert same == {Deformation((5, 7))}
     assert Deformation(np.array([5, 7])).image == (5, 7, 1)
+    assert Deformation((2**15, 1)).image == (2**15, 1, 1)
