@@ -87,6 +87,19 @@ def test_noise_and_masks_in_numbers() -> None:
         np.testing.assert_array_equal(Mask(0.4, -0.1)(x, stream()), wanted, strict=True)
 
 
+def test_images_and_numbers_are_those_that_a_compiled_twin_takes() -> None:
+    d = ROWS["deformation"]
+    assert isinstance(d, Deformation)
+    assert {name: row.image for name, row in ROWS.items()} == {"noise": None, "mask": None, "deformation": (5, 7, 1)}
+    assert {name: row.numbers for name, row in ROWS.items()} == {
+        "noise": (0.3,),
+        "mask": (26214.0, -1.0),
+        "deformation": (1.5, 30.0, 0.2, 20.0, d.amplitude, 2.5, 0.5),
+    }
+    assert all(type(number) is float for row in (*ROWS.values(), Noise(1), Mask(0, 1)) for number in row.numbers)
+    assert Deformation((5, 7), shift=1).amplitude == 0
+
+
 def test_what_is_an_augmentation() -> None:
     assert all(map(is_augmentation, ROWS.values()))
     assert not any(map(is_augmentation, [Noise, Deformation, 3, None, np.copy]))
@@ -272,3 +285,4 @@ def test_shapes_come_as_any_sequence_of_whole_numbers() -> None:
     same = {Deformation(shape) for shape in ((5, 7), (np.int64(5), 7))} | {Deformation([5, 7])}
     assert same == {Deformation((5, 7))}
     assert Deformation(np.array([5, 7])).image == (5, 7, 1)
+    assert Deformation((2**15, 1)).image == (2**15, 1, 1)
