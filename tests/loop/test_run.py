@@ -88,6 +88,7 @@ def test_an_exhausted_schedule_is_asked_before_the_end() -> None:
         ([1.0, 1.25, 1.5, 1.0], [0, 1, 2, 3], 1.5, 3),
         ([2.0, 2.0, nan, 3.0], [0, 1, 2, 0], 3.0, 4),
         ([nan, -5.0], [1, 0], -5.0, 2),
+        ([1.0, 1.0], [0, 1], 1.0, 1),
     ],
 )
 def test_what_counts_as_an_improvement(values: list[float], changes: list[int], best: float, epoch: int) -> None:
@@ -187,6 +188,7 @@ def diverging(**settings: Any) -> DivergenceError:
 def test_what_a_divergence_leaves() -> None:
     error = diverging()
     assert error.state.memory is None
+    assert error.theta is error.state.theta
     assert error.history
     assert len(error.history) == error.epoch == error.state.epoch
     assert np.isfinite(error.theta).all()
