@@ -196,6 +196,17 @@ def test_events_are_yielded_once_and_the_history_is_whole(tmp_path: Path) -> Non
     assert all(event.theta is result.state.theta for event in result.history)
 
 
+def test_a_state_that_was_given_stays_the_live_one(tmp_path: Path) -> None:
+    state = cr.TrainingState(START.copy())
+    live = state.theta
+    result = cr.train(OBJECTIVE, START, **SETTINGS, state=state, checkpoint=begun(tmp_path))
+    assert result.state is state
+    assert state.theta is live
+    assert all(event.theta is live for event in result.history)
+    assert live.tobytes() == cr.train(OBJECTIVE, START, **SETTINGS).theta.tobytes()
+    assert vars(state).keys() == vars(cr.TrainingState(START)).keys()
+
+
 def test_seconds_go_on(tmp_path: Path) -> None:
     checkpoint = begun(tmp_path)
     kept = read(checkpoint.path)

@@ -191,6 +191,8 @@ def test_what_a_writer_reads(tmp_path: Path) -> None:
     state = cr.TrainingState(START.copy(), epoch=2, average=START + 1)
     history = begun_history()
     first.write(SavedTraining(state, history, EpochPosition(START + 2, [0.5, 0.25], 3.0, 0.1, START + 3), 7.5))
+    _, tensors = signed_file.read(path.read_bytes(), FILE)
+    assert {"kept.state.theta", "kept.state.average", "kept.position.good", "kept.history.loss"} <= tensors.keys()
     saved = first.read(2)
     assert saved is not None
     assert (saved.seconds, saved.reason, saved.message, saved.facts) == (7.5, None, "", first.facts)

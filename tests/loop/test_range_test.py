@@ -256,6 +256,15 @@ def test_when_enough_was_seen() -> None:
     assert watched(9, 1, [np.inf]) == ([True], [])
 
 
+def test_each_loss_has_its_rate() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Watch(9, 1)([0.5], [1.0, 2.0])
+
+
+def test_losses_that_are_whole_numbers_are_smoothed_too() -> None:
+    assert smoothed([1, 2, 6, 4], 1).tolist() == [1.5, 3.0, 4.0, 5.0]
+
+
 def test_when_the_loss_has_blown_up() -> None:
     """The mean over `window` steps before and the step itself, more than BLOWN_UP times the best such mean."""
     assert watched(9, 0, [1.0, 4.0, 4.1, 1.0]) == ([True], [1.0, 4.0, 4.1])

@@ -88,6 +88,7 @@ def test_an_exhausted_schedule_is_asked_before_the_end() -> None:
         ([1.0, 1.25, 1.5, 1.0], [0, 1, 2, 3], 1.5, 3),
         ([2.0, 2.0, nan, 3.0], [0, 1, 2, 0], 3.0, 4),
         ([nan, -5.0], [1, 0], -5.0, 2),
+        ([1.0, 1.0], [0, 1], 1.0, 1),
     ],
 )
 def test_what_counts_as_an_improvement(values: list[float], changes: list[int], best: float, epoch: int) -> None:
@@ -187,6 +188,7 @@ def diverging(**settings: Any) -> DivergenceError:
 def test_what_a_divergence_leaves() -> None:
     error = diverging()
     assert error.state.memory is None
+    assert error.theta is error.state.theta
     assert error.history
     assert len(error.history) == error.epoch == error.state.epoch
     assert np.isfinite(error.theta).all()
@@ -295,5 +297,45 @@ def test_the_first_moments_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     cr.train(OBJECTIVE, START)
     (loop,) = seen
     assert (loop.fraction, loop.told_to_stop, loop.history, loop.position) == (0.0, False, [], None)
+    assert loop.steady
     assert loop.moment() == Moment(0, 0, 0, 0, 0.0)
     assert loop.moment(3, 0.5) == Moment(3, 0, 0, 0, 0.5)
+
+
+def test_what_an_engine_is_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    module = import_module("chainrule.loop.training")
+    original = module.build
+    monkeypatch.setattr(module, "build", lambda *given: told.append(given) or original(*given))
+    rule, recipe, start = SGD(), cr.Recipe(max_norm=1.0), START.astype("float32")
+    objective = classification(10, dtype="float32")[0]
+    settings: dict[str, Any] = {"optimizer": rule, "recipe": recipe, "seed": 5, "engine": "reference", "n_threads": 2}
+    for averaging, decay in ((None, None), (Averaging(), None), (MovingAverage(0.25), 0.25)):
+        cr.train(objective, start, epochs=1, averaging=averaging, **settings)
+        assert told.pop() == ("reference", objective, rule, 5, 2, np.dtype("float32"), recipe, decay)
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_a_moving_average_follows_every_step(engine: str) -> None:
+    average, thetas = START.copy(), []
+    keep = [lambda event: thetas.append(event.theta.copy())]
+    settings: dict[str, Any] = {"optimizer": SGD(0.5), "epochs": 5, "engine": engine}
+    result = cr.train(OBJECTIVE, START, averaging=MovingAverage(0.75), callbacks=keep, **settings)
+    for t, theta in enumerate(thetas, start=1):
+        average += max(0.25, 1 / t) * (theta - average)
+    np.testing.assert_allclose(result.theta, average, rtol=1e-12)
+    assert result.theta.tobytes() != result.state.theta.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("score", "value"),
+    [
+        (lambda theta: np.float64(1) / np.float64(0), np.inf),
+        (lambda theta: np.float64(1e300) * np.float64(1e300), np.inf),
+        (lambda theta: -(np.float64(np.inf) * np.float64(0)), nan),
+    ],
+    ids=["divide", "over", "invalid"],
+)
+def test_an_epoch_says_nothing_of_numbers_that_are_not_finite(score: Any, value: float) -> None:
+    result = cr.train(OBJECTIVE, START, epochs=1, score=score)
+    np.testing.assert_equal(result.history[0].validation_score, value)
