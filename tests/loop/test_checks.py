@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,22 @@ class Asking(LBFGS):
     needs = frozenset({"gradient", "jacobian", "hessian_product"})
 
 
+@dataclass
+class Duck:
+    """Takes steps, and does not inherit the rest of the contract."""
+
+    def init(self, network: Any, theta: Any) -> Memory:
+        return Memory()
+
+    def step(self, ask: Any, theta: Any, memory: Memory, rate: float) -> Any:
+        raise AssertionError("never asked")
+
+
+def needing(needs: Any) -> Any:
+    """Return an optimiser that declares these needs."""
+    return type("Needing", (LBFGS,), {"needs": needs})()
+
+
 def problem(*blocks: Any, penalties: Any = (), sparse_rows: bool = False) -> cr.Objective:
     """Return squared error on four rows of two columns."""
     X: Any = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
@@ -34,6 +51,11 @@ def problem(*blocks: Any, penalties: Any = (), sparse_rows: bool = False) -> cr.
 
 ONE_BY_ONE = "needs an update rule such as Adam, which works entry by entry; LBFGS does not"
 SPARSE = "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need dense rows"
+INHERIT = "its class must inherit from chainrule.optimizers.Optimizer"
+NO_VERB = (
+    "no verb of an engine; accepted: a set of forward, value, gradient, gauss_newton_product, hessian_product, "
+    "jacobian, pull"
+)
 SEED = "seed must be a whole number from 0 to 2**64 - 1, got "
 BATCH = "batch_size must be a whole number of at least 1 (or None for all rows), got "
 EPOCHS = "epochs must be a whole number of at least 1, got "
@@ -41,6 +63,9 @@ EPOCHS = "epochs must be a whole number of at least 1, got "
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": "adam"}, "optimizer must be an optimiser such as optimizers.Adam(), got 'adam'"),
     ({"optimizer": Adam}, f"optimizer must be an optimiser such as optimizers.Adam(), got {Adam!r}"),
+    ({"optimizer": Duck()}, "optimizer must be an optimiser such as optimizers.Adam(), got Duck(); " + INHERIT),
+    ({"optimizer": needing({"gradient", "hesian_product"})}, f"Needing.needs names hesian_product, {NO_VERB}"),
+    ({"optimizer": needing("gradient")}, f"Needing.needs names 'gradient', {NO_VERB}"),
     (
         {"optimizer": LBFGS(), "objective": problem(Dropout(0.1))},
         "Dropout(rate=0.1) needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",

@@ -10,7 +10,7 @@ import numpy as np
 from ..foundation.arrays import is_sparse
 from ..mathematics.blocks import Elementwise, Transform, needs_steps
 from ..mathematics.objective import Objective
-from ..optimizers import Memory, Optimizer
+from ..optimizers import VERBS, Memory, Optimizer
 from ..steps.averaging import Averaging, MovingAverage
 from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Schedule
@@ -18,9 +18,18 @@ from .progress import Stopping
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Raise ValueError for what is no optimiser."""
+    """Raise ValueError for what is no optimiser, and for one that needs a verb that there is not."""
     if not isinstance(optimizer, Optimizer) or isinstance(optimizer, type):
-        raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
+        own = callable(getattr(optimizer, "step", None)) and not isinstance(optimizer, type)
+        advice = "; its class must inherit from chainrule.optimizers.Optimizer" if own else ""
+        raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}{advice}")
+    unknown = sorted(map(str, {*optimizer.needs} - {*VERBS}))
+    if isinstance(optimizer.needs, str) or unknown:
+        name, wrong = (
+            type(optimizer).__name__,
+            repr(optimizer.needs) if isinstance(optimizer.needs, str) else unknown[0],
+        )
+        raise ValueError(f"{name}.needs names {wrong}, no verb of an engine; accepted: a set of {', '.join(VERBS)}")
 
 
 def check_step(objective: Objective, optimizer: Optimizer, recipe: Recipe, averaging: Any) -> None:
