@@ -219,6 +219,57 @@ def test_an_optimiser_declares_the_least_unless_it_says_more() -> None:
     assert still.learning_rate is None
 
 
+class Faulty(Optimizer):
+    """An optimiser whose author has made a mistake: `wrong` makes the answer of a sound step the one it returns."""
+
+    def __init__(self, wrong: Any = lambda *answer: answer, memory: Any = None) -> None:
+        self.wrong, self.memory = wrong, Memory() if memory is None else memory
+
+    def init(self, network: Any, theta: Any) -> Any:
+        return self.memory
+
+    def step(self, ask: Any, theta: Any, memory: Memory, rate: float) -> Any:
+        loss, g = ask.value_and_gradient(theta)
+        return self.wrong(theta - 0.01 * g, memory.after(), StepReport(loss, float(np.linalg.norm(g))))
+
+
+MISTAKES: dict[str, tuple[Faulty, str]] = {
+    "no memory": (Faulty(memory={"v": 0.0}), "Faulty.init must return a Memory, got {'v': 0.0}"),
+    "nothing": (Faulty(lambda *answer: None), "Faulty.step must return a tuple (theta, memory, report), got None"),
+    "two things": (
+        Faulty(lambda *answer: (0, 1)),
+        "Faulty.step must return a tuple (theta, memory, report), got (0, 1)",
+    ),
+    "another shape": (
+        Faulty(lambda theta, *rest: (theta[1:], *rest)),
+        "Faulty.step must return θ of the shape (27,), got (26,)",
+    ),
+    "a dict for the memory": (
+        Faulty(lambda theta, memory, report: (theta, {}, report)),
+        "Faulty.step must return its memory as a Memory, got {}",
+    ),
+    "a loss for the report": (
+        Faulty(lambda theta, memory, report: (theta, memory, 0.5)),
+        "Faulty.step must return its report as a StepReport, got 0.5",
+    ),
+    "NaN": (
+        Faulty(lambda theta, *rest: (theta * np.nan, *rest)),
+        "training diverged at step 0 (epoch 1): Faulty.step returned NaN or infinity in θ for a finite loss",
+    ),
+}
+
+
+@pytest.mark.parametrize("batch_size", [None, 50])
+@pytest.mark.parametrize("name", list(MISTAKES))
+def test_the_author_of_an_optimiser_is_told_the_mistake(name: str, batch_size: Any) -> None:
+    objective, start = iris()
+    optimizer, words = MISTAKES[name]
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared whole
+        cr.train(objective, start, optimizer=optimizer, epochs=2, batch_size=batch_size, engine="reference")
+    assert str(caught.value) == words
+    assert cr.train(objective, start, optimizer=Faulty(), epochs=2, batch_size=batch_size).state.epoch == 2
+
+
 def test_an_update_rules_step_is_its_update_at_the_gradient() -> None:
     objective, start = iris()
     rule, theta = SGD(), start

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import ceil, isfinite, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
-from ..optimizers import Memory, Optimizer, Verbs
+from ..foundation.words import quoted
+from ..optimizers import Memory, Optimizer, StepReport, Verbs
 from ..steps.recipe import follow
 
 
 class Steps(NamedTuple):
     """A run of steps: the loss of each (see StepReport), the last gradient's norm, and why the optimiser ended.
 
-    The norm is NaN where the last loss is not finite; `message` is "" unless the optimiser ends the training.
+    The norm is NaN where the last loss is not finite; `message` is "" unless the optimiser ends the training, or is at
+    fault for such a loss.
     """
 
     losses: list[float]
@@ -41,10 +43,13 @@ def take_steps(
     """
     losses, norm = list[float](), 0.0
     for k, rate in enumerate(learning_rates):
-        moved, after, report = optimizer.step(verbs_of(k), theta, memory, rate)
+        moved, after, report = _checked(optimizer, optimizer.step(verbs_of(k), theta, memory, rate), theta)
         losses.append(float(report.loss))
         if not isfinite(losses[-1]):
             return Steps(losses, nan)
+        if not np.isfinite(moved).all():
+            cause = f"{type(optimizer).__name__}.step returned NaN or infinity in θ for a finite loss"
+            return Steps([*losses[:-1], nan], nan, message=cause)
         theta[:] = moved
         memory.become(after)
         norm = float(report.gradient_norm)
@@ -53,6 +58,20 @@ def take_steps(
         if report.message:
             return Steps(losses, norm, report.converged, report.message)
     return Steps(losses, norm)
+
+
+def _checked(optimizer: Optimizer, answer: Any, theta: NDArray[np.floating]) -> tuple[Array, Memory, StepReport]:
+    """Return what a step returned; ValueError, one line, where it is not what the contract says."""
+    name = f"{type(optimizer).__name__}.step"
+    if not isinstance(answer, tuple) or len(answer) != 3:
+        raise ValueError(f"{name} must return a tuple (theta, memory, report), got {quoted(answer)}")
+    moved, memory, report = answer
+    if np.shape(moved) != theta.shape:
+        raise ValueError(f"{name} must return θ of the shape {theta.shape}, got {np.shape(moved)}")
+    for what, value, kind in (("memory", memory, Memory), ("report", report, StepReport)):
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} must return its {what} as a {kind.__name__}, got {quoted(value)}")
+    return answer
 
 
 class LastAsked:

@@ -24,7 +24,7 @@ def run_epoch(loop: Loop, epoch: int) -> EpochResult:
     position = loop.begin_epoch(steps_of(rows, settings.batch_size))
     done = _run_steps(loop, position, order, epoch / epochs, 1 / epochs)
     if not (isfinite(done.loss) and np.isfinite(state.theta).all()):
-        raise loop.diverged(position, done.learning_rate)
+        raise loop.diverged(position, done.learning_rate, done.message)
     loop.position = position if done.interrupted else None
     loop.fraction = (epoch + 1) / epochs
     return done
@@ -57,7 +57,8 @@ def _run_steps(
         last = _run_slice(loop, position, part, loop.rates(range(start, start + count), before, share / count_of_epoch))
         if not isfinite(last.losses[-1]):
             state.step += len(last.losses) - 1
-            return EpochResult(last.losses[-1], last.gradient_norm, position.learning_rate, start * batch_size)
+            bad, seen = last.losses[-1], start * batch_size
+            return EpochResult(bad, last.gradient_norm, position.learning_rate, seen, message=last.message)
         state.step += len(last.losses)
         losses.extend(last.losses)
         loop.after_steps()

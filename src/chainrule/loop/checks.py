@@ -102,7 +102,9 @@ def check_recipe(objective: Objective, recipe: Any) -> None:
 
 
 def check_memory(memory: Memory, fresh: Memory, optimizer: Optimizer) -> None:
-    """Raise ValueError for the memory of a state that another optimiser has left."""
+    """Raise ValueError for the memory of a state that another optimiser has left, and for what is no memory."""
+    if not isinstance(fresh, Memory):
+        raise ValueError(f"{type(optimizer).__name__}.init must return a Memory, got {quoted(fresh)}")
     held, kept = ({*each.arrays} | {*each.numbers} for each in (memory, fresh))
     if held != kept:
         has, needs = (", ".join(sorted(names)) or "nothing" for names in (held, kept))

@@ -139,8 +139,8 @@ class Loop:
         """Give the optimiser its memory, and the average its start, where the state has none."""
         settings, state = self.settings, self.state
         fresh = settings.optimizer.init(settings.objective.network, state.theta)
+        check_memory(state.memory or fresh, fresh, settings.optimizer)
         state.memory = state.memory or fresh
-        check_memory(state.memory, fresh, settings.optimizer)
         (settings.averaging or Averaging()).begin(state)
 
     def begin_epoch(self, steps: int) -> EpochPosition:
@@ -214,14 +214,17 @@ class Loop:
             state.no_change = 0
         return "time" if self.out_of_time() else None
 
-    def diverged(self, position: EpochPosition, learning_rate: float | None) -> DivergenceError:
-        """Put the last good weights back, forget the optimiser's memory, and return the error that says why."""
+    def diverged(self, position: EpochPosition, learning_rate: float | None, cause: str = "") -> DivergenceError:
+        """Put the last good weights back, forget the optimiser's memory, and return the error that says why.
+
+        `cause` is known where the optimiser is at fault.
+        """
         state, settings = self.state, self.settings
         state.theta[:] = position.good
         state.memory = None
         if state.averaged == 0:
             state.average = None
-        cause = likely_cause(settings.objective, learning_rate, usual_rate(settings.optimizer))
+        cause = cause or likely_cause(settings.objective, learning_rate, usual_rate(settings.optimizer))
         return DivergenceError(state.step, state.epoch, cause, state, self.history, position.average)
 
     def result(self, reason: Reason, message: str) -> Result:
