@@ -88,7 +88,7 @@ def model(train, tmp_path):
         (("--monitor", "validation_score", "--no-early-stopping"), "--monitor validation_score needs --early-stopping"),
         (
             ("--averaging", "ema", "--solver", "lbfgs"),
-            "averaging needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",
+            "averaging needs an optimiser that takes batches; LBFGS takes all rows in every step",
         ),
         (
             ("--hidden-layer-sizes", "none", "--normalization", "batch"),

@@ -134,3 +134,5 @@ def test_the_help_shows_its_own_options_first() -> None:
         assert f"--{name.replace('_', '-')}" in first
     assert set(FindCommand.first) & set(OWN) == {"low", "high", "steps", "plot"}
     assert "--out " not in shown
+    solvers = " ".join(shown.split()).partition("update rule: ")[2].partition("  [adam]")[0].partition(" [adam]")[0]
+    assert solvers == ", ".join(SCHEDULED.values)

@@ -20,7 +20,7 @@ from chainrule.steps.recipe import Recipe
 
 
 class Asking(LBFGS):
-    """Declares that it asks mini-batches for more than the gradient."""
+    """Declares that it asks batches for more than the gradient."""
 
     whole_batch = False
     needs = frozenset({"gradient", "jacobian", "hessian_product"})
@@ -69,7 +69,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": needing("gradient")}, f"Needing.needs names 'gradient', {NO_VERB}"),
     (
         {"optimizer": LBFGS(), "objective": problem(Dropout(0.1))},
-        "Dropout(rate=0.1) needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",
+        "Dropout(rate=0.1) needs an optimiser that takes batches; LBFGS takes all rows in every step",
     ),
     (
         {"optimizer": Asking(), "objective": problem(Dropout(0.1))},
@@ -77,7 +77,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"optimizer": LBFGS(), "averaging": Averaging()},
-        "averaging needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",
+        "averaging needs an optimiser that takes batches; LBFGS takes all rows in every step",
     ),
     ({"optimizer": LBFGS(), "recipe": Recipe(max_norm=1.0)}, f"max_norm {ONE_BY_ONE}"),
     ({"optimizer": LBFGS(), "recipe": Recipe(mixup=0.5)}, f"mixup {ONE_BY_ONE}"),

@@ -135,7 +135,7 @@ def test_estimators_ask_what_it_declares() -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "blocks": (
         {"optimizer": Newton(), "blocks": (Dropout(0.1),)},
-        r"Dropout\(rate=0.1\) needs an optimiser that takes mini-batches; Newton takes all rows in every step",
+        r"Dropout\(rate=0.1\) needs an optimiser that takes batches; Newton takes all rows in every step",
     ),
     "blocks of batches": (
         {"optimizer": NewtonOnBatches(), "blocks": (Dropout(0.1),)},
@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "average": (
         {"optimizer": Newton(), "averaging": cr.Averaging()},
-        "averaging needs an optimiser that takes mini-batches; Newton takes all rows in every step",
+        "averaging needs an optimiser that takes batches; Newton takes all rows in every step",
     ),
     "recipe": (
         {"optimizer": NewtonOnBatches(), "recipe": Recipe(max_norm=1.0)},

@@ -159,7 +159,7 @@ def test_averages_settle_what_noisy_steps_shake() -> None:
         (lambda: thetas(epochs=1, averaging="swa"), r"averaging must be such as Averaging\(start=0.75\), or None"),
         (
             lambda: thetas(epochs=1, averaging=Averaging(), optimizer=LBFGS()),
-            "averaging needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",
+            "averaging needs an optimiser that takes batches; LBFGS takes all rows in every step",
         ),
         (
             lambda: MLPClassifier(**SHORT, l1=1.0, l1_proximal=True, averaging="ema").fit(*IRIS),
@@ -248,7 +248,7 @@ def test_a_divergence_returns_the_last_good_average(averaging: Any, engine: str)
 
 @quiet
 def test_lbfgs_has_no_noise_to_average_and_partial_fit_no_end() -> None:
-    with pytest.raises(ValueError, match="averaging needs an optimiser that takes mini-batches; LBFGS takes all rows"):
+    with pytest.raises(ValueError, match="averaging needs an optimiser that takes batches; LBFGS takes all rows"):
         MLPClassifier(**SHORT, solver="lbfgs", averaging="swa").fit(*IRIS)
     with pytest.raises(ValueError, match="partial_fit does not support averaging='ema'"):
         MLPRegressor(averaging="ema").partial_fit(*IRIS)

@@ -251,7 +251,7 @@ def test_recipes_refuse_what_is_out_of_range(settings: Any, words: str) -> None:
 
 def test_a_minimiser_of_all_rows_refuses_what_needs_steps() -> None:
     noisy = Network(4, [Dropout(0.3), Dense(3)])
-    with pytest.raises(ValueError, match=r"Dropout\(rate=0.3\) needs an optimiser that takes mini-batches; LBFGS"):
+    with pytest.raises(ValueError, match=r"Dropout\(rate=0.3\) needs an optimiser that takes batches; LBFGS"):
         train(problem(12, noisy)[0], noisy.initialize(0), optimizer=LBFGS())
     with pytest.raises(ValueError, match=r"max_norm needs an update rule such as Adam, .*; LBFGS does not"):
         train(*problem(12), optimizer=LBFGS(), recipe=Recipe(max_norm=1.0))

@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from ..estimators.settings.optimizer import SCHEDULED
+from ..estimators.settings.table import SETTINGS
 from ..loop.range_test import BELOW, RangeTest
 from . import show, version
 from .data_options import data_options
@@ -40,10 +41,19 @@ class FindCommand(TrainCommand):
     first = ("target", "low", "high", "steps", "plot", "solver", "hidden_layer_sizes", "batch_size", "random_state")
 
 
+def _options() -> list[click.Option]:
+    """Return the options of train, the solver's with the names that this command takes."""
+    options = training_options()
+    for solver in options:
+        if solver.name == "solver":
+            solver.help = f"update rule: {', '.join(SCHEDULED.values)}  [{SETTINGS['solver'].default}]"
+    return options
+
+
 @click.command(
     "find-lr",
     cls=FindCommand,
-    params=training_options(),
+    params=_options(),
     epilog="Example: chainrule find-lr digits --solver sgd --plot rates.png",
     context_settings={"max_content_width": 100},
 )

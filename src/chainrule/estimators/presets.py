@@ -93,7 +93,7 @@ DEFAULTS: Mapping[str, Default] = MappingProxyType(
         ),
         "learning_rate_init": Default(
             lambda f: 0.002 if f.solver in ("adam", "adamw") else None,
-            "0.002 for adam; other solvers, and adam:FIELD=VALUE, have their own",
+            "0.002 for adam and adamw; other solvers, and adam:FIELD=VALUE, have their own",
         ),
         "n_iter_no_change": Default(lambda f: 5 if f.early else inf, "inf; 5 with early stopping"),
         "random_state": Default(0),

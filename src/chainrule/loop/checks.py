@@ -41,11 +41,11 @@ def check_step(objective: Objective, optimizer: Optimizer, recipe: Recipe, avera
 
     Random and measuring blocks change from pass to pass, which a single gradient per step may see and a line search
     or a second derivative may not. A recipe and a proximal step are parts of the step of an update rule. An average
-    evens out the noise of mini-batches.
+    evens out the noise of batches.
     """
     name = type(optimizer).__name__
     if optimizer.whole_batch:
-        why: str | None = f"needs an optimiser that takes mini-batches; {name} takes all rows in every step"
+        why: str | None = f"needs an optimiser that takes batches; {name} takes all rows in every step"
     else:
         more = ", ".join(sorted(optimizer.needs - {"gradient"}))
         why = f"needs an optimiser that asks for the gradient only; {name} needs {more}" if more else None
