@@ -97,6 +97,9 @@ def model(train, tmp_path):
         (("--scoring", "acuracy"), "'acuracy' is no scorer of scikit-learn; try accuracy"),
         (("--task", "clustering"), "'clustering' is not one of"),
         (("--task", "regression"), "target 'dear' is text, such as"),
+        (("--test-fraction", "0.999"), "people.csv: a share of 0.999 would hold out all "),
+        (("--activation", ",relu"), "--activation must be one of"),
+        (("--hidden-layer-sizes", "10,,5"), "--hidden-layer-sizes must be a whole number"),
         (("--test-fraction", "1"), "1.0 is not in the range"),
         (("--no-such-option",), "No such option"),
         (("--target", "prise"), "there is no column 'prise'; did you mean 'price'?"),
@@ -125,6 +128,7 @@ def test_a_float_target_is_no_class(table) -> None:
 def test_a_source_that_is_not_there() -> None:
     assert "did you mean digits?" in refused("train", "digit")
     assert "there is no such file" in refused("train", "nowhere.csv", "--target", "y")
+    assert "the name of the file is empty" in refused("train", "")
     assert "Missing argument 'SOURCE'" in refused("train")
     assert "No such command 'tran'" in refused("tran", "digits")
 
@@ -136,6 +140,7 @@ def test_which_column_is_the_target(table) -> None:
 @pytest.mark.parametrize(
     ("out", "said"),
     [
+        ("", "--out: the name of the file is empty"),
         ("nowhere/model.safetensors", "there is no folder"),
         (".", "it is a folder"),
         ("/proc/model.safetensors", "cannot be written"),

@@ -106,6 +106,14 @@ def test_every_split_is_drawn_by_its_seed(name) -> None:
     assert sorted(parts[0][1]) != sorted(parts[2][1])
 
 
+@pytest.mark.parametrize("name", SPLITS)
+def test_a_split_leaves_rows_to_train_on(name) -> None:
+    y, labels = SPLITS[name]
+    with pytest.raises(ValueError, match=r"a share of 0\.999 would hold out all 60 rows; none is left to train on"):
+        split(y, 0.999, 0, labels)
+    assert len(split(y, 0.98, 0, labels)[0]) >= 1
+
+
 def test_a_class_of_one_row_is_trained_on() -> None:
     y, labels = SPLITS["a class of one row"]
     assert all(0 in split(y, 0.2, seed, labels)[0] for seed in range(5))

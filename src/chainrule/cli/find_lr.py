@@ -75,7 +75,7 @@ def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | 
     plot = rest["plot"]
     _check(ctx, given_settings(ctx).get("solver", "adam"), rest["low"], rest["high"])
     if plot is not None:
-        check_writable("--plot", Path(plot))
+        check_writable("--plot", plot)
         check_not_read("--plot", plot, source, test)
     figure = None if plot is None else _figure(plot)
     planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"], validate=False)

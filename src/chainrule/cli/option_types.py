@@ -77,7 +77,10 @@ def _(rule: Flag, text: str) -> bool | str:
 
 @parse.register
 def _(rule: Several, text: str) -> Any:
-    items = tuple(parse(rule.rule, part.strip()) for part in text.split(",") if part.strip() not in ("", "none"))
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and "" in parts:
+        raise ValueError("a comma stands at an end, or beside another")
+    items = tuple(parse(rule.rule, part) for part in parts if part not in ("", "none"))
     return items[0] if len(items) == 1 else items
 
 

@@ -21,15 +21,18 @@ def check_files(written: Mapping[str, str | Path | None], *read: str | None) -> 
     for name, path in written.items():
         if path is None:
             continue
-        check_writable(name, Path(path))
+        check_writable(name, path)
         check_not_read(name, str(path), *read)
         other = taken.setdefault(Path(path).resolve(), name)
         if other != name:
             raise ValueError(f"{other} and {name} name the same file, {path}")
 
 
-def check_writable(option: str, path: Path) -> None:
+def check_writable(option: str, name: str | Path) -> None:
     """Raise ValueError for a file that could not be written."""
+    if not str(name):
+        raise ValueError(f"{option}: the name of the file is empty")
+    path = Path(name)
     if path.is_dir():
         raise ValueError(f"{option} {path}: it is a folder; give the name of a file in it")
     if path.exists() and not path.is_file():

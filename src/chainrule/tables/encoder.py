@@ -161,14 +161,18 @@ def _columns_of(frame: Any) -> dict[str, nw.Series[Any]]:
 def needs_encoding(frame: Any) -> bool:
     """Return True for a table that holds text, categories, dates or missing values, which scikit-learn would refuse.
 
-    False for complete numbers and booleans, and for anything that is not a DataFrame.
+    False for complete numbers and booleans, and for anything that is not a DataFrame. Raises TableError for
+    names that are not unique.
 
     >>> import polars as pl
     >>> needs_encoding(pl.DataFrame({"a": [1, 2]})), needs_encoding(pl.DataFrame({"a": [1, None]}))
     (False, True)
     """
-    if not isinstance(nw.from_native(frame, eager_only=True, pass_through=True), nw.DataFrame):
-        return False
+    try:
+        if not isinstance(nw.from_native(frame, eager_only=True, pass_through=True), nw.DataFrame):
+            return False
+    except nw.exceptions.DuplicateError:  # named_columns names the columns
+        pass
     texts = nw.String | nw.Categorical | nw.Enum | nw.Datetime | nw.Date | nw.Duration | nw.Time
     for name, series in named_columns(frame).items():
         if isinstance(series.dtype, texts):

@@ -33,6 +33,8 @@ def load(source: str | Path, target: str | None = None, *, target_required: bool
     >>> digits.X.shape, digits.y[:3], digits.scale
     ((1797, 64), array([0, 1, 2]), 0.0625)
     """
+    if not str(source):
+        raise SourceError("the name of the file is empty")
     path = Path(source)
     for recognises, read in READERS:
         if recognises(path):

@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from ..tables.files import parse_numbers
 from ..tables.source import Source
 from ..tables.sources import load
+from .notes import blaming
 
 FEWEST = 10
 """Rows of which a part can be held out."""
@@ -161,7 +162,8 @@ def _held_out(rows: Rows, fraction: float, task: str, seed: int, name: str) -> t
     if len(rows) < FEWEST:
         count = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
         raise ValueError(f"{name}: {count} too few to hold some out; add rows, or give --test-fraction 0")
-    train, held = split(rows.y, fraction, seed, labels=task == "classification")
+    with blaming(name):
+        train, held = split(rows.y, fraction, seed, labels=task == "classification")
     return rows.part(train), rows.part(held)
 
 
@@ -180,9 +182,11 @@ def split(y: NDArray[Any], fraction: float, seed: int, labels: bool) -> tuple[ND
     """Return the row numbers of two parts, the second a share of the rows, with the classes in proportion.
 
     A class with a single row stays in the first part. Where the second part is smaller than the number of classes,
-    the rows are drawn without regard to them.
+    the rows are drawn without regard to them. Raises ValueError where no row is left for the first part.
     """
     rows = np.arange(len(y))
+    if ceil(fraction * len(y)) >= len(y):
+        raise ValueError(f"a share of {fraction:g} would hold out all {len(y)} rows; none is left to train on")
     if not labels or y.ndim > 1:
         return tuple(train_test_split(rows, test_size=fraction, random_state=seed))
     _, number, counts = np.unique(y, return_inverse=True, return_counts=True)

@@ -21,7 +21,7 @@ from chainrule.estimators.settings import optimizer, step
 from chainrule.estimators.settings.attributes import ATTRIBUTES
 from chainrule.estimators.settings.network import NOISE, disagreement, network
 from chainrule.estimators.settings.row import GROUPS, FieldOf, With, WithAll, WithOneOf
-from chainrule.estimators.settings.table import SETTINGS, defaults
+from chainrule.estimators.settings.table import SETTINGS, check, defaults
 from chainrule.losses import Huber
 from chainrule.mathematics.blocks import Activation, Dense, Dropout
 
@@ -247,3 +247,10 @@ def test_the_tuples_of_the_network_are_derived_from_the_rows() -> None:
     assert network_settings.OF_HIDDEN_LAYERS == ("normalization", "dropout", "noise", "drop_connect")
     blocks = network({**BOTH, "hidden_layer_sizes": (4,), "dropout": 0.25}, 3, 1).blocks
     assert blocks[2] == Dropout(0.25)
+
+
+@pytest.mark.parametrize("sizes", [(5,), [5, 4], 5])
+def test_sizes_in_the_place_of_a_loss_are_recognised(sizes: Any) -> None:
+    words = f"loss must be a loss (did you mean hidden_layer_sizes, by its name?), got {sizes!r}"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        check({"loss": sizes}, "MLPRegressor")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ...foundation.values import Choice, Flag, Number
+from ...foundation.values import Choice, Flag, Number, Several, Whole
 from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.penalties import L1, L2, Penalty
 from .row import FRACTION, By, Field, FieldOf, Setting, Settings, With, WithOneOf, fields_for, fields_of, makers
@@ -33,6 +33,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             By(MLPClassifier="log_loss", MLPRegressor="squared_error"),
             Choice(("log_loss", *LOSSES), (Loss,)),
             "the function that is minimised",
+            refusals=((Several(Whole()), "must be a loss (did you mean hidden_layer_sizes, by its name?)"),),
             makes=makers(LOSSES),
         ),
         "delta": Setting(
