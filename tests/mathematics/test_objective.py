@@ -329,6 +329,10 @@ def test_class_numbers_without_an_output_are_refused(y: list[float]) -> None:
         Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((3, 1)), np.array(y))
 
 
+def test_no_rows_have_no_wrong_class_numbers() -> None:
+    assert Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((0, 1)), np.empty(0, int)).rows == 0
+
+
 CLASS_LOSSES = [loss for loss in ALL_LOSSES if loss.targets == "classes"]
 
 
@@ -397,7 +401,7 @@ def test_what_is_no_array_is_refused(strange: Any, called: str) -> None:
         if name == "sample_weight" and strange is None:
             continue
         words = f"{name} must be an array, such as numpy.asarray gives, got {called}"
-        with pytest.raises(TypeError, match=re.escape(words)):
+        with pytest.raises(TypeError, match=f"^{re.escape(words)}"):
             Objective(network, SquaredError(), *given_)
     with pytest.raises(TypeError, match="y must be an array"):
         Objective(network, SquaredError(), X, scipy.sparse.csr_array(X))
