@@ -8,7 +8,8 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from . import augmentation, gradient_check, losses, optimizers, penalties, schedules
-from .inspection.doctor import Advice, TrainingAdvice, diagnose
+from .inspection.causes import Advice
+from .inspection.doctor import TrainingAdvice, diagnose
 from .inspection.statistics import BlockStatistics, block_statistics
 from .loop.checkpoint import Checkpoint, CheckpointError
 from .loop.loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger

@@ -135,6 +135,7 @@ def test_summary_says_what_a_model_is(place) -> None:
     assert "multiplied by 0.0625" in ok("summary", place / "digits.safetensors").out
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.TrainingAdvice")  # there is nothing to learn
 def test_a_model_that_python_saved_has_a_summary_too(tmp_path) -> None:
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3
     cr.MLPClassifier((4,), max_iter=500, tol=0.1).fit(X, y).save(tmp_path / "m.safetensors")

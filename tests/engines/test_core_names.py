@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from chainrule.engines.native import plans
 from chainrule.optimizers import OPTIMIZERS, UpdateRule
 from support.core_arguments import ADAM, HIDDEN, LAST, RATES, RECIPE, SIZE, core, plan, run, run_arguments

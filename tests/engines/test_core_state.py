@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.engines.native import engine as native
+from chainrule.engines.native import core as native
 from support.core_arguments import ROWS, core, plan, run, run_arguments
 
 if native.MISSING:

@@ -131,7 +131,7 @@ def test_fifty_steps_with_a_ragged_last_batch(name: str, dtype: str, rows: int, 
     assert len(losses) >= 50
     assert relative_error(got, theta) <= LATER[dtype]
     assert not np.array_equal(got, case.theta)
-    assert kept.keys() == memory.keys()
+    assert kept.arrays.keys() == memory.arrays.keys()
     assert kept.t == memory.t == len(losses)
     for key in memory.arrays:
         assert relative_error(kept[key], memory[key]) <= LATER[dtype]

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from chainrule import Activation, Dense, Network, Objective, engines, train
 from chainrule.engines import NativeEngine
 from chainrule.engines.native import core as native
-from chainrule.engines.native import predicting
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.mathematics.activations import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, UpdateRule
@@ -34,7 +33,7 @@ from support.strategies import ALL_LOSSES, SEEDS, draw_target, drawn_penalties
 if native.MISSING:
     pytest.skip(f"no native engine: {native.MISSING}", allow_module_level=True)
 
-HERE = str(Path(__file__).parents[1])
+HERE = str(Path(__file__).parent)
 
 WORTH = 4e5
 """WORTH_A_THREAD of trainer.cpp."""
@@ -161,7 +160,7 @@ def test_values_gradients_and_predictions_of_any_network(problem: tuple[Objectiv
     with pytest.MonkeyPatch.context() as patch:
         for name in FUSED or ("",):
             patch.setenv("CHAINRULE_INSTRUCTIONS", name)
-            predicting._predicting.pop(objective.network, None)
+            objective.network.memo.clear()
             for n in THREADS:
                 value, gradient = NativeEngine(objective, n_threads=n).value_and_gradient(theta)
                 alone = NativeEngine(objective, n_threads=n).value(theta)

@@ -233,3 +233,13 @@ def exactly(objective: Objective, theta: Any, seed: int) -> tuple[float, Any]:
 def steepness(chain: list[Block]) -> float:
     """Return how much rounding may grow: a normalisation tears rows or units apart that are nearly equal."""
     return 100.0 if any(isinstance(block, BatchNorm | LayerNorm) for block in chain) else 1.0
+
+
+def test_engines_of_an_objective_share_its_inputs_and_those_of_its_batches_do_not() -> None:
+    network = Network(3, [Scaling(), Dense(2)])
+    X, y = np.arange(12.0).reshape(4, 3), np.ones((4, 2))
+    objective = Objective(network, SquaredError(), X, y)
+    inputs = [NativeEngine(each)._inputs for each in (objective, objective, objective.batch(np.arange(2)))]
+    assert inputs[0] is inputs[1] is not inputs[2]
+    theta = network.initialize(0)
+    assert inputs[0].at(theta) is inputs[0].at(theta)

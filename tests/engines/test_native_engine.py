@@ -14,7 +14,7 @@ from chainrule import Activation, Dense, Network, Objective, engines, train
 from chainrule.engines import NativeEngine
 from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy, SquaredError
-from chainrule.optimizers import Adam
+from chainrule.optimizers import Adam, Memory
 from support.core_arguments import (
     INPUTS,
     OUTPUTS,
@@ -47,9 +47,12 @@ def objective(**changes: Any) -> Objective:
         ({"order": np.arange(9) - 1}, "order holds row -1 of 9"),
         ({"order": np.arange(8)}, "order must hold one batch for every learning rate"),
         ({"batch_size": 0}, "batches of this engine have 1 to 0 rows"),
-        ({"state": {"t": 0}}, r"the memory of Adam is called \(mean, square_mean\), got \(\)"),
-        ({"state": {"t": -1, "mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE)}}, "t must not be negative"),
-        ({"state": {"t": 0, "mean": np.zeros(SIZE), "square_mean": np.zeros(3)}}, r"memory must have shape \(32,\)"),
+        ({"memory": Memory()}, r"the memory of Adam is called \(mean, square_mean\), got \(\)"),
+        ({"memory": Memory(-1, {"mean": np.zeros(SIZE), "square_mean": np.zeros(SIZE)})}, "t must not be negative"),
+        (
+            {"memory": Memory(0, {"mean": np.zeros(SIZE), "square_mean": np.zeros(3)})},
+            r"memory must have shape \(32,\)",
+        ),
     ],
     ids=str,
 )

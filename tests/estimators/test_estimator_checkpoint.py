@@ -76,9 +76,9 @@ def test_the_restart_that_runs_and_the_best_before_it_are_kept(tmp_path: Path) -
     kept = read(tmp_path / "run")
     assert kept is not None
     assert (kept.state.restart, len(kept.history)) == (2, 1)
-    assert kept.before.best is not None
-    assert len(kept.before.best.history) == 6
-    assert kept.before.seconds > 0
+    assert kept.earlier.best is not None
+    assert len(kept.earlier.best.history) == 6
+    assert kept.earlier.seconds > 0
 
 
 def test_no_seed_takes_that_of_the_checkpoint(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from chainrule.foundation.values import (
     PROPORTION,
     SHARE,
     Choice,
+    ListOf,
     Number,
     Optional,
     Rule,
@@ -76,6 +77,13 @@ def test_a_fraction_is_no_count() -> None:
 def test_rules_of_several_types_have_one_error(rule: Rule, value: Any, words: str) -> None:
     with pytest.raises(ValueError, match="^" + re.escape(words)):
         check_value("x", value, rule)
+
+
+def test_a_list_of_values_is_a_list() -> None:
+    rule = ListOf(Whole(0, high=9, called="a digit"), "a list of digits")
+    assert [rule.accepts(value) for value in ([], [0, 9])] == [True, True]
+    assert [rule.accepts(value) for value in ([10], [-1], [1.5], (1, 2), "12", 3, None)] == [False] * 7
+    assert (rule.words, rule.rule.words) == ("a list of digits", "a digit")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from sklearn.preprocessing import scale
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor, TrainingAdvice, diagnose
-from chainrule.inspection.doctor import Advice, Training, advise, usual_rate, worse_than_constant
+from chainrule.inspection.causes import Advice, Training, worse_than_constant
+from chainrule.inspection.doctor import advise, usual_rate
 from chainrule.inspection.symptoms import constant_loss, equal_layers, symptom
 from chainrule.losses import LOSSES
 from chainrule.mathematics.initializers import Normal
@@ -379,7 +380,7 @@ def test_a_training_still_on_its_way_down_is_left_alone() -> None:
         events = [
             cr.Progress(k, 10 * k + 10, loss, None, None, 0.1, 1.0, 0.0, np.zeros(3)) for k, loss in enumerate(losses)
         ]
-        causes = worse_than_constant(Training(objective, np.zeros(3), events, 0.1, None))
+        causes = worse_than_constant(Training(objective, np.zeros(3), events, 0.1, None, stopped=True))
         return [f"{cause.block}: {cause.figure}; {cause.remedy}" for cause in causes]
 
     assert constant_loss(objective) == 0.5

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-import chainrule.inspection.statistics as room
+import chainrule.loop.progress as progress
 from chainrule import Activation, Dense, MLPRegressor, Network, Objective, block_statistics, losses, train, training
 from chainrule.inspection.statistics import update_ratio
 from chainrule.mathematics.activations import ACTIVATIONS
@@ -176,7 +176,7 @@ def test_nothing_is_computed_unless_asked_and_then_once(monkeypatch) -> None:
         asked.append(1)
         return block_statistics(*given, **named)
 
-    monkeypatch.setattr(room, "block_statistics", counting)
+    monkeypatch.setattr(progress, "block_statistics", counting)
     events = list(training(OBJECTIVE, THETA, epochs=5, batch_size=10))
     assert asked == []
     assert events[-1].statistics is events[-1].statistics

@@ -187,14 +187,6 @@ def test_more_epochs_of_a_planned_schedule_are_another_training(tmp_path: Path, 
         cr.train(OBJECTIVE, START, batch_size=6, epochs=5, schedule=schedule, checkpoint=checkpoint)
 
 
-def test_each_schedule_says_whether_it_reads_the_fraction() -> None:
-    for kind in schedules.SCHEDULES.values():
-        rates = {kind(0.5)(schedules.Moment(3, 3, 3, 0, fraction)) for fraction in (0.0, 0.3, 0.9)}
-        assert schedules.reads_fraction(kind(0.5)) == (len(rates) > 1)
-        assert schedules.reads_fraction(WarmUp(kind(0.5))) == (len(rates) > 1)
-    assert schedules.reads_fraction(Planned())
-
-
 def test_events_are_yielded_once_and_the_history_is_whole(tmp_path: Path) -> None:
     checkpoint = begun(tmp_path, 3)
     events = cr.training(OBJECTIVE, START, **SETTINGS, checkpoint=checkpoint)
@@ -202,6 +194,17 @@ def test_events_are_yielded_once_and_the_history_is_whole(tmp_path: Path) -> Non
     result = cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=checkpoint)
     assert [event.epoch for event in result.history] == [1, 2, 3, 4]
     assert all(event.theta is result.state.theta for event in result.history)
+
+
+def test_a_state_that_was_given_stays_the_live_one(tmp_path: Path) -> None:
+    state = cr.TrainingState(START.copy())
+    live = state.theta
+    result = cr.train(OBJECTIVE, START, **SETTINGS, state=state, checkpoint=begun(tmp_path))
+    assert result.state is state
+    assert state.theta is live
+    assert all(event.theta is live for event in result.history)
+    assert live.tobytes() == cr.train(OBJECTIVE, START, **SETTINGS).theta.tobytes()
+    assert vars(state).keys() == vars(cr.TrainingState(START)).keys()
 
 
 def test_seconds_go_on(tmp_path: Path) -> None:

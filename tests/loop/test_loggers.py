@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, make_dataclass
+from importlib import import_module
 from math import inf, nan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -266,3 +269,194 @@ def test_a_folder_is_for_tensorboard(tmp_path: Path) -> None:
     (tmp_path / "runs.v2").mkdir()
     for folder in ("new", "runs.v2"):
         assert type(logger_for(tmp_path / folder)) is cr.TensorBoardLogger
+
+
+HEAD = "epoch,step,loss,validation_loss,validation_score,learning_rate,gradient_norm,seconds,restart\n"
+ROW_1, ROW_2 = "1,10,1.0,,0.25,0.1,2.0,0.5,0\n", "2,20,0.5,,0.25,0.1,2.0,0.5,0\n"
+
+
+def test_the_bytes_of_a_csv_log(tmp_path: Path) -> None:
+    logger = cr.CSVLogger(tmp_path / "log.csv")
+    for epoch in (1, 2):
+        logger(event(epoch))
+    assert (tmp_path / "log.csv").read_bytes() == (HEAD + ROW_1 + ROW_2).encode()
+
+
+def test_the_bytes_of_a_log_of_json_lines(tmp_path: Path) -> None:
+    cr.JSONLinesLogger(tmp_path / "log.jsonl")(event(1, step=Path("a"), loss=-inf))
+    line = (
+        '{"epoch": 1, "step": "a", "loss": null, "validation_loss": null, "validation_score": 0.25, '
+        '"learning_rate": 0.1, "gradient_norm": 2.0, "seconds": 0.5, "restart": 0}\n'
+    )
+    assert (tmp_path / "log.jsonl").read_bytes() == line.encode()
+
+
+@both
+def test_rows_are_appended_and_the_file_is_not_written_anew(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
+    logger, path = kind(tmp_path / name), tmp_path / name
+    logger(event(1))
+    with path.open("rb") as file:  # a file that takes its place would not be this one
+        for epoch in (2, 3):
+            logger(event(epoch))
+        assert file.read() == path.read_bytes()
+        kind(path)(event(3))
+        file.seek(0)
+        assert os.fstat(file.fileno()).st_ino != path.stat().st_ino
+
+
+@both
+def test_texts_are_utf_8(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
+    path = tmp_path / name
+    logger = kind(path)
+    logger(event(1, step="θ"))
+    logger(event(2, step="η"))
+    kind(path)(event(2, step="ζ"))
+    assert [row["step"] for row in map(dict, FILES[name][1](path))] == ["θ", "ζ"]
+
+
+NOT_A_LOG = "it is not a log of a training; give another file"
+BROKEN: list[tuple[str, str, str]] = [
+    ("log.csv", "epoch,step,x\n1,2,3\n", NOT_A_LOG),
+    ("log.csv", HEAD + "one,2,3,4,5,6,7,8,0\n", NOT_A_LOG),
+    ("log.csv", HEAD + "1,2\n", NOT_A_LOG),
+    ("log.csv", "name,age\n", NOT_A_LOG),
+    (
+        "log.csv",
+        HEAD.replace(",loss", "") + "1,10,,0.25,0.1,2.0,0.5,0\n",
+        "its columns are not those of this training; give another file",
+    ),
+    ("log.jsonl", '{"epoch": 1}\n', NOT_A_LOG),
+    ("log.jsonl", '{"epoch": 1, "restart": null}\n', NOT_A_LOG),
+    ("log.jsonl", '{"epoch": 1, \n', NOT_A_LOG),
+    ("log.jsonl", '["epoch"]\n', NOT_A_LOG),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "words"), BROKEN)
+def test_why_a_file_is_not_gone_on_with(tmp_path: Path, name: str, text: str, words: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared whole
+        FILES[name][0](path)(event(2))
+    assert str(caught.value) == f"{path}: {words}"
+    assert path.read_text() == text
+
+
+def test_a_file_that_is_no_text_is_no_log(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=NOT_A_LOG):
+        cr.CSVLogger(tmp_path / "log.csv")(event(1))
+
+
+@both
+def test_a_start_that_a_kill_cut_short_is_taken_over(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
+    kind(tmp_path / name)(event(1))
+    whole = (tmp_path / name).read_bytes()
+    for size in (0, 1, 5, 12, 30):
+        (tmp_path / name).write_bytes(whole[:size])
+        kind(tmp_path / name)(event(1))
+        assert (tmp_path / name).read_bytes() == whole
+
+
+@pytest.mark.parametrize("rest", ["\n", "\n\n", "2,20,0"])
+def test_what_follows_the_last_whole_row_goes(tmp_path: Path, rest: str) -> None:
+    (tmp_path / "log.csv").write_text(HEAD + ROW_1 + rest)
+    cr.CSVLogger(tmp_path / "log.csv")(event(2))
+    assert (tmp_path / "log.csv").read_text() == HEAD + ROW_1 + ROW_2
+
+
+def test_an_old_head_without_rows_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("epoch,step,other,restart\n5,6,7,0\n")
+    cr.CSVLogger(tmp_path / "log.csv")(event(1))
+    assert (tmp_path / "log.csv").read_text() == HEAD + ROW_1
+
+
+@both
+def test_rows_of_an_earlier_start_stay_and_later_ones_go(tmp_path: Path, name: str, kind: Any, read: Any) -> None:
+    logger = kind(tmp_path / name)
+    for restart, epoch in [(0, 1), (0, 2), (1, 1)]:
+        logger(event(epoch, restart))
+    logger(event(2, 0))
+    assert keys(read(tmp_path / name)) == [(0, 1), (0, 2)]
+    logger(event(1, 1))
+    assert keys(read(tmp_path / name)) == [(0, 1), (0, 2), (1, 1)]
+
+
+NESTED: list[tuple[Any, dict[str, Any]]] = [
+    (Spread(1.0, None), {"x.mean": 1.0, "x.largest": None}),
+    ([1, (2.0,)], {"x.0": 1, "x.1.0": 2.0}),
+    (np.array([[1.5], [2.5]]), {"x.0.0": 1.5, "x.1.0": 2.5}),
+    (np.int64(3), {"x": 3}),
+    (cr.Stopping, {"x": cr.Stopping}),
+    (
+        cr.Stopping("loss", 0.5, 3, True),
+        {"x.monitor": "loss", "x.min_change": 0.5, "x.patience": 3, "x.keep_best": True},
+    ),
+    ({"a": {"b": 1}}, {"x.a.b": 1}),
+    ("text", {"x": "text"}),
+]
+
+
+@pytest.mark.parametrize(("value", "flat"), NESTED, ids=lambda value: type(value).__name__)
+def test_how_each_kind_of_value_is_flattened(value: Any, flat: dict[str, Any]) -> None:
+    Own = make_dataclass("Own", [("x", Any)])
+    found = values(Own(value))
+    assert found == flat
+    assert [type(each) for each in found.values()] == [type(each) for each in flat.values()]
+
+
+def test_words_for_other_endings_and_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        logger_for("log.txt")
+    assert str(caught.value) == "log.txt: a log is a .csv or .jsonl file, or a folder (for TensorBoard)"
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        logger_for("runs")
+    assert str(caught.value) == 'TensorBoardLogger needs tensorboardX: pip install "chainrule[tensorboard]"'
+
+
+class Writer:
+    """Stands for tensorboardX: notes what it is told."""
+
+    made: list[Writer]
+
+    def __init__(self, folder: str, **settings: Any) -> None:
+        self.folder, self.settings, self.told, self.closed = folder, settings, [], 0
+        self.made.append(self)
+
+    def add_scalar(self, *given: Any) -> None:
+        self.told.append(given)
+
+    def flush(self) -> None:
+        self.told.append("flush")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_what_tensorboardx_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("chainrule.loop.loggers"), "_summary_writer", lambda: Writer)
+    Writer.made = []
+    logger = cr.TensorBoardLogger(tmp_path)
+    logger.close()  # nothing is open yet
+    for restart, epoch in [(0, 1), (0, 2), (1, 1), (1, 2), (1, 2), (1, 1)]:
+        logger(event(epoch, restart, step=np.int64(7) if epoch == 1 else "seven"))
+    made = Writer.made
+    assert [(Path(w.folder).relative_to(tmp_path).as_posix(), w.settings["purge_step"]) for w in made] == [
+        *((".", 1), ("restart_1", 1), ("restart_1", 2), ("restart_1", 1)),
+    ]
+    assert [type(w.folder) for w in made] == [str] * 4
+    suffixes = [w.settings["filename_suffix"] for w in made]
+    assert suffixes == sorted(suffixes)
+    assert all(re.fullmatch(rf"\.\d{{20}}\.{os.getpid()}", suffix) for suffix in suffixes)
+    usual = [("loss", 1.0, 1), ("validation_score", 0.25, 1), ("learning_rate", 0.1, 1), ("gradient_norm", 2.0, 1)]
+    first = [("step", 7.0, 1), *usual, ("seconds", 0.5, 1), "flush"]
+    assert made[0].told[: len(first)] == first
+    told = [given[0] for given in made[0].told[len(first) : -1]]  # a step that is no number is left out
+    assert told == ["loss", "validation_score", "learning_rate", "gradient_norm", "seconds"]
+    assert [w.closed for w in made] == [1, 1, 1, 0]
+    logger.close()
+    logger.close()
+    assert made[3].closed == 1
+    copy = pickle.loads(pickle.dumps(logger))
+    assert (copy.folder, copy._writer, copy._last) == (tmp_path, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,18 @@ from chainrule import (
     Network,
     Objective,
     RangeTest,
+    TrainingState,
     range_test,
     train,
 )
 from chainrule.engines.native import core as native
 from chainrule.estimators.settings import loss as loss_settings
 from chainrule.loop.range_test import BLOWN_UP, WINDOW, smoothed
+from chainrule.loop.range_test import _Watch as Watch
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Momentum, Rprop
+from chainrule.schedules import Exponential
+from chainrule.steps.recipe import Recipe
 
 
 def quadratic(condition: float, seed: int = 0) -> tuple[Objective, Any, float]:
@@ -173,6 +178,119 @@ def test_inputs_that_are_not_finite_are_the_cause_that_is_named() -> None:
         range_test(objective, np.zeros(2))
 
 
+WORDS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"optimizer": Rprop()},
+        "a range test needs an optimizer that follows a learning rate, such as Adam; Rprop does not",
+    ),
+    ({"low": 0.0}, "low must be a positive finite number, got 0.0"),
+    ({"low": False}, "low must be a positive finite number, got False"),
+    ({"high": "1"}, "high must be a positive finite number, got '1'"),
+    ({"high": np.inf}, "high must be a positive finite number, got inf"),
+    ({"low": 1, "high": 1}, "low must be below high, got low=1, high=1"),
+    ({"steps": 9}, "steps must be a whole number of at least 10, got 9"),
+    ({"steps": True}, "steps must be a whole number of at least 10, got True"),
+    ({"steps": 10.0}, "steps must be a whole number of at least 10, got 10.0"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), WORDS)
+def test_each_refusal_in_full(given: dict[str, Any], words: str) -> None:
+    objective, theta, _ = quadratic(1)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared whole
+        range_test(objective, theta, **given)
+    assert str(caught.value) == words
+
+
+def test_the_defaults() -> None:
+    objective, theta, _ = quadratic(10)
+    found = range_test(objective, theta)
+    settings: dict[str, Any] = {"low": 1e-7, "high": 10.0, "steps": 100, "batch_size": 80, "seed": 0, "engine": "auto"}
+    wanted = range_test(objective, theta, optimizer=Adam(), **settings)
+    assert found.losses.tobytes() == wanted.losses.tobytes()
+    assert found.rates.tobytes() == wanted.rates.tobytes()
+    assert range_test(objective, theta, steps=10, high=1e-6).losses.shape == (10,)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "epochs"),
+    [(None, 1, 25), (80, 1, 25), (81, 1, 25), (40, 1, 13), (20, 2, 13), (3, 1, 1)],
+)
+def test_what_the_training_is_told(
+    monkeypatch: pytest.MonkeyPatch, batch_size: Any, accumulate: int, epochs: int
+) -> None:
+    told: dict[str, Any] = {}
+
+    def stopped(objective: Any, theta: Any, **settings: Any) -> None:
+        told.update(settings, objective=objective, theta=theta)
+        settings["on_steps"]([0.1, 0.2], [3.0, 2.0])
+        raise DivergenceError(2, 0, "", TrainingState(theta))
+
+    monkeypatch.setattr(import_module("chainrule.loop.range_test"), "train", stopped)
+    objective, theta, _ = quadratic(1)
+    rule, recipe = SGD(), Recipe(accumulate=accumulate)
+    others = {"batch_size": batch_size, "seed": 5, "recipe": recipe, "engine": "reference", "n_threads": 2}
+    found = range_test(objective, theta, optimizer=rule, low=1e-2, high=1.0, steps=25, **others)
+    assert (found.rates.tolist(), found.losses.tolist(), found.smoothed.tolist()) == ([0.1, 0.2], [3, 2], [2.5, 2.5])
+    assert told.pop("objective") is objective
+    assert told.pop("theta") is theta
+    assert told.pop("optimizer") is rule
+    watch, schedule = told.pop("on_steps"), told.pop("schedule")
+    assert (watch.steps, watch.window) == (25, 1)
+    assert schedule == Exponential(1e-2, 100 ** (1 / 24), unit="step")
+    assert told == {**others, "epochs": epochs}
+
+
+def watched(steps: int, window: int, *slices: list[float]) -> tuple[list[bool], list[float]]:
+    """Return the answers of a watch to slices of losses, and the losses it kept."""
+    watch = Watch(steps, window)
+    answers = [watch([0.5] * len(losses), losses) for losses in slices]
+    assert watch.rates == [0.5] * len(watch.losses)
+    return answers, watch.losses
+
+
+def test_when_enough_was_seen() -> None:
+    assert watched(3, 1, [1.0, 1.0], [1.0]) == ([False, True], [1.0, 1.0, 1.0])
+    assert watched(3, 1, [1.0] * 5) == ([True], [1.0] * 3)
+    assert watched(3, 1, [1.0, np.nan]) == ([True], [1.0])
+    assert watched(9, 1, [np.inf]) == ([True], [])
+
+
+def test_each_loss_has_its_rate() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Watch(9, 1)([0.5], [1.0, 2.0])
+
+
+def test_losses_that_are_whole_numbers_are_smoothed_too() -> None:
+    assert smoothed([1, 2, 6, 4], 1).tolist() == [1.5, 3.0, 4.0, 5.0]
+
+
+def test_when_the_loss_has_blown_up() -> None:
+    """The mean over `window` steps before and the step itself, more than BLOWN_UP times the best such mean."""
+    assert watched(9, 0, [1.0, 4.0, 4.1, 1.0]) == ([True], [1.0, 4.0, 4.1])
+    assert watched(9, 1, [1.0, 7.0, 1.0]) == ([False], [1.0, 7.0, 1.0])
+    assert watched(9, 1, [1.0, 7.1, 1.0]) == ([True], [1.0, 7.1])
+    assert watched(9, 0, [-1.0, 2.0, 2.1, 0.0]) == ([True], [-1.0, 2.0, 2.1])
+    assert watched(9, 2, [3.0, 3.0, 3.0, 29.9]) == ([False], [3.0, 3.0, 3.0, 29.9])
+    assert watched(9, 2, [3.0, 3.0, 3.0, 30.1]) == ([True], [3.0, 3.0, 3.0, 30.1])
+
+
+def test_an_infinite_loss_at_the_first_rate_is_the_trainings_error() -> None:
+    with pytest.raises(DivergenceError, match=r"^training diverged at step 0 \(epoch 1\): the inputs hold"):
+        range_test(Objective(Network(1, [Dense(1)]), SquaredError(), np.array([[np.inf]]), np.ones(1)), np.zeros(2))
+
+
+def test_the_turn_of_the_loss() -> None:
+    rates = np.array([0.1, 0.2, 0.4])
+    for smooth, lowest, rose, suggestion in (
+        ([3.0, 1.0, 2.0], 1, True, 0.02),
+        ([1.0, 2.0, 3.0], 0, True, None),
+        ([3.0, 2.0, 1.0], 2, False, 0.04),
+    ):
+        found = RangeTest(rates, rates, np.array(smooth))
+        assert (found.lowest, found.rose, found.suggestion) == (lowest, rose, suggestion)
+
+
 # ------------------------------------------------------------------------------------------------- estimators
 
 
@@ -185,6 +303,7 @@ def test_every_solver_of_the_estimators_that_follows_a_rate(solver: str) -> None
     assert found.smoothed.min() < 0.9 * found.smoothed[0]
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.TrainingAdvice")  # a few epochs suffice here
 def test_an_estimator_tests_what_it_would_fit() -> None:
     X, y = load_digits(return_X_y=True)
     model = MLPClassifier((12,), batch_size=50, alpha=0.5, random_state=7, input_scale=1 / 16, l1=0.1)
@@ -198,6 +317,7 @@ def test_an_estimator_tests_what_it_would_fit() -> None:
     assert found.losses == pytest.approx(wanted.losses, rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.TrainingAdvice")  # a few epochs suffice here
 def test_an_estimator_is_not_changed() -> None:
     X = np.random.default_rng(0).normal(size=(60, 3))
     model = MLPRegressor(hidden_layer_sizes=(4,), random_state=0, warm_start=True, tol=1.0).fit(X, X[:, 0])

@@ -197,6 +197,29 @@ def test_every_row_declares_its_needs(name: str) -> None:
     assert kind.scheduled <= (kind().learning_rate is not None)
 
 
+def test_a_memory_after_a_step_has_what_is_new_and_what_stays() -> None:
+    memory = Memory(3, {"delta": np.zeros(2), "mean": np.ones(2)}, {"damping": 0.5})
+    after = memory.after(delta=np.full(2, 7.0))
+    assert (after.t, after.numbers, after["delta"].tolist(), after["mean"].tolist()) == (
+        4,
+        {"damping": 0.5},
+        [7, 7],
+        [1, 1],
+    )
+    assert (memory.t, memory["delta"].tolist()) == (3, [0, 0])
+    memory.become(after)
+    assert (memory.t, memory.arrays, memory.numbers) == (4, after.arrays, {"damping": 0.5})
+
+
+def test_an_optimiser_declares_the_least_unless_it_says_more() -> None:
+    class Still(Optimizer):
+        """The defaults."""
+
+    still = Still()  # type: ignore[abstract]  # it takes no step
+    assert (still.needs, still.elementwise, still.whole_batch, still.scheduled) == ({"gradient"}, False, False, False)
+    assert still.learning_rate is None
+
+
 def test_an_update_rules_step_is_its_update_at_the_gradient() -> None:
     objective, start = iris()
     rule, theta = SGD(), start

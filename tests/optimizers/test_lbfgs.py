@@ -72,6 +72,9 @@ def networks() -> dict[str, tuple[Objective, Any]]:
     return found
 
 
+ENGINES = ["reference", "auto"]
+every_engine = pytest.mark.parametrize("engine", ENGINES)
+
 CASES = [(p, history) for p in PROBLEMS for history in (3, 10)]
 
 
@@ -112,6 +115,8 @@ def test_the_recursion_is_the_update_of_the_inverse_hessian() -> None:
         B = V.T @ B @ V + np.outer(s, s) / (y @ s)
     assert relative_error(inverse_hessian_product(g, steps, changes), B @ g) <= 1e-12
     np.testing.assert_array_equal(inverse_hessian_product(g, steps[:0], changes[:0]), g)
+    with pytest.raises(ValueError, match="zip"):
+        inverse_hessian_product(g, steps, changes[1:])
 
 
 def test_rosenbrock_to_1e_6() -> None:
@@ -173,6 +178,27 @@ def test_endings() -> None:
     assert reports[-1].converged
 
 
+@pytest.mark.parametrize("most", [1, 5])
+def test_evaluations_that_were_used_up_before_a_step_end_it_where_it_is(most: int) -> None:
+    problem, optimizer = rosenbrock(), LBFGS(max_evaluations=most)
+    theta, memory, _ = run(optimizer, problem.objective, problem.start, 1000)
+    moved, after, report = optimizer.step(problem.objective, theta, memory, np.nan)
+    assert (report.converged, report.message) == (False, f"Maximum evaluations ({most}) reached")
+    assert report[:2] == (problem.objective.value(theta), np.linalg.norm(problem.objective.gradient(theta)))
+    assert (after.t, after.numbers, moved.tobytes()) == (memory.t, {"evaluations": most}, theta.tobytes())
+    assert (most == 1) is (memory.t == 0)
+    _, _, report = optimizer.step(problem.objective, np.ones(2), memory, np.nan)
+    assert report.converged
+
+
+@every_engine
+def test_a_training_that_gave_up_gives_up_again(engine: str) -> None:
+    objective, state = xor().objective, TrainingState(xor().start.copy())
+    for _ in range(2):
+        result = train(objective, state.theta, optimizer=LBFGS(max_evaluations=5), state=state, engine=engine)
+        assert (result.reason, result.message) == ("gave up", "Maximum evaluations (5) reached")
+
+
 def test_a_loss_without_lower_values_ends_it() -> None:
     class Wrong(Rosenbrock):
         def gradient(self, theta: Any) -> Any:
@@ -210,9 +236,6 @@ def test_each_theta_is_evaluated_once() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ in the training loop
-
-ENGINES = ["reference", "auto"]
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 @every_engine

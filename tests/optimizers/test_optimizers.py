@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from itertools import zip_longest
+from math import prod
 from typing import Any, NamedTuple
 
 import jax
@@ -15,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule import Dense, Network
 from chainrule.engines import ReferenceEngine
 from chainrule.engines.reference import PIECE, apply
-from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Memory, Momentum, Nesterov, Optimizer, UpdateRule
+from chainrule.optimizers import OPTIMIZERS, SGD, AdamW, Memory, Momentum, NAdam, Nesterov, Optimizer, UpdateRule
+from chainrule.optimizers.modern import NEGLIGIBLE
 from support import paper_rules as paper
 from support.oracles import relative_error
 from support.problems import PROBLEMS, Problem, Quadratic, quadratic
@@ -252,6 +255,18 @@ def test_a_new_memory_is_zero(name: str) -> None:
 
 
 @every_rule
+def test_a_rule_begins_with_a_memory_like_theta_in_which_only_weights_decay(name: str) -> None:
+    rule, network = OPTIMIZERS[name](), Network(2, [Dense(3)])
+    theta = network.initialize(0, "float32")
+    memory, wanted = rule.init(network if rule.decays else None, theta), rule.zeros(9, "float32")
+    if rule.decays:
+        wanted.arrays["decayed"] = network.mask("weight").astype("float32")
+    assert (memory.t, memory.numbers, memory.arrays.keys()) == (0, {}, wanted.arrays.keys())
+    for key, array in memory.arrays.items():
+        np.testing.assert_array_equal(array, wanted[key], strict=True)
+
+
+@every_rule
 def test_arguments_are_not_changed(name: str) -> None:
     rng, rule = np.random.default_rng(0), OPTIMIZERS[name]()
     theta, gradient, memory = rng.normal(size=5), rng.normal(size=5), rule.zeros(5)
@@ -359,3 +374,12 @@ def test_the_ends_that_are_accepted_are_accepted() -> None:
         assert (kind(momentum=0).momentum, kind(momentum=1).momentum) == (0, 1)
     AdamW(np.float32(1e-3), beta_1=0, beta_2=0.0, weight_decay=0)
     OPTIMIZERS["lbfgs"](history=np.int64(1), tolerance=0, max_evaluations=1)
+    OPTIMIZERS["rprop"](step_min=0.1, step_max=0.1)
+
+
+def test_nadams_product_of_momenta_ends_where_it_is_negligible() -> None:
+    rule = NAdam()
+    momenta = [rule.momentum_at(t) for t in range(1, 200)]
+    for t in (0, 1, 20, 50):
+        assert rule.product_to(t) == pytest.approx(prod(momenta[:t]), rel=1e-14)
+    assert 0 < rule.product_to(200) == rule.product_to(10**9) <= NEGLIGIBLE

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from chainrule.augmentation import AUGMENTATIONS, Augmentation, Deformation, Mask, Noise, augmented
+from chainrule.augmentation import AUGMENTATIONS, Augmentation, Deformation, Mask, Noise, augmented, is_augmentation
 from chainrule.foundation.randomness import Stream
 
 ROWS: dict[str, Augmentation] = {
@@ -78,6 +78,33 @@ def test_noise_is_normal_with_its_deviation() -> None:
     np.testing.assert_array_equal(Noise(0)(drawn(2), stream()), drawn(2))
 
 
+def test_noise_and_masks_in_numbers() -> None:
+    z = stream().normals(2, 3)
+    for dtype in (np.float32, np.float64):
+        x = np.full((2, 3), 1e6, dtype)
+        np.testing.assert_array_equal(Noise(0.3)(x, stream()), x + (0.3 * z).astype(dtype), strict=True)
+        wanted = np.where(stream().bits(2, 3) < round(0.4 * 65536), dtype(-0.1), x)
+        np.testing.assert_array_equal(Mask(0.4, -0.1)(x, stream()), wanted, strict=True)
+
+
+def test_images_and_numbers_are_those_that_a_compiled_twin_takes() -> None:
+    d = ROWS["deformation"]
+    assert isinstance(d, Deformation)
+    assert {name: row.image for name, row in ROWS.items()} == {"noise": None, "mask": None, "deformation": (5, 7, 1)}
+    assert {name: row.numbers for name, row in ROWS.items()} == {
+        "noise": (0.3,),
+        "mask": (26214.0, -1.0),
+        "deformation": (1.5, 30.0, 0.2, 20.0, d.amplitude, 2.5, 0.5),
+    }
+    assert all(type(number) is float for row in (*ROWS.values(), Noise(1), Mask(0, 1)) for number in row.numbers)
+    assert Deformation((5, 7), shift=1).amplitude == 0
+
+
+def test_what_is_an_augmentation() -> None:
+    assert all(map(is_augmentation, ROWS.values()))
+    assert not any(map(is_augmentation, [Noise, Deformation, 3, None, np.copy]))
+
+
 @pytest.mark.parametrize("rate", [0, 0.25, 0.99])
 def test_a_mask_takes_its_share_of_the_inputs(rate: float) -> None:
     x = drawn(1000, 64)
@@ -113,13 +140,13 @@ def source(d: Deformation, u: list[float], r: int, c: int) -> tuple[float, float
     y, x = r - middle[0], c - middle[1]
     x = x + slant * y  # first slanted, then turned, then scaled
     y, x = size * (cos(alpha) * y - sin(alpha) * x), size * (sin(alpha) * y + cos(alpha) * x)
-    down, across = d.knots
+    (down, across), amplitude = d.knots, d.amplitude
     bend = [0.0, 0.0]
     for axis in range(2):
         for j in range(down):
             for k in range(across):
                 beta = spline(r / d.smoothness - (j - 1)) * spline(c / d.smoothness - (k - 1))
-                bend[axis] += d.amplitude * beta * u[5 + (axis * down + j) * across + k]
+                bend[axis] += amplitude * beta * u[5 + (axis * down + j) * across + k]
     return middle[0] + y + d.shift * u[3] + bend[0], middle[1] + x + d.shift * u[4] + bend[1]
 
 
@@ -150,9 +177,8 @@ def deformations(draw: st.DrawFn, shapes: st.SearchStrategy[tuple[int, int, int]
     )
 
 
-@given(deformations(), seeds)
-@settings(max_examples=60)
-def test_a_deformation_is_its_formula(d: Deformation, seed: int) -> None:
+def hold_to_formula(d: Deformation, seed: int) -> None:
+    """Compare two images, pixel by pixel."""
     x = drawn(2, int(np.prod(d.image)), seed=seed)
     got = d(x, stream(seed=seed)).reshape(2, *d.image)
     bits = stream(seed=seed).bits(2, 5 + 2 * d.knots[0] * d.knots[1])
@@ -160,6 +186,26 @@ def test_a_deformation_is_its_formula(d: Deformation, seed: int) -> None:
         u = [(2 * int(b) + 1) / 65536 - 1 for b in bits[row]]
         for r, c, k in np.ndindex(d.image):
             assert got[row, r, c, k] == pytest.approx(sampled(d, image, *source(d, u, r, c), k), abs=1e-11)
+
+
+def test_a_deformation_of_all_settings_is_its_formula() -> None:
+    hold_to_formula(ROWS["deformation"], 0)  # type: ignore[arg-type]  # it is one
+    hold_to_formula(Deformation((4, 3, 2), shift=2, rotate=90, scale=0.5, shear=45, elastic=1, smoothness=2, fill=3), 1)
+
+
+@given(deformations(), seeds)
+@settings(max_examples=60)
+def test_any_deformation_is_its_formula(d: Deformation, seed: int) -> None:
+    hold_to_formula(d, seed)
+
+
+@pytest.mark.parametrize(
+    ("shape", "smoothness", "knots"),
+    [((28, 1), 7, (7, 4)), ((29, 2), 7, (8, 4)), ((30, 8), 7, (8, 5)), ((5, 7), 2.5, (5, 6)), ((6, 4), 1, (9, 7))],
+)
+def test_knots_are_one_before_the_image_and_two_after_its_last_cell(shape: Any, smoothness: float, knots: Any) -> None:
+    assert Deformation(shape, elastic=1, smoothness=smoothness).knots == knots
+    assert Deformation(shape, shift=1, smoothness=smoothness).knots == (0, 0)
 
 
 @pytest.mark.parametrize(("shape", "smoothness"), [((28, 28), 4), ((28, 28), 1), ((9, 30), 5.5), ((1, 12), 30)])
@@ -239,3 +285,4 @@ def test_shapes_come_as_any_sequence_of_whole_numbers() -> None:
     same = {Deformation(shape) for shape in ((5, 7), (np.int64(5), 7))} | {Deformation([5, 7])}
     assert same == {Deformation((5, 7))}
     assert Deformation(np.array([5, 7])).image == (5, 7, 1)
+    assert Deformation((2**15, 1)).image == (2**15, 1, 1)

@@ -131,6 +131,12 @@ def test_a_training_that_stops_before_the_average_begins_gives_theta() -> None:
     np.testing.assert_array_equal(result.theta, seen[-1])
 
 
+@pytest.mark.parametrize("averaging", [Averaging(), MovingAverage()])
+def test_without_an_average_theta_counts(averaging: Any) -> None:
+    state = TrainingState(np.array([1.0, 2.0]))
+    assert averaging.read(state) is state.theta
+
+
 def test_averages_settle_what_noisy_steps_shake() -> None:
     rng = np.random.default_rng(0)
     X, network = rng.normal(size=(400, 3)), cr.Network(3, [cr.Dense(1)])

@@ -10,6 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.foundation.randomness import Stream
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.steps.augmentation.mixup import mix, mixup_share
 
@@ -23,6 +24,24 @@ def test_shares_follow_the_beta_law(alpha: float) -> None:
     law = scipy.stats.beta(alpha, alpha)
     assert scipy.stats.kstest(drawn, law.cdf).pvalue > 1e-3
     assert abs(drawn.mean() - 0.5) <= 5 * law.std() / len(drawn) ** 0.5
+
+
+def gamma_number(alpha: float, stream: Stream) -> float:
+    """Return a Gamma(α) number as Marsaglia and Tsang draw one, for an α + 1 that is above 1, times U^(1/α)."""
+    d = alpha + 2 / 3
+    while True:
+        z, u = stream.normal(1)[0], 1 - stream.uniform(1)[0]
+        v = (1 + z / np.sqrt(9 * d)) ** 3
+        if v > 0 and np.log(u) < z * z / 2 + d - d * v + d * np.log(v):
+            return float(d * v * (1 - stream.uniform(1)[0]) ** (1 / alpha))
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1, 30])
+def test_a_share_is_that_of_two_gamma_numbers(alpha: float) -> None:
+    for step in range(100):
+        stream = Stream(5, "mixup", step)
+        first, second = gamma_number(alpha, stream), gamma_number(alpha, stream)
+        assert mixup_share(alpha, 5, step) == pytest.approx(first / (first + second), rel=1e-11, abs=1e-15)
 
 
 @given(st.floats(1e-300, 1e300), seeds, st.integers(0, 2**40))
@@ -67,6 +86,13 @@ def test_class_numbers_become_shares_of_the_two_classes(share: float, seed: int)
     targets = mix(X, classes, share, classes=4)[1]
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-15)
     np.testing.assert_allclose(targets, share * np.eye(4)[classes] + (1 - share) * np.eye(4)[np.roll(classes, -1)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shares_of_classes_are_of_the_inputs_precision(dtype: str) -> None:
+    X, targets = mix(np.eye(2, dtype=dtype), np.array([1, 0]), 0.75, classes=2)
+    np.testing.assert_array_equal(X, np.array([[0.75, 0.25], [0.25, 0.75]], dtype), strict=True)
+    np.testing.assert_array_equal(targets, X[::-1], strict=True)
 
 
 @given(shares, seeds)

@@ -15,6 +15,7 @@ from chainrule.augmentation import Noise
 from chainrule.engines import ReferenceEngine
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.mathematics.blocks import BatchNorm, Dropout
+from chainrule.mathematics.penalties import KINDS
 from chainrule.optimizers import LBFGS, SGD, Adam
 from chainrule.penalties import L1, L2
 from chainrule.steps.augmentation.mixup import mixup_share
@@ -125,6 +126,25 @@ def test_rates_by_kind_scale_each_kinds_step() -> None:
     np.testing.assert_allclose(got - theta, factor * (plain - theta), rtol=1e-9, atol=1e-15)
 
 
+def test_a_kind_without_a_rate_of_its_own_keeps_the_rates_factor_1() -> None:
+    recipe = Recipe(rates={"bias": 3.0})
+    assert (recipe.rate("bias"), recipe.rate("weight"), DEFAULT_RECIPE.rate("bias")) == (3.0, 1.0, 1.0)
+    factors = recipe.factors(NETWORK, "float32")
+    np.testing.assert_array_equal(factors, np.where(NETWORK.mask("bias"), 3, 1).astype("float32"), strict=True)
+    assert DEFAULT_RECIPE.factors(NETWORK, "float32") == 1.0
+    assert Recipe(rates=dict.fromkeys(KINDS, 2.0)).rate(KINDS[-1]) == 2.0
+
+
+def test_units_are_shortened_in_the_precision_of_theta() -> None:
+    """Each factor is rounded to float32 before it multiplies."""
+    theta = np.random.default_rng(0).normal(size=NETWORK.size).astype("float32")
+    clipped = Recipe(clip=("unit", 0.7)).clipped(NETWORK, theta)
+    for name, w in NETWORK.views(theta).items():
+        norms = np.sqrt(np.sum(w * w, axis=0))
+        factors = np.where(norms > 0.7, 0.7 / norms, 1).astype("float32") if name.endswith("W") else np.float32(1)
+        np.testing.assert_array_equal(NETWORK.views(clipped)[name], w * factors, strict=True)
+
+
 def test_max_norm_bounds_every_unit_and_spares_biases() -> None:
     objective, theta = problem()
     got, _ = run(objective, theta, Recipe(max_norm=0.4), [0.5], 24)
@@ -158,6 +178,16 @@ def test_the_proximal_step_is_the_one_that_its_definition_minimises() -> None:
         best = grid[np.argmin(0.5 * (grid - start) ** 2 + 0.3 * np.abs(grid))]
         assert abs(best - w) <= 1e-4
     np.testing.assert_array_equal(theta[slot.stop :], before[slot.stop :])
+
+
+def test_the_proximal_step_is_the_rate_of_the_kind_times_the_strength() -> None:
+    """The strength is that of a row, 12, over the weight of the rows, 24: weights shrink by 0.1 3 12 / 24."""
+    penalty = L1(12.0, per_sample=True, proximal=True)
+    network = Network(1, [Dense(1)])
+    objective = Objective(network, SquaredError(), np.ones((24, 1)), np.ones(24), penalties=[penalty])
+    theta = np.array([2.0, 1.0])
+    Recipe(rates={"weight": 3.0, "bias": 7.0}).constrain(objective, theta, 0.1)
+    np.testing.assert_allclose(theta, [1.85, 1.0], rtol=1e-15)
 
 
 def test_the_average_follows() -> None:
@@ -203,7 +233,10 @@ def test_rows_are_augmented_then_mixed() -> None:
         ({"rates": {"bias": "much"}}, "Recipe rates must be positive factors"),
         ({"rates": 3}, "Recipe rates must be positive factors of weight, bias, scale, slope, got 3"),
         ({"clip": ("norm", "far")}, "Recipe clip must be one of value, norm, unit and a positive limit"),
-        ({"augmentation": [1]}, r"Recipe augmentation must be a sequence of augmentations such as .*, got \[1\]"),
+        (
+            {"augmentation": [1]},
+            r"Recipe augmentation must be a sequence of augmentations such as augmentation.Noise\(0.1\), got \[1\]",
+        ),
         ({"augmentation": [Noise]}, "Recipe augmentation must be a sequence of augmentations"),
         ({"augmentation": 3}, "Recipe augmentation must be a sequence of augmentations"),
         ({"accumulate": 0}, "Recipe accumulate must be a whole number of at least 1, got 0"),
@@ -235,6 +268,13 @@ def test_a_recipe_trains_through_the_public_surface() -> None:
     ]
     np.testing.assert_allclose(results[1].theta, results[0].theta, rtol=1e-9, atol=1e-12)
     assert objective.value(results[0].theta) < 0.7 * objective.value(theta)
+
+
+def test_targets_that_are_shares_already_are_mixed_as_they_are() -> None:
+    shares = np.array([[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]])
+    batch = Recipe(mixup=0.4).changed(Objective(NETWORK, CrossEntropy(), np.eye(2, 4), shares), 3, 11)
+    share = mixup_share(0.4, 3, 11)
+    np.testing.assert_allclose(batch.y, share * shares + (1 - share) * shares[::-1], rtol=1e-15)
 
 
 def test_squared_errors_mix_their_targets() -> None:

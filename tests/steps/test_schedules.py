@@ -34,6 +34,7 @@ from chainrule.schedules import (
     Step,
     WarmUp,
 )
+from chainrule.steps.schedules import reads_fraction, steady
 from support.oracles import relative_error
 
 Value = tuple[Schedule, Moment, float]
@@ -162,6 +163,26 @@ def test_units_in_the_loop(unit: Any, per_epoch: int) -> None:
     last = 2 if unit == "step" else 0
     wanted = [0.1 / (per_epoch * epoch + last + 1) for epoch in range(4)]
     assert rates(InverseTime(0.1, unit), 4, batch_size=2) == pytest.approx(wanted, rel=1e-15)
+
+
+class Own(Constant):
+    """A schedule of one's own: nobody knows what it reads."""
+
+
+@pytest.mark.parametrize("schedule", [schedule for schedule, _, _ in VALUES], ids=repr)
+def test_a_steady_schedule_is_one_that_no_step_changes_within_an_epoch(schedule: Schedule) -> None:
+    within = {schedule(Moment(step, 3, 3, 0, fraction)) for step, fraction in ((3, 0.1), (4, 0.2), (1000, 0.6))}
+    assert steady(schedule) is (len(within) == 1)
+    assert not steady(WarmUp(schedule))
+    assert not steady(Own())
+
+
+@pytest.mark.parametrize("kind", list(SCHEDULES.values()))
+def test_each_schedule_says_whether_it_reads_the_planned_length(kind: Any) -> None:
+    seen = {kind(0.5)(Moment(3, 3, 3, 0, fraction)) for fraction in (0.0, 0.3, 0.9)}
+    assert reads_fraction(kind(0.5)) is (len(seen) > 1)
+    assert reads_fraction(WarmUp(kind(0.5))) is (len(seen) > 1)
+    assert reads_fraction(Own())
 
 
 def test_step_in_the_loop_falls_where_it_says() -> None:

@@ -74,7 +74,7 @@ class Commands(click.Group):
         except BrokenPipeError:
             code = _unheard()
         except (click.ClickException, ValueError, OSError, MemoryError) as error:
-            if getattr(error, "errno", None) == errno.EPIPE:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 code = _unheard()
             else:
                 code = _complain(f"error: {_words(error)}", 2)

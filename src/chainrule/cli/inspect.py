@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import click
 import numpy as np
 
 from .. import load
-from ..engines import report as engine_report
 from ..losses import LOSSES, Loss
 from ..workbench.gradients import GradientReport, check_model, check_new
+from ..workbench.installation import installation
 from ..workbench.model_facts import facts_of
 from . import show, version
 from .option_types import SettingType
 from .options import show_value
-
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "narwhals", "safetensors", "click", "rich")
 
 # ---------------------------------------------------------------------------------------------------- summary
 
@@ -151,16 +147,14 @@ def _show_check(report: GradientReport) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 def info(as_json: bool) -> None:
     """Say which versions, engines and processors there are."""
-    libraries = {name: metadata.version(name) for name in LIBRARIES}
-    engines = engine_report()
-    facts = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    facts = installation()
     if as_json:
-        return show.print_json({"command": "info", "version": version(), **facts, "libraries": libraries, **engines})
+        return show.print_json({"command": "info", "version": version(), **facts})
     show.line(f"chainrule: {version()}")
     show.line(f"python: {facts['python']} on {facts['system']}")
-    show.line(f"libraries: {', '.join(f'{name} {number}' for name, number in libraries.items())}")
-    show.line(f"engine: {engines['engine']}" + (f" ({engines['missing']})" if engines["missing"] else ""))
-    known = ", ".join(engines["instruction_sets"])
-    show.line(f"instruction set: {engines['instruction_set']} (of {known})" if known else "instruction set: NumPy's")
-    show.line(f"threads: {engines['threads']} of {engines['processors']} processors")
+    show.line(f"libraries: {', '.join(f'{name} {number}' for name, number in facts['libraries'].items())}")
+    show.line(f"engine: {facts['engine']}" + (f" ({facts['missing']})" if facts["missing"] else ""))
+    known = ", ".join(facts["instruction_sets"])
+    show.line(f"instruction set: {facts['instruction_set']} (of {known})" if known else "instruction set: NumPy's")
+    show.line(f"threads: {facts['threads']} of {facts['processors']} processors")
     return None

@@ -1,4 +1,4 @@
-"""How the options of the command line are read: the names of settings, what they accept as text, and click's types.
+"""The options of the command line, read: the names of settings, what they accept as text, and click's types.
 
 The accepted values stand in the rows of the settings; here is how a text becomes one: by the class of the row's rule,
 as an object with fields (`adam:beta_1=0.95`) where a name stands for one, and in three ways of their own.
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..estimators.settings import Anything, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
 from ..estimators.settings.row import Setting
 from ..estimators.settings.table import SETTINGS
-from ..foundation.values import Anything, Choice, Flag, Number, Optional, Rule, Several, Shape, Whole
-from ..mathematics.penalties import KINDS
+from ..penalties import KINDS
 from .object_texts import ObjectTextError, Unrated, did_you_mean, made, parts_of
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def read(row: Setting, text: str) -> Any:
 
 
 def words_for_text(rule: Rule) -> str:
-    """Return what a rule accepts as text, in words; objects that only Python has are left out."""
+    """Return the words for the texts that a rule accepts; objects that only Python has are left out."""
     if isinstance(rule, Choice):
         return "one of " + ", ".join(rule.names)
     if isinstance(rule, Several):

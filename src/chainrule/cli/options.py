@@ -14,11 +14,11 @@ import click
 
 from ..estimators import MLPClassifier, MLPRegressor
 from ..estimators.presets import DEFAULTS, ESTIMATOR_OF, Facts, for_table
+from ..estimators.settings import Choice, Flag, Optional, Rule, Several
 from ..estimators.settings.optimizer import learning_rate, optimizer
 from ..estimators.settings.row import GROUPS, Setting, WithOneOf
 from ..estimators.settings.running import monitor
 from ..estimators.settings.table import SETTINGS, defaults
-from ..foundation.values import Choice, Flag, Optional, Rule, Several
 from .object_texts import Unrated, as_text
 from .option_types import SHAPES, SPECIAL, SettingType, option, shape_of
 
@@ -28,7 +28,7 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {task: defaults(name) for task, na
 
 
 def is_given(ctx: click.Context, name: str) -> bool:
-    """Return whether an option stands on the command line."""
+    """Return True for an option that stands on the command line."""
     return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 

@@ -13,7 +13,6 @@ from math import isfinite
 from typing import Any
 
 import click
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
@@ -22,6 +21,7 @@ from rich.text import Text
 
 from .. import BlockStatistics
 from ..loop.progress import Progress as Event
+from ..workbench.plain import plain_json
 
 MOST_LINES = 12
 """Of longer lists the beginning is shown."""
@@ -49,23 +49,6 @@ def line(text: str, style: str = "") -> None:
 def note(text: str) -> None:
     """Print a dim remark to stderr, on one line."""
     Console(stderr=True, highlight=False).print(Text(f"note: {' '.join(text.split())}", "dim"), soft_wrap=True)
-
-
-def plain_json(value: Any) -> Any:
-    """Return a value as plain JSON: NumPy numbers become numbers, what is not finite becomes None.
-
-    >>> plain_json({"loss": float("nan"), "sizes": (np.int64(2), 3)})
-    {'loss': None, 'sizes': [2, 3]}
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, Mapping):
-        return {str(key): plain_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain_json(item) for item in value]
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

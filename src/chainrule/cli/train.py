@@ -46,7 +46,7 @@ def train(
     given = given_settings(ctx)
     logger = None if rest["log"] is None else logger_for(rest["log"])
     check_files(
-        {"--out": out, "--checkpoint": given.get("checkpoint"), "--log": getattr(logger, "path", None)}, source, test
+        {"--out": out, "--checkpoint": given.get("checkpoint"), "--log": logger.path if logger else None}, source, test
     )
     planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"])
     trial = planned.trial

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from .. import load
-from ..tables import write_table
 from ..workbench.data import Rows, as_target
 from ..workbench.model_facts import target_of, task_of
 from ..workbench.notes import blaming, noted
-from ..workbench.predictions import check_kind, new_rows, predictions
+from ..workbench.predictions import check_kind, new_rows, predictions, write_predictions
 from ..workbench.scores import scores_of
 from . import show, version
 from .written_files import check_not_read
@@ -37,7 +36,7 @@ def predict(model: str, new: str, out: str | None, as_json: bool) -> None:
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     else:
-        write_table(frame, out)
+        write_predictions(frame, out)
     if as_json:
         facts = {"model": model, "source": rows.source, "rows": len(frame), "columns": frame.columns, "out": out}
         return show.print_json({"command": "predict", "version": version(), **facts, "notes": notes})

@@ -64,7 +64,7 @@ def best() -> str:
 
 
 def report() -> dict[str, Any]:
-    """Return what `chainrule info` says: the engine that "auto" takes, its instruction set, threads, processors."""
+    """Return the facts of `chainrule info`: the engine that "auto" takes, its instruction set, threads, processors."""
     return {
         "engine": best(),
         "missing": core.MISSING,
@@ -120,7 +120,7 @@ def build(
 
 
 def natively(engine: str, objective: Objective, optimizer: Optimizer, recipe: Recipe) -> bool:
-    """Return whether `build` takes the native engine."""
+    """Return True where `build` takes the native engine."""
     return choose(engine, Job(objective, None, optimizer, recipe))[0] == "native"
 
 
@@ -136,6 +136,8 @@ def predict(
     engine: str, network: Network, theta: Array, X: Array, loss: Loss | None = None, n_threads: int | None = None
 ) -> NDArray[np.floating]:
     """Return the raw scores (n, outputs) of a network, or with a loss what they stand for."""
+    # Not by `choose`: for one row that would take as long again as the prediction itself. `plan_for` asks for the
+    # same obstacles, once per network and dtype.
     check(engine)
     link = known_link(loss)
     if engine != "reference" and link and (plan := predicting.plan_for(network, theta, X)):

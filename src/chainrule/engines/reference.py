@@ -160,7 +160,7 @@ class ReferenceEngine(Definitions):
         theta, measured = theta.copy(), dict[str, Array]()
         value, gradient = batch.penalty_and_gradient(theta)
         for start in range(0, batch.rows, size):
-            part = batch.bare().batch(slice(start, start + size))
+            part = batch.without_penalties().batch(slice(start, start + size))
             loss, slope, found = part.passes(theta, context._replace(first_row=start))
             share = theta.dtype.type(part.total / (batch.total + (batch.total == 0)))
             value, gradient, measured = value + share * loss, gradient + share * slope, measured | found

@@ -77,5 +77,5 @@ class LastAsked:
 
 
 def steps_of(rows: int, batch_size: int) -> int:
-    """Return how many steps one pass over the rows takes."""
+    """Return the number of steps of one pass over the rows."""
     return ceil(rows / batch_size)

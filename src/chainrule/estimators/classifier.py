@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
-from ..mathematics.losses import LOSSES
+from ..mathematics.losses import LOSSES, Loss
 from .fitted.predictor import Predictor, as_they_are
 from .fitted.targets import Classes
 from .fitting.fit import MLP, takes_batches
@@ -29,7 +29,7 @@ def _probabilistic(estimator: Any) -> bool:
     loss = getattr(estimator, "loss_function_", None) or estimator.loss
     if isinstance(loss, str):
         loss = LOSSES.get(loss_settings.named(loss, "multiclass"))
-    if getattr(loss, "probabilistic", False):
+    if isinstance(loss, Loss) and loss.probabilistic:
         return True
     raise AttributeError(
         f"predict_proba is not available with loss={estimator.loss!r}: its scores are no probabilities"

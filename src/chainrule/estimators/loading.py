@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..foundation.files import cause_of
 from ..mathematics.losses import Loss
 from ..mathematics.network import Network
 from ..storage import signed_file
@@ -39,7 +40,7 @@ def load(path: str | Path) -> Estimator:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from error
+        raise ModelFileError(f"{path}: cannot be read, {cause_of(error).lower()}") from error
     try:
         return _rebuilt(*signed_file.read(content, MODEL))
     except (ModelFileError, signed_file.SignedFileError) as error:

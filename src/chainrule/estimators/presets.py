@@ -53,12 +53,12 @@ class Facts:
 
     @property
     def plateaus(self) -> bool:
-        """Whether the learning rate is to fall when the validation score stands still."""
+        """True where the learning rate is to fall when the validation score stands still."""
         return self.early and STEPPING.holds({"solver": self.solver})
 
     @property
     def whole(self) -> bool:
-        """Whether every step is to take all rows."""
+        """True where every step is to take all rows."""
         return WHOLE.holds({"solver": self.solver})
 
 

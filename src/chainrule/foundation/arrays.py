@@ -26,10 +26,15 @@ def namespace(x: Array) -> Any:
     return np if isinstance(x, np.ndarray | np.generic) else array_namespace(x)
 
 
+def is_sparse(x: Any) -> bool:
+    """Return True for a matrix or an array of scipy.sparse, which is not loaded for the question."""
+    known = sys.modules.get("scipy.sparse")
+    return known is not None and bool(known.issparse(x))
+
+
 def check_array(name: str, x: Any, sparse: bool = False) -> None:
     """Raise TypeError, naming the argument, unless x is an array (or, where that will do, a SciPy sparse one)."""
-    known = sys.modules.get("scipy.sparse") if sparse else None
-    if not is_array_api_obj(x) and not (known and known.issparse(x)):
+    if not is_array_api_obj(x) and not (sparse and is_sparse(x)):
         kind = f"{type(x).__module__.split('.')[0]}.{type(x).__name__}".removeprefix("builtins.")
         raise TypeError(f"{name} must be an array, such as numpy.asarray gives, got a {kind}")
 

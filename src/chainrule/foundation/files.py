@@ -47,6 +47,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def cause_of(error: Exception) -> str:
+    """Return the words of an error; those of an OSError without its number and the file's name.
+
+    >>> cause_of(FileNotFoundError(2, "No such file or directory", "data.csv"))
+    'No such file or directory'
+    """
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 def clear_leftovers(path: Path) -> None:
     """Remove the unfinished files that a killed process left beside `path`; of other files none is touched.
 

@@ -62,15 +62,21 @@ class Number:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number from `low` to `high`; `also` lists other accepted words or numbers."""
+    """A whole number from `low` to `high`; `also` lists other accepted words or numbers.
+
+    `called` gives it better words than its ends do.
+    """
 
     low: int = 1
     also: tuple[Any, ...] = ()
     high: float = inf
+    called: str = ""
 
     @property
     def words(self) -> str:
         """The ends in words."""
+        if self.called:
+            return self.called
         high = f" and at most {self.high}" if self.high < inf else ""
         return f"a whole number of at least {self.low}{high}" + "".join(f", or {a!r}" for a in self.also)
 
@@ -141,6 +147,18 @@ class Several:
             return self.rule.accepts(value)
         items = list(value)
         return (self.empty or bool(items)) and all(map(self.rule.accepts, items))
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list, as JSON has them, of values that the rule accepts; `words` names it."""
+
+    rule: Rule
+    words: str
+
+    def accepts(self, value: Any) -> bool:
+        """Return True for a list of accepted values, and for an empty one."""
+        return isinstance(value, list) and all(map(self.rule.accepts, value))
 
 
 @dataclass(frozen=True)

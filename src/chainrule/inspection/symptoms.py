@@ -52,8 +52,8 @@ class Event(Protocol):
         """The probe for the blocks' figures, where there is one."""
 
 
-SHORT = 10
-"""Fewest steps to judge a training by."""
+FEWEST_STEPS = 10
+"""The steps from which on a training can be judged."""
 
 ROWS = 256
 """Rows on which the best constant prediction is judged."""
@@ -112,7 +112,7 @@ def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence
     by half of that in the second half of the epochs, and where all units of a hidden layer are equal. A training of a
     few steps has none.
     """
-    if not history or history[-1].step < SHORT:
+    if not history or history[-1].step < FEWEST_STEPS:
         return False
     losses = [event.loss for event in history]
     constant = constant_loss(objective)

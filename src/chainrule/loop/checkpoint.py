@@ -19,12 +19,12 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..foundation.files import clear_leftovers
+from ..foundation.files import cause_of, clear_leftovers
 from ..optimizers import Memory
 from ..storage import signed_file
 from ..storage.records import Record, Records
 from ..storage.vocabulary import UnstorableError
-from .fingerprint import Facts, difference
+from .fingerprint import Fingerprint, difference
 from .progress import Progress, Reason, Result, TrainingState
 
 FILE = signed_file.Kind("chainrule_checkpoint", "checkpoint", 1, 1)
@@ -37,7 +37,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Interval:
-    """How often: every `count` epochs, steps or seconds.
+    """The time between two checkpoints: every `count` epochs, steps or seconds.
 
     >>> Interval.parse("30 seconds"), Interval.parse("1 epoch")
     (Interval(count=30.0, unit='second'), Interval(count=1.0, unit='epoch'))
@@ -57,7 +57,7 @@ class Interval:
 
     @classmethod
     def accepts(cls, text: Any) -> bool:
-        """Return whether a text is an interval."""
+        """Return True for the text of an interval."""
         try:
             return isinstance(text, str) and bool(cls.parse(text))
         except ValueError:
@@ -76,7 +76,7 @@ NO_EARLIER_STARTS = EarlierStarts()
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often a training is kept: "10 epochs", "500 steps" or "30 seconds".
+    """The file that keeps a training, and how often it is written: "10 epochs", "500 steps" or "30 seconds".
 
     `about` holds further settings, as plain JSON, that make it another training; `earlier` is kept along; with
     `anew` a file that is there is not read but replaced; `saved` is the content of the file, where it has been read
@@ -128,7 +128,7 @@ class SavedTraining:
     reason: Reason | None = None
     message: str = ""
     earlier: EarlierStarts = NO_EARLIER_STARTS
-    facts: Facts = field(default_factory=dict, repr=False)
+    facts: Fingerprint = field(default_factory=dict, repr=False)
 
 
 class CheckpointWriter:
@@ -137,7 +137,7 @@ class CheckpointWriter:
     `facts` gives the fingerprint of the training.
     """
 
-    def __init__(self, checkpoint: Checkpoint | None, facts: Callable[[], Facts]) -> None:
+    def __init__(self, checkpoint: Checkpoint | None, facts: Callable[[], Fingerprint]) -> None:
         self.checkpoint = checkpoint
         self.interval = Interval(inf, "second") if checkpoint is None else Interval.parse(checkpoint.every)
         self.facts = {} if checkpoint is None else {**facts(), **checkpoint.about}
@@ -162,17 +162,17 @@ class CheckpointWriter:
         return saved
 
     def steps_left(self, step: int) -> float:
-        """Return how many steps may be done before the next checkpoint."""
+        """Return the number of steps that may be done before the next checkpoint."""
         return self.interval.count - step % self.interval.count if self.interval.unit == "step" else inf
 
     def due_after_step(self, step: int) -> bool:
-        """Return whether a checkpoint is due within an epoch, by the steps or the seconds."""
+        """Return True where a checkpoint is due within an epoch, by the steps or the seconds."""
         if self.interval.unit == "step":
             return step % self.interval.count == 0
         return self.interval.unit == "second" and perf_counter() - self.written >= self.interval.count
 
     def due_after_epoch(self, epochs: int) -> bool:
-        """Return whether a checkpoint is due by the epochs that are done."""
+        """Return True where a checkpoint is due by the epochs that are done."""
         return self.interval.unit == "epoch" and epochs % self.interval.count == 0
 
     def write(self, saved: SavedTraining) -> None:
@@ -230,7 +230,7 @@ of format 1.0.
 """
 
 
-def write(path: Path, saved: SavedTraining, facts: Facts) -> None:
+def write(path: Path, saved: SavedTraining, facts: Fingerprint) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises CheckpointError where that is not possible.
@@ -239,7 +239,7 @@ def write(path: Path, saved: SavedTraining, facts: Facts) -> None:
     try:
         signed_file.write(path, FILE, {"facts": facts, "kept": RECORDS.pack(saved, "kept", tensors)}, tensors)
     except (OSError, ValueError, UnstorableError) as error:
-        cause = str(getattr(error, "strerror", None) or error)
+        cause = cause_of(error)
         raise CheckpointError(f"{path}: not written, {cause[:1].lower()}{cause[1:]}") from error
 
 
@@ -254,7 +254,7 @@ def read(path: str | Path) -> SavedTraining | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from error
+        raise CheckpointError(f"{path}: cannot be read, {cause_of(error).lower()}") from error
     try:
         document, tensors = signed_file.read(content, FILE)
     except signed_file.SignedFileError as error:
@@ -268,7 +268,7 @@ def read(path: str | Path) -> SavedTraining | None:
         raise CheckpointError(f"{path}: what it holds is not valid: {str(error)[:80]}") from error
 
 
-def _facts(facts: Facts) -> Facts:
+def _facts(facts: Fingerprint) -> Fingerprint:
     """Return the fingerprint in a file; in format 1.0 a recipe repeated the decay that `averaging` holds."""
     recipe = facts.get("recipe")
     return facts | {"recipe": {n: v for n, v in recipe.items() if n != "average"}} if recipe else facts

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..foundation.arrays import is_sparse
 from ..mathematics.blocks import Elementwise, Transform, needs_steps
 from ..mathematics.objective import Objective
 from ..optimizers import Memory, Optimizer
@@ -60,7 +61,7 @@ def check_recipe(objective: Objective, recipe: Any) -> None:
         augmentation.check_inputs(objective.network.inputs)
     first = objective.network.blocks[:1]
     changed = bool(recipe.augmentation or recipe.mixup or any(isinstance(b, Elementwise | Transform) for b in first))
-    if changed and hasattr(objective.X, "tocsr"):
+    if changed and is_sparse(objective.X):
         raise ValueError(
             "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need dense rows"
         )

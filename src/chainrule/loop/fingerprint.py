@@ -1,4 +1,4 @@
-"""What makes a training the same training: its data as SHA-256, its settings as plain JSON.
+"""The fingerprint of a training, by which it is known again: its data as SHA-256, its settings as plain JSON.
 
 Two trainings with equal fingerprints end with the same bits. Threads, callbacks and time limits are no part of it.
 """
@@ -6,23 +6,26 @@ Two trainings with equal fingerprints end with the same bits. Threads, callbacks
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..engines import report
+from ..foundation.arrays import is_sparse
+from ..foundation.records import fields_of
 from ..mathematics.objective import Objective
-from ..storage.vocabulary import UnstorableError, encode
+from ..storage.vocabulary import Encoding, UnstorableError
 from .progress import TrainingState
 
-Facts = dict[str, Any]
+Fingerprint = dict[str, Any]
 """A fingerprint: plain JSON by name."""
 
 SEVERAL = 3
-"""So many differences are named; one change often brings others along."""
+"""Differences that are named, at most; one change often brings others along."""
 
 
 def digest(*parts: Any) -> str:
@@ -33,7 +36,8 @@ def digest(*parts: Any) -> str:
     """
     total = hashlib.sha256()
     for part in parts:
-        if hasattr(part, "indptr"):
+        if is_sparse(part):
+            part = part if part.format in ("csr", "csc") else part.tocsr()
             total.update(digest(part.shape, part.data, part.indices, part.indptr).encode())
         elif isinstance(part, np.ndarray):
             total.update(f"{part.dtype.str} {part.shape} ".encode())
@@ -43,6 +47,33 @@ def digest(*parts: Any) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
+class _Description(Encoding):
+    """The form of a fingerprint: arrays by their digest, objects of any class by their fields or by their name."""
+
+    def array(self, value: Any) -> Any:
+        return digest(value)
+
+    def other(self, value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return {"kind": type(value).__name__, **self._items(fields_of(value))}
+        if isinstance(value, partial):
+            return {"kind": "partial", "of": self([value.func, value.args, *value.keywords.items()])}
+        try:
+            return super().other(value)
+        except UnstorableError:
+            if hasattr(value, "__qualname__"):
+                return f"{value.__module__}.{value.__qualname__}"
+        named = self._items(getattr(value, "__dict__", {}))
+        shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
+        return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
+
+    def _items(self, items: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self(item) for name, item in items.items()}
+
+
+_description = _Description()
+
+
 def describe(value: Any) -> Any:
     """Return a setting as plain JSON, the same in every process.
 
@@ -50,27 +81,15 @@ def describe(value: Any) -> Any:
     >>> describe([L2(0.1), digest])
     [{'kind': 'L2', 'strength': 0.1, 'per_sample': False, 'kinds': ['weight']}, 'chainrule.loop.fingerprint.digest']
     """
-    if isinstance(value, list | tuple):
-        return [describe(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return digest(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: describe(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **named}
-    try:
-        return encode(value)
-    except UnstorableError:
-        named = {name: describe(item) for name, item in getattr(value, "__dict__", {}).items()}
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    shown = object.__repr__(value) != repr(value)  # else it is an address, another one in every process
-    return repr(value) if shown and not named else {"kind": type(value).__name__, **named}
+    return _description(value)
 
 
-def fingerprint(objective: Objective, validation: Objective | None, state: TrainingState, **settings: Any) -> Facts:
+def fingerprint(
+    objective: Objective, validation: Objective | None, state: TrainingState, **settings: Any
+) -> Fingerprint:
     """Return the fingerprint of a training that starts from `state`, with all its settings by name."""
     network = objective.network
-    found: Facts = {
+    found: Fingerprint = {
         **{name: describe(value) for name, value in settings.items()},
         "network": {"inputs": network.inputs, "blocks": describe(network.blocks)},
         "loss": describe(objective.loss),
@@ -84,14 +103,14 @@ def fingerprint(objective: Objective, validation: Objective | None, state: Train
     return found | {"starting point": _starting_point(state)}
 
 
-def _data(objective: Objective, which: str) -> Facts:
+def _data(objective: Objective, which: str) -> Fingerprint:
     return {which + name: digest(getattr(objective, name)) for name in ("X", "y", "sample_weight")}
 
 
 def _starting_point(state: TrainingState) -> str:
     """Return the digest of a training state; a moving average counts as the last array of the optimiser's memory."""
     moving = state.average is not None and state.averaged == 0 and state.memory is not None
-    parts = {field.name: getattr(state, field.name) for field in fields(state)}
+    parts = fields_of(state)
     if state.memory is not None:
         items = {"t": state.memory.t, **state.memory.arrays, **state.memory.numbers}
         items |= {"average": state.average} if moving else {}
@@ -99,7 +118,7 @@ def _starting_point(state: TrainingState) -> str:
     return digest(*(parts | {"average": None} if moving else parts).values())
 
 
-def difference(before: Facts, now: Facts) -> str:
+def difference(before: Fingerprint, now: Fingerprint) -> str:
     """Return in words how two fingerprints differ, "" where they do not; a fact that is missing is None.
 
     >>> difference({"batch_size": 32, "X": "sha256:1"}, {"batch_size": 64, "X": "sha256:2"})

@@ -13,34 +13,30 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
-from math import isfinite
 from numbers import Real
 from pathlib import Path
 from time import time_ns
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..foundation.files import replacing
+from ..foundation.records import Plain, fields_of, is_record
 from .progress import Progress
 
 FIRST = (-1, -1)
-"""Before every row."""
+"""The key before that of every row."""
 
 
 def values(event: Progress) -> dict[str, Any]:
     """Return the numbers of an event by name: nested ones as "outer.inner", the weights left out."""
-    named = {each.name: getattr(event, each.name) for each in fields(event) if each.repr}
-    return dict(_flat(named))
+    return dict(_flat(fields_of(event, hidden=False)))
 
 
 def _flat(named: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in named.items():
-        items = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        if isinstance(items, tuple) and hasattr(items, "_asdict"):
-            items = items._asdict()
+        items = fields_of(value) if is_record(value) else value
         if isinstance(items, list | tuple | np.ndarray):
             items = {str(k): item for k, item in enumerate(items)}
         if isinstance(items, Mapping):
@@ -50,8 +46,19 @@ def _flat(named: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _key(row: Mapping[str, Any]) -> tuple[int, int]:
-    """Return what tells rows apart: which start, which epoch."""
+    """Return the key of a row: its start and its epoch."""
     return int(row["restart"]), int(row["epoch"])
+
+
+class Logger(Protocol):
+    """The contract of a logger: a callback that says which file it writes."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a logger that writes a folder."""
+
+    def __call__(self, event: Progress) -> None:
+        """Write one event."""
 
 
 class _FileLogger(ABC):
@@ -83,7 +90,7 @@ class _FileLogger(ABC):
 
     @abstractmethod
     def _start(self) -> str:
-        """Return what every such file starts with."""
+        """Return the beginning of every such file."""
 
     @abstractmethod
     def _head(self, row: dict[str, Any], lines: Sequence[str]) -> list[str]:
@@ -150,8 +157,7 @@ class JSONLinesLogger(_FileLogger):
         return []
 
     def _line(self, row: dict[str, Any]) -> str:
-        plain = {name: None if isinstance(v, float) and not isfinite(v) else v for name, v in row.items()}
-        return json.dumps(plain, allow_nan=False, default=str) + "\n"
+        return json.dumps(Plain()(row), allow_nan=False) + "\n"
 
     def _rows(self, lines: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
         for line in lines:
@@ -169,7 +175,7 @@ class TensorBoardLogger:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder, self.path = Path(folder), None
         self._last: tuple[int, int] | None = None
         self._writer: Any = None
         _summary_writer()
@@ -208,13 +214,13 @@ def _summary_writer() -> Any:
     return SummaryWriter
 
 
-LOGGERS: Mapping[str, Callable[[str | Path], Any]] = MappingProxyType(
+LOGGERS: Mapping[str, Callable[[str | Path], Logger]] = MappingProxyType(
     {".csv": CSVLogger, ".jsonl": JSONLinesLogger, "": TensorBoardLogger}
 )
 """Loggers by the ending of their file; a name without one is a folder."""
 
 
-def logger_for(path: str | Path) -> Any:
+def logger_for(path: str | Path) -> Logger:
     """Return the logger for a file by its ending; ValueError, with those accepted, for others.
 
     >>> type(logger_for("log.csv")).__name__

@@ -122,7 +122,7 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Result:
-    """How a training ended: θ, why, its events (their θ is the live one, so the last), and the state to go on from."""
+    """The end of a training: θ, the reason, the events (their θ is the live one, so the last), the last state."""
 
     theta: NDArray[np.floating]
     reason: Reason

@@ -36,7 +36,7 @@ BELOW = 10.0
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test saw: the rate η of each step, its batch's loss before the update, and that smoothed, all (k,).
+    """The figures of a range test, each (k,): the rate η of a step, its batch's loss before the update, that smoothed.
 
     A smoothed loss is the mean of the losses of the steps around it, as many before as after.
     """
@@ -52,7 +52,7 @@ class RangeTest:
 
     @property
     def rose(self) -> bool:
-        """Whether the loss rose again: where it did not, the highest rate was not high enough to tell."""
+        """True where the loss rose again. Where it did not, the highest rate was not high enough to tell."""
         return self.lowest < len(self.rates) - 1
 
     @property
@@ -154,7 +154,7 @@ def range_test(
 
 
 def _steps_of_epoch(rows: int, batch_size: Any, batches: int) -> int:
-    """Return how many steps a pass takes; 1 for sizes that `training` will refuse."""
+    """Return the number of steps of a pass; 1 for sizes that `training` will refuse."""
     sensible = isinstance(batch_size, Integral) and 0 < int(batch_size) <= rows
     return steps_of(rows, int(batch_size) * batches) if sensible else 1
 

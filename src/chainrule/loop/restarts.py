@@ -18,7 +18,7 @@ from ..mathematics.objective import Objective
 from .checkpoint import EarlierStarts, SavedTraining
 from .progress import Result
 
-SHORT = 1 << 21
+SHORTEST = 1 << 21
 """Multiplications of an epoch below which Python's part of it, one thread at a time, takes longer than the core's."""
 
 PATIENCE = 0.1
@@ -50,9 +50,9 @@ def best_of(start: Start, count: int, saved: SavedTraining | None, keeps_best: b
     return best
 
 
-def short(objective: Objective) -> bool:
-    """Return whether epochs are too short for starts to run side by side."""
-    return objective.rows * objective.network.size < SHORT
+def too_short(objective: Objective) -> bool:
+    """Return True where epochs are too short for starts to run side by side."""
+    return objective.rows * objective.network.size < SHORTEST
 
 
 def best_side_by_side(start: Start, count: int, threads: int, keeps_best: bool) -> Result:
@@ -74,7 +74,7 @@ def best_side_by_side(start: Start, count: int, threads: int, keeps_best: bool) 
 
 
 def _merit(result: Result, keeps_best: bool) -> float:
-    """Return how good the weights of a result are: by the best of what was watched, the last score, or the loss."""
+    """Return the merit of a result's weights: the best of the watched figure, the last score, or minus the loss."""
     if keeps_best:
         return -np.inf if result.state.best is None else result.state.best
     if result.reason == "diverged" or not result.history:

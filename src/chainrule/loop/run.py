@@ -25,7 +25,7 @@ from ..steps.recipe import Recipe
 from ..steps.schedules import Moment, Schedule, reads_fraction, steady
 from .checkpoint import Checkpoint, CheckpointWriter, EpochPosition, SavedTraining, with_live_theta
 from .checks import check_memory
-from .fingerprint import Facts, fingerprint
+from .fingerprint import Fingerprint, fingerprint
 from .progress import DivergenceError, Progress, Reason, Result, StatisticsProbe, Stopping, TrainingState
 
 StepCallback: TypeAlias = Callable[[Sequence[float], Sequence[float]], object]
@@ -54,7 +54,7 @@ class Settings:
     on_steps: StepCallback | None
     checkpoint: Checkpoint | None
 
-    def facts(self, state: TrainingState, engine: str) -> Facts:
+    def facts(self, state: TrainingState, engine: str) -> Fingerprint:
         """Return the fingerprint of the training from a state with an engine."""
         counted = reads_fraction(self.schedule) or isinstance(self.averaging, Averaging)
         return fingerprint(
@@ -118,7 +118,7 @@ class Loop:
         return perf_counter() - self.started
 
     def out_of_time(self) -> bool:
-        """Return whether the time limit is reached."""
+        """Return True where the time limit is reached."""
         return self.settings.time_limit is not None and self.seconds() >= self.settings.time_limit
 
     def moment(self, step: int = 0, fraction: float | None = None) -> Moment:

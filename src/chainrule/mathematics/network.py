@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array, namespace
+from ..foundation.memo import Memo
 from ..foundation.randomness import Stream
 from . import initializers, trace
 from .blocks import PREDICTING, Block, Cache, Context, ParameterSpec, Transform
@@ -60,6 +61,7 @@ class Network:
             self.widths.append(block.outputs(self.widths[-1]))
         self.size = start
         self.outputs = self.widths[-1]
+        self.memo = Memo()
 
     def __repr__(self) -> str:
         return f"Network({self.inputs}, [{', '.join(map(repr, self.blocks))}])"
@@ -219,7 +221,7 @@ class Network:
         dy: Array,
         dy_tangent: Array,
     ) -> list[dict[str, Array]]:
-        """Return how `backward` changes along dθ: Pearlmutter's R{·} of the backward pass.
+        """Return the change of `backward` along dθ: Pearlmutter's R{·} of the backward pass.
 
         `changes` come from `push`; dy is dL/dscores and dy_tangent its change along dθ.
         """

@@ -10,8 +10,10 @@ Source: lecture notes; Pearlmutter 1994 (Hessian product); Schraudolph 2002 (Gau
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..foundation.arrays import Array, check_array, namespace
+from ..foundation.memo import Memo
 from .blocks import PREDICTING, Context
 from .losses import Loss, check_weights
 from .network import Network, Slot
@@ -61,6 +63,7 @@ class Objective:
         if sample_weight is not None:
             self.sample_weight = namespace(sample_weight).astype(sample_weight, X.dtype, copy=False)
         self.penalties = tuple(penalties)
+        self.memo = Memo()
         self._touched = [(p, [s for s in network.slots if s.spec.kind in p.kinds]) for p in self.penalties]
 
     @property
@@ -71,9 +74,7 @@ class Objective:
     def batch(self, rows: Array) -> Objective:
         """Return the same objective on some of its rows (an array of row numbers, or a slice)."""
         weight = None if self.sample_weight is None else self.sample_weight[rows]
-        part = object.__new__(Objective)
-        part.__dict__.update(self.__dict__, X=self.X[rows], y=self.y[rows], sample_weight=weight)
-        return part
+        return self._with(X=self.X[rows], y=self.y[rows], sample_weight=weight)
 
     def value(self, theta: Array) -> Array:
         """Return J(θ), one number."""
@@ -140,15 +141,17 @@ class Objective:
 
     def replaced(self, X: Array, y: Array) -> Objective:
         """Return the same objective with other inputs and targets in its rows."""
-        part = object.__new__(Objective)
-        part.__dict__.update(self.__dict__, X=X, y=y)
-        return part
+        return self._with(X=X, y=y)
 
-    def bare(self) -> Objective:
+    def without_penalties(self) -> Objective:
         """Return the same objective without penalties."""
-        part = object.__new__(Objective)
-        part.__dict__.update(self.__dict__, penalties=(), _touched=[])
-        return part
+        return self._with(penalties=(), _touched=[])
+
+    def _with(self, **changes: Any) -> Objective:
+        """Return the same objective with other attributes, which are right: nothing is checked again."""
+        changed = object.__new__(Objective)
+        changed.__dict__.update(self.__dict__, memo=Memo(), **changes)
+        return changed
 
     def penalty_and_gradient(self, theta: Array) -> tuple[Array | float, Array]:
         """Return Σ penalties at θ and its derivative (P,)."""

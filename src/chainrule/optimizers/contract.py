@@ -98,11 +98,11 @@ class Optimizer(Protocol):
 
     needs: ClassVar[frozenset[str]] = frozenset({"gradient"})
     elementwise: ClassVar[bool] = False
-    """Whether it works entry by entry: engines may then fuse it with the gradient, and split it."""
+    """True for one that works entry by entry: engines may then fuse it with the gradient, and split it."""
     whole_batch: ClassVar[bool] = False
-    """Whether it asks the same rows again, so that it takes them all in every step."""
+    """True for one that asks the same rows again: it takes them all in every step."""
     scheduled: ClassVar[bool] = False
-    """Whether the learning rate of every step counts."""
+    """True for one that follows the learning rate of every step."""
 
     @property
     def learning_rate(self) -> float | None:

@@ -87,9 +87,10 @@ class LBFGS(Optimizer):
         value, g = ask.value_and_gradient(theta)
         value, start, g = float(value), theta.astype(np.float64), g.astype(np.float64)
         evaluations = memory.numbers["evaluations"] or 1.0  # that of the first θ; later ones are the last step's
-        if not isfinite(value) or (message := self._flat(g)):
-            message = message if isfinite(value) else ""
-            return theta, _counted(memory, evaluations), StepReport(value, _norm(g), bool(message), message)
+        small = self._flat(g) if isfinite(value) else ""
+        message = small or self._spent(evaluations)
+        if message or not isfinite(value):
+            return theta, _counted(memory, evaluations), StepReport(value, _norm(g), bool(small), message)
         still = ROUNDINGS * float(np.finfo(theta.dtype).eps)
         found, steps, changes = None, memory["steps"], memory["changes"]
         while found is None and evaluations < self.max_evaluations:

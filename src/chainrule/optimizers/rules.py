@@ -22,6 +22,7 @@ import numpy as np
 
 from ..foundation import values
 from ..foundation.arrays import Array, namespace
+from ..foundation.records import names_of
 from .contract import Memory, StepReport, Verbs
 
 LIMITS: Mapping[str, values.Rule] = MappingProxyType(
@@ -40,7 +41,7 @@ LIMITS: Mapping[str, values.Rule] = MappingProxyType(
         "step_max": values.POSITIVE,
     }
 )
-"""What the settings of rules may be, by name. ε divides in every rule that has it: 0 / 0 where no gradient ever was."""
+"""The accepted settings of rules, by name. ε divides in every rule that has it: 0 / 0 where no gradient ever was."""
 
 
 class UpdateRule(ABC):
@@ -55,11 +56,11 @@ class UpdateRule(ABC):
     scheduled: ClassVar[bool] = True
     memory: ClassVar[tuple[str, ...]] = ()
     decays: ClassVar[bool] = False
-    """Whether the rule shrinks weights by itself: its memory then holds the entries to shrink, "decayed", 0 and 1."""
+    """True for a rule that shrinks weights by itself: "decayed" in its memory holds the entries to shrink, 0 and 1."""
     learning_rate: float
 
     def __post_init__(self) -> None:
-        values.check(self, {name: limit for name, limit in LIMITS.items() if hasattr(self, name)})
+        values.check(self, {name: LIMITS[name] for name in names_of(self) if name in LIMITS})
 
     def init(self, network: Any, theta: Array) -> Memory:
         """Return the memory before the first step: weights decay, where the rule decays, and biases do not."""

@@ -20,8 +20,11 @@ from ..foundation.values import NOT_NEGATIVE, POSITIVE, Anything, Choice, Number
 AT_LEAST_1 = Number(1, called="a number of at least 1")
 
 
+Unit = Literal["step", "epoch", "rows"]
+
+
 class Moment(NamedTuple):
-    """How far a training has come: all counts start at 0; `fraction` of the planned steps lies in [0, 1]."""
+    """The progress of a training: all counts start at 0; `fraction` of the planned steps lies in [0, 1]."""
 
     step: int = 0
     epoch: int = 0
@@ -29,8 +32,9 @@ class Moment(NamedTuple):
     plateaus: int = 0
     fraction: float = 0.0
 
-
-Unit = Literal["step", "epoch", "rows"]
+    def of(self, unit: Unit) -> int:
+        """Return the count of one clock."""
+        return {"step": self.step, "epoch": self.epoch, "rows": self.rows}[unit]
 
 
 @runtime_checkable
@@ -63,6 +67,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 class _Checked:
     """A schedule whose fields are checked, each by the rule of its name."""
+
+    @property
+    def unit(self) -> Unit:
+        """The clock that the rate follows: "step", unless a schedule has a field for it."""
+        return "step"
 
     def __post_init__(self) -> None:
         check(self, {name: rule for name, rule in RULES.items() if name in vars(self)})
@@ -100,7 +109,7 @@ class InverseTime(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate / (t + 1), t being the clock `unit`."""
-        return self.rate / (float(getattr(moment, self.unit)) + 1)
+        return self.rate / (float(moment.of(self.unit)) + 1)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ class InverseScaling(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate / (t + 1)^power, t being the clock `unit`."""
-        return self.rate / float((getattr(moment, self.unit) + 1) ** self.power)
+        return self.rate / float((moment.of(self.unit) + 1) ** self.power)
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class Step(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate factor^⌊t / every⌋, t being the clock `unit`."""
-        return float(self.rate * self.factor ** (getattr(moment, self.unit) // self.every))
+        return float(self.rate * self.factor ** (moment.of(self.unit) // self.every))
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ class Exponential(_Stops):
 
     def __call__(self, moment: Moment) -> float:
         """Return rate decay^t, t being the clock `unit`."""
-        return float(self.rate * self.decay ** getattr(moment, self.unit))
+        return float(self.rate * self.decay ** moment.of(self.unit))
 
 
 @dataclass(frozen=True)
@@ -240,8 +249,9 @@ SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType(
 
 def steady(schedule: Schedule) -> bool:
     """Return True where η cannot change within an epoch: the training loop then asks once for all its steps."""
-    known = type(schedule) in SCHEDULES.values()
-    return known and (isinstance(schedule, Constant | Adaptive) or getattr(schedule, "unit", "step") != "step")
+    if not isinstance(schedule, _Checked) or type(schedule) not in SCHEDULES.values():
+        return False
+    return isinstance(schedule, Constant | Adaptive) or schedule.unit != "step"
 
 
 def reads_fraction(schedule: Schedule) -> bool:

@@ -13,13 +13,14 @@ The classes of the records are handed in: a file names them by words from this c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..foundation.records import fields_of, names_of
 from .vocabulary import UnstorableError, decode, encode
 
 COLUMNS: Mapping[type, type] = MappingProxyType({float: np.float64, int: np.int64})
@@ -40,15 +41,11 @@ class Record:
         return self.make(**{self.earlier.get(name, name): value for name, value in values.items()})
 
 
-def names_of(kind: Any) -> tuple[str, ...]:
-    """Return the names of the fields of a dataclass or a named tuple; those that are not shown are not kept."""
-    return tuple(each.name for each in fields(kind) if each.repr) if is_dataclass(kind) else kind._fields
-
-
 @dataclass(frozen=True)
 class Records:
     """The records that a file can hold: `kinds` by class; `event` is the class whose lists are kept by columns.
 
+    Fields that repr hides are not kept.
     `earlier` holds the names that earlier formats gave to classes.
     """
 
@@ -82,12 +79,11 @@ class Records:
         return {"column": name}
 
     def _events(self, value: Any, name: str, tensors: Tensors) -> Any:
-        columns = {each: [getattr(event, each) for event in value] for each in names_of(self.event)}
+        columns = {each: [getattr(event, each) for event in value] for each in names_of(self.event, hidden=False)}
         return {"events": self._map(columns, name, tensors)}
 
     def _record(self, value: Any, name: str, tensors: Tensors) -> Any:
-        content = {each: getattr(value, each) for each in names_of(type(value))}
-        return {"record": type(value).__name__, "fields": self._map(content, name, tensors)}
+        return {"record": type(value).__name__, "fields": self._map(fields_of(value, hidden=False), name, tensors)}
 
     def _map(self, value: Any, name: str, tensors: Tensors) -> Any:
         return {"map": {key: self.pack(item, f"{name}.{key}", tensors) for key, item in value.items()}}

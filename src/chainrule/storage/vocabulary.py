@@ -1,19 +1,16 @@
 """The words a model file may use: plain JSON for numbers, text and lists, and names from a closed list for objects.
 
 `encode` turns a setting into JSON, `decode` turns it back. Objects are written as {"kind": name, "fields": {...}},
-with names from KINDS only: nothing is imported, nothing is executed.
+with names from STORABLE only: nothing is imported, nothing is executed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
+from ..foundation.records import Plain, fields_of
 from ..mathematics import initializers
 from ..mathematics.blocks import BLOCKS, Activation
 from ..mathematics.losses import LOSSES
@@ -27,7 +24,7 @@ class UnstorableError(TypeError):
     """A value that a model file has no words for, such as a function."""
 
 
-KINDS: Mapping[str, type] = MappingProxyType(
+STORABLE: Mapping[str, type] = MappingProxyType(
     {
         **BLOCKS,
         **{f"augmentation.{kind.__name__}": kind for kind in AUGMENTATIONS.values()},
@@ -42,38 +39,42 @@ KINDS: Mapping[str, type] = MappingProxyType(
 )
 """Every object a model file can hold."""
 
-_NAMES = {kind: name for name, kind in KINDS.items()}
+_NAMES = {kind: name for name, kind in STORABLE.items()}
+
+
+class Encoding(Plain):
+    """The form that `decode` reads: numbers that JSON lacks (inf, nan) become {"number": "inf"}, mappings pairs.
+
+    Raises UnstorableError for an object that is not in the vocabulary.
+    """
+
+    def not_finite(self, value: float) -> Any:
+        """Return the name of a number."""
+        return {"number": repr(value)}
+
+    def mapping(self, value: Mapping[Any, Any]) -> Any:
+        """Return the pairs of keys and items."""
+        return {"pairs": [[self(key), self(item)] for key, item in value.items()]}
+
+    def other(self, value: Any) -> Any:
+        """Return the name and the fields of an object."""
+        if type(value) not in _NAMES:
+            raise UnstorableError(f"a model file has no words for {value!r}")
+        fields = {"name": value.name, **value.settings} if isinstance(value, Activation) else fields_of(value)
+        return {"kind": _NAMES[type(value)], "fields": {name: self(field) for name, field in fields.items()}}
+
+
+_encoding = Encoding()
 
 
 def encode(value: Any) -> Any:
-    """Return `value` as plain JSON; numbers that JSON lacks (inf, nan) become {"number": "inf"}.
-
-    Raises UnstorableError for a value that is not in the vocabulary.
+    """Return a value as plain JSON, in the form of `Encoding`; UnstorableError where the vocabulary has no words.
 
     >>> from chainrule.losses import Huber
     >>> encode((0.5, Huber(2.0)))
     [0.5, {'kind': 'losses.Huber', 'fields': {'delta': 2.0}}]
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else {"number": repr(value)}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [encode(item) for item in value]
-    if isinstance(value, Mapping):
-        return {"pairs": [[encode(key), encode(item)] for key, item in value.items()]}
-    if type(value) not in _NAMES:
-        raise UnstorableError(f"a model file has no words for {value!r}")
-    return {"kind": _NAMES[type(value)], "fields": _fields(value)}
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    if isinstance(value, Activation):
-        return {"name": value.name, **{name: encode(setting) for name, setting in value.settings.items()}}
-    assert is_dataclass(value)
-    return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    return _encoding(value)
 
 
 def decode(entry: Any) -> Any:
@@ -90,10 +91,10 @@ def decode(entry: Any) -> Any:
     if isinstance(entry, dict) and entry.keys() == {"pairs"} and isinstance(entry["pairs"], list):
         return dict(decode(pair) for pair in entry["pairs"])
     if isinstance(entry, dict) and entry.keys() == {"kind", "fields"} and isinstance(entry["fields"], dict):
-        if entry["kind"] not in KINDS:
+        if entry["kind"] not in STORABLE:
             raise ValueError(f"it holds a {str(entry['kind'])[:40]!r}, which this version does not know")
         try:
-            return KINDS[entry["kind"]](**{name: decode(field) for name, field in entry["fields"].items()})
+            return STORABLE[entry["kind"]](**{name: decode(field) for name, field in entry["fields"].items()})
         except TypeError as error:
             raise ValueError(f"its {entry['kind']} has wrong fields") from error
     raise ValueError(f"it holds {str(entry)[:40]!r} where a value was expected")

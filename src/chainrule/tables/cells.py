@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..foundation.words import listed, quoted
 from .files import parse_moments, parse_numbers, python_values
 
 PYTHON_TYPES: tuple[tuple[tuple[type, ...], Any], ...] = (
@@ -33,18 +34,6 @@ NESTED = (list, tuple, dict, set, np.ndarray, bytes)
 
 class TableError(ValueError):
     """A table that cannot be encoded; the message names the column and the cause."""
-
-
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Quote names for a message, the first few of many."""
-    names = [repr(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def quoted(value: Any) -> str:
-    """Quote a value for a message, at most 40 characters of it."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def row_count(count: int) -> str:
@@ -132,7 +121,7 @@ def _durations(column: pl.Series) -> pl.Series:
 
 
 class Reading(NamedTuple):
-    """How one kind of value becomes a number: null where it cannot."""
+    """The way from one kind of value to a number: null where there is none."""
 
     read: Callable[[pl.Series], pl.Series]
     article: str

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..foundation.records import Plain, fields_of, read_record
 from ..foundation.scaling import mean_and_deviation, without_noise
-from .cells import DECIMAL, READINGS, TableError, level_names, listed, quoted, read_values, row_count
+from ..foundation.values import Anything, ListOf, Number, Rule, Whole
+from ..foundation.words import listed, quoted
+from .cells import DECIMAL, READINGS, TableError, level_names, read_values, row_count
 
 Matrix = NDArray[Any]
 
@@ -214,47 +217,24 @@ COLUMN_KINDS: Mapping[str, type[Column]] = {
 }
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
+TEXT = Anything("a text", lambda value: isinstance(value, str) and value.encode(errors="ignore").decode() == value)
+ROWS = Whole(0, high=2**53 - 1, called="a count")
+NUMBER = Number(-sys.float_info.max, sys.float_info.max, called="a finite number")
 
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**53
-
-
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _all_are(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(accepts, value))
-
-
-FIELD_TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "str": (_is_text, "a text"),
-    "int": (_is_count, "a count"),
-    "float": (_is_finite, "a finite number"),
-    "tuple[str, ...]": (_all_are(_is_text), "a list of texts"),
-    "tuple[int, ...]": (_all_are(_is_count), "a list of counts"),
+FIELD_RULES: Mapping[str, Rule] = {
+    "str": TEXT,
+    "int": ROWS,
+    "float": NUMBER,
+    "tuple[str, ...]": ListOf(TEXT, "a list of texts"),
+    "tuple[int, ...]": ListOf(ROWS, "a list of counts"),
 }
-
-
-def checked(entry: Any, expected: Mapping[str, str], what: str) -> dict[str, Any]:
-    """Check that a JSON object holds just the expected fields, of its type; ValueError names the first."""
-    if not isinstance(entry, dict) or set(entry) != set(expected):
-        raise ValueError(f"{what}: expected an object with {listed(expected)}")
-    for name, annotation in expected.items():
-        accepts, words = FIELD_TYPES[annotation]
-        if not accepts(entry[name]):
-            raise ValueError(f"{what}: {name!r} must be {words}, got {quoted(entry[name])}")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+"""The rule for a field of a record in JSON, by the type that the record declares."""
 
 
 def to_entry(record: Column) -> dict[str, Any]:
     """Return a record as plain JSON types."""
     kind = next(kind for kind, known in COLUMN_KINDS.items() if isinstance(record, known))
-    values = {name: [*value] if isinstance(value, tuple) else value for name, value in asdict(record).items()}
-    return {"kind": kind, **values}
+    return {"kind": kind, **Plain()(fields_of(record))}
 
 
 def from_entry(entry: Any, position: int) -> Column:
@@ -264,9 +244,6 @@ def from_entry(entry: Any, position: int) -> Column:
     if not isinstance(kind, str) or kind not in COLUMN_KINDS:
         raise ValueError(f"{what}: 'kind' must be one of {listed(COLUMN_KINDS)}, got {quoted(kind)}")
     record = COLUMN_KINDS[kind]
-    given = {name: value for name, value in entry.items() if name != "kind"}
-    values = checked(given, {field.name: str(field.type) for field in fields(record)}, what)
-    try:
-        return record(**values)
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
+    rules = {field.name: FIELD_RULES[str(field.type)] for field in fields(record)}
+    made: Column = read_record(record, {name: value for name, value in entry.items() if name != "kind"}, rules, what)
+    return made

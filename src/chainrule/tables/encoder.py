@@ -9,7 +9,6 @@ Shapes: n rows, c columns of the table, f inputs of the network (columns of the 
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import narwhals as nw
@@ -18,8 +17,11 @@ import polars as pl
 from numpy.typing import DTypeLike, NDArray
 from sklearn.exceptions import NotFittedError
 
-from .cells import TableError, listed, named_columns, quoted, read_column, reading_of
-from .columns import CategoryColumn, Column, InputColumn, NumberColumn, Rules, checked, from_entry, to_entry
+from ..foundation.records import read_fields
+from ..foundation.values import COUNT, Rule
+from ..foundation.words import listed, quoted
+from .cells import TableError, named_columns, read_column, reading_of
+from .columns import ROWS, TEXT, CategoryColumn, Column, InputColumn, NumberColumn, Rules, from_entry, to_entry
 
 
 class TableEncoder:
@@ -119,8 +121,8 @@ class TableEncoder:
         if not isinstance(columns, list):
             raise ValueError(f"table encoder: 'columns' must be a list, got {quoted(columns)}")
         settings = {name: value for name, value in entry.items() if name != "columns"}
-        expected = {"rare_below": "int", "max_levels": "int", "dtype": "str"}
-        encoder = cls(**checked(settings, expected, "table encoder"))
+        rules: dict[str, Rule] = {"rare_below": ROWS, "max_levels": ROWS, "dtype": TEXT}
+        encoder = cls(**read_fields(settings, rules, "table encoder"))
         encoder._settings()
         encoder._take(tuple(from_entry(column, position) for position, column in enumerate(columns, 1)))
         return encoder
@@ -128,8 +130,8 @@ class TableEncoder:
     def _settings(self) -> tuple[Rules, np.dtype[Any]]:
         for name in Rules._fields:
             value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+            if not COUNT.accepts(value):
+                raise ValueError(f"{name} must be {COUNT.words}, got {value!r}")
         if self.dtype not in (np.float32, np.float64, "float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {self.dtype!r}")
         return Rules(int(self.rare_below), int(self.max_levels)), np.dtype(self.dtype)
@@ -157,7 +159,7 @@ def _columns_of(frame: Any) -> dict[str, nw.Series[Any]]:
 
 
 def needs_encoding(frame: Any) -> bool:
-    """Return whether a table holds text, categories, dates or missing values, which scikit-learn would refuse.
+    """Return True for a table that holds text, categories, dates or missing values, which scikit-learn would refuse.
 
     False for complete numbers and booleans, and for anything that is not a DataFrame.
 

@@ -23,7 +23,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from ..foundation.files import replacing
+from ..foundation.files import cause_of, replacing
 
 DAMAGED = "the compressed data are damaged or cut off"
 CAUSES: Mapping[type[Exception], str] = {
@@ -53,7 +53,7 @@ def one_line(path: Path) -> Iterator[None]:
         raise
     except READ_ERRORS as error:
         known = [cause for kind, cause in CAUSES.items() if isinstance(error, kind)]
-        cause = known[0] if known else getattr(error, "strerror", None) or str(error)
+        cause = known[0] if known else cause_of(error)
         raise SourceError(f"{path}: {cause.splitlines()[0]}") from error
 
 

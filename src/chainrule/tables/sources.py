@@ -98,4 +98,4 @@ READERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str | None, bool], 
     (lambda path: path.name.lower().endswith(".npz"), read_npz),
     (lambda path: "idx" in path.name, read_images),
 )
-"""How a path is recognised, and what reads it; the first row that fits."""
+"""The readers of paths, each after the test for its paths; the first row that fits."""

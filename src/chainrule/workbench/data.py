@@ -194,7 +194,7 @@ def split(y: NDArray[Any], fraction: float, seed: int, labels: bool) -> tuple[ND
 
 
 def can_stratify(y: NDArray[Any], fraction: float) -> bool:
-    """Return whether scikit-learn can split these labels with the classes in proportion."""
+    """Return True where scikit-learn can split these labels with the classes in proportion."""
     if y.ndim > 1:
         return True
     counts = np.unique(y, return_counts=True)[1]

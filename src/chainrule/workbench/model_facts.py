@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import is_classifier
+
 from ..mathematics.network import Network
 
 
 def facts_of(model: Any) -> dict[str, Any]:
     """Return the facts of a fitted estimator; `changed` names the settings that differ from the defaults."""
-    classes = getattr(model, "classes_", None)
+    task = task_of(model)
     network, defaults = model.network_, type(model)().get_params(deep=False)
     settings = {name: value for name, value in model.get_params(deep=False).items() if name != "callbacks"}
     columns = [] if model.encoder_ is None else model.encoder_.columns_
     return {
         "estimator": type(model).__name__,
-        "task": task_of(model),
+        "task": task,
         "target": target_of(model),
-        "classes": None if classes is None else classes.tolist(),
+        "classes": model.classes_.tolist() if task == "classification" else None,
         "loss": repr(model.loss_function_),
         "network": {
             "inputs": network.inputs,
@@ -39,7 +41,7 @@ def facts_of(model: Any) -> dict[str, Any]:
 
 def task_of(model: Any) -> str:
     """Return the task of a fitted estimator: "classification" or "regression"."""
-    return "classification" if hasattr(model, "classes_") else "regression"
+    return "classification" if is_classifier(model) else "regression"
 
 
 def target_of(model: Any) -> str | None:
@@ -52,6 +54,6 @@ def _blocks(network: Network) -> list[dict[str, Any]]:
     counts = [0] * len(network.blocks)
     for slot in network.slots:
         counts[slot.block] += slot.stop - slot.start
-    names = [" ".join([type(block).__name__, getattr(block, "name", "")]).strip() for block in network.blocks]
+    names = [f"{type(block).__name__} {block.name}".strip() for block in network.blocks]
     rows = zip(names, network.widths[1:], counts, strict=True)
     return [{"block": name, "outputs": width, "parameters": count} for name, width, count in rows]

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from sklearn.base import is_classifier
 
+from ..tables.files import write_table
 from ..tables.source import Matrix
 from ..tables.sources import load
 
@@ -56,9 +58,14 @@ def predictions(model: Any, X: Any) -> pl.DataFrame:
     check_kind(model, X)
     rows, model = model.encoded(X), model.for_encoded_rows()
     predicted = np.asarray(model.predict(rows))
-    name = "class" if hasattr(model, "classes_") else "prediction"
+    name = "class" if is_classifier(model) else "prediction"
     columns = {name: predicted} if predicted.ndim == 1 else {f"{name} {k}": c for k, c in enumerate(predicted.T)}
     if hasattr(model, "predict_proba"):
         shares = model.predict_proba(rows)
         columns |= {f"P({label})": shares[:, k] for k, label in enumerate(model.classes_.tolist())}
     return pl.DataFrame({key: c.tolist() if c.dtype.kind in "OU" else c for key, c in columns.items()})
+
+
+def write_predictions(predicted: pl.DataFrame, path: str) -> None:
+    """Write predictions to a file of the form that its name says; SourceError where that is not possible."""
+    write_table(predicted, path)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
+from sklearn.base import is_classifier
 
 from .data import Rows
 
@@ -26,7 +27,7 @@ def scores_of(model: Any, rows: Rows) -> dict[str, Any]:
     are new to the model), unknown_labels, and for at most 30 classes confusion: labels and counts, row by actual class.
     Regression: rows, rmse, mae, r2, and residual_quantiles of actual - predicted, in percent.
     """
-    return _classification(model, rows) if hasattr(model, "classes_") else _regression(model, rows)
+    return _classification(model, rows) if is_classifier(model) else _regression(model, rows)
 
 
 def _classification(model: Any, rows: Rows) -> dict[str, Any]:

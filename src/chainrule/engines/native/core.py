@@ -1,4 +1,4 @@
-"""The compiled core of this installation: whether it is there, its instruction sets, and how many threads it gets."""
+"""The compiled core of this installation, or why it is missing; its instruction sets and its number of threads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def instruction_set() -> str:
 
 
 def threads(wanted: int | None = None) -> int:
-    """Return how many threads to use: `wanted`, else CHAINRULE_NUM_THREADS, else the processors there are for us.
+    """Return the number of threads to use: `wanted`, else CHAINRULE_NUM_THREADS, else the processors there are for us.
 
     Those are what the process's affinity and its container's limit leave it, and no more than OMP_NUM_THREADS, which
     joblib sets in its workers so that they do not crowd each other out. Raises ValueError for less than 1.

@@ -8,6 +8,7 @@ instead. The same seed, data and settings give the same bits for any number of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -138,7 +139,7 @@ class NativeEngine:
         rows, memory = self.objective.rows, Memory(0, {"gradient": np.zeros_like(theta)})
         if self._gradients is None:
             self._gradients = step_plan(self.objective, None, rows, self.recipe, rows)
-        steps = self._run(self._gradients, theta.copy(), memory, None, rows, [0.0])
+        steps = self._run(self._gradients, copy(theta), memory, None, rows, [0.0])
         return steps.losses[0], memory["gradient"]
 
     def forward(self, theta: NDArray[np.floating], X: NDArray[Any] | None = None) -> NDArray[np.floating]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
 from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +12,7 @@ from ...foundation.arrays import Array
 from ...mathematics.blocks import Dense
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
-from .core import _core
-from .plans import prediction_plan
+from .plans import keep_plan, prediction_plan
 
 
 def plain(a: NDArray[Any]) -> NDArray[Any]:
@@ -27,24 +24,27 @@ def plain(a: NDArray[Any]) -> NDArray[Any]:
 def transformed(network: Network, theta: Array, X: NDArray[Any], count: int) -> NDArray[Any]:
     """Return X after the leading transforms, in C order.
 
-    The core makes the products, so that the bits of a row do not depend on how many rows come together.
+    The core makes the products, so that the bits of a row do not depend on how many rows come together; their plans
+    are in the network's memo.
     """
 
     def multiply(x: Array, W: Array) -> Array:
         y = np.empty((x.shape[0], W.shape[1]), x.dtype)
-        _product(*W.shape, x.dtype.name).predict(plain(W).reshape(-1), plain(x), "identity", y, count)
+        what = ("native product", *W.shape, x.dtype)
+        if (plan := network.memo.get(what)) is None:
+            plan = prediction_plan(Network(W.shape[0], [Dense(W.shape[1], bias=False)]), x.dtype.name)
+            keep_plan(network, what, plan)
+        plan.predict(plain(W).reshape(-1), plain(x), "identity", y, count)
         return y
 
     return plain(network.transformed(theta, X, multiply))
 
 
-@cache
-def _product(inputs: int, outputs: int, dtype: str) -> _core.Plan:
-    return prediction_plan(Network(inputs, [Dense(outputs, bias=False)]), dtype)
-
-
 class Inputs:
-    """X (n, i) of an objective as the core takes it: after the leading transforms, computed once."""
+    """X (n, i) of an objective as the core takes it: after the leading transforms, computed once.
+
+    They are in the objective's memo, so that its engines share them, one after the other or side by side.
+    """
 
     def __init__(self, network: Network, X: NDArray[Any], count: int) -> None:
         self._network, self._given, self._threads = network, plain(X), count
@@ -55,12 +55,9 @@ class Inputs:
 
     @classmethod
     def of(cls, objective: Objective, count: int) -> Inputs:
-        """Return the inputs prepared for this objective, shared between engines that run at the same time."""
-        with _sharing:
-            known = _inputs[objective]() if objective in _inputs else None
-            shared = known or cls(objective.network, objective.X, count)
-            _inputs[objective] = ref(shared)
-        return shared
+        """Return the inputs of this objective."""
+        shared: Inputs | None = objective.memo.get("native inputs")
+        return shared or objective.memo.setdefault("native inputs", cls(objective.network, objective.X, count))
 
     def at(self, theta: NDArray[np.floating]) -> NDArray[Any]:
         """Return the inputs at θ, computed again only where the statistics in θ have changed."""
@@ -72,7 +69,3 @@ class Inputs:
                 self._made = transformed(self._network, theta, self._given, self._threads)
                 self._statistics = statistics.copy()
             return self._made
-
-
-_inputs: WeakKeyDictionary[Objective, ref[Inputs]] = WeakKeyDictionary()
-_sharing = Lock()

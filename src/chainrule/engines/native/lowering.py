@@ -46,7 +46,7 @@ class Lowered(NamedTuple):
 
 
 Places = Mapping[tuple[int, str], int]
-"""Where each parameter begins in θ, by the number of its block and its name."""
+"""The place in θ at which each parameter begins, by the number of its block and its name."""
 
 Entries = Callable[[Any, int, Places], Fields]
 
@@ -55,7 +55,8 @@ def _normalization(name: str) -> Entries:
     def entries(block: BatchNorm | LayerNorm, k: int, places: Places) -> Fields:
         measured = {key: places[k, key] for key in ("mean", "variance") if (k, key) in places}
         where = {"scales": places[k, "scale"], "shifts": places[k, "shift"], **measured}
-        return {"norm": name, "epsilon": block.epsilon, "momentum": getattr(block, "momentum", 0.0), **where}
+        momentum = block.momentum if isinstance(block, BatchNorm) else 0.0
+        return {"norm": name, "epsilon": block.epsilon, "momentum": momentum, **where}
 
     return entries
 
@@ -97,7 +98,7 @@ STAGES: Mapping[type[Block], tuple[int, Entries]] = MappingProxyType(
         GaussianNoise: (4, _noise),
     }
 )
-"""What may follow an affine map: its place in the order, and what it adds to the layer."""
+"""The blocks that may follow an affine map: the place of each in the order, and its fields of the layer."""
 
 NOT_OF_THE_LAST = frozenset({"norm", "live", "dropped", "deviation"})
 """Fields that the last layer cannot have: it may end in an activation only."""

@@ -1,4 +1,4 @@
-"""What the compiled core does not know: the words for what stands in the way of a job."""
+"""The obstacles of the compiled core: words for everything in a job that it does not know."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...foundation.arrays import is_sparse
 from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
@@ -53,7 +54,7 @@ def _obstacles(job: Job) -> Iterator[str]:
 
 def _of_rows(X: Any, dtype: Any) -> Iterator[str]:
     if not isinstance(X, np.ndarray):
-        yield "X is sparse" if hasattr(X, "tocsr") else f"X is a {type(X).__name__}, not a NumPy array"
+        yield "X is sparse" if is_sparse(X) else f"X is a {type(X).__name__}, not a NumPy array"
     elif X.dtype not in FLOATS or X.dtype != (X.dtype if dtype is None else dtype):
         yield f"X holds {X.dtype} numbers and θ {dtype or X.dtype}; both must be float32 or both float64"
 

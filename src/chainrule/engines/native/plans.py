@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
@@ -35,7 +36,7 @@ PARTS: dict[type, Callable[[Any], tuple[float, float, float]]] = {
     L2: lambda penalty: (0.0, penalty.strength, 0.0),
     ElasticNet: lambda penalty: (penalty.ratio * penalty.strength, (1 - penalty.ratio) * penalty.strength, 0.0),
 }
-"""What each penalty is made of: λ₁ and λ₂ in the gradient, and λ₁ as a proximal step."""
+"""The parts of each penalty: λ₁ and λ₂ in the gradient, and λ₁ as a proximal step."""
 
 
 GRADIENT = "Gradient"
@@ -124,6 +125,15 @@ def prediction_plan(network: Network, dtype: str) -> _core.Plan:
         biases=_core.Penalty(),
         recipe=_recipe(DEFAULT_RECIPE, network.inputs, 0),
     )
+
+
+def keep_plan(network: Network, what: tuple[Any, ...], plan: _core.Plan | None) -> None:
+    """Put a plan into the network's memo, which is emptied before the process ends.
+
+    Else a plan of a network that a daemon thread still holds then would be reported as leaked.
+    """
+    network.memo[what] = plan
+    finalize(network, network.memo.clear)
 
 
 def _settings(rule: Optimizer | None) -> dict[str, float]:

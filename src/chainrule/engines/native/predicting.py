@@ -1,10 +1,9 @@
-"""Predicting in the compiled core: plans kept per network, for one row at a time as for many."""
+"""Predicting in the compiled core: plans are in the network's memo, for one row at a time as for many."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,40 +15,34 @@ from ..job import Job
 from .core import threads
 from .inputs import plain, transformed
 from .obstacles import known_link, obstacle
-from .plans import prediction_plan
+from .plans import keep_plan, prediction_plan
 
-_predicting: WeakKeyDictionary[Network, dict[Any, Any]] = WeakKeyDictionary()
-"""Plans for predicting by network and dtype, None where the core cannot: `predict` is called with one row at a time."""
-
-SHORT = 1 << 18
-"""Multiplications that are not worth asking how many threads there are."""
+FEW = 1 << 18
+"""Multiplications up to which one thread is taken without asking for more."""
 
 
 def plan_for(network: Network, theta: Array, X: Array) -> Any:
-    """Return the core's plan for predicting X, kept for the next call, or None where the core cannot."""
+    """Return the core's plan for predicting X, or None where the core cannot; both are kept for the next call."""
     if not (isinstance(X, np.ndarray) and isinstance(theta, np.ndarray)) or X.dtype != theta.dtype or X.ndim != 2:
         return None
-    plans = _predicting.get(network)
-    if plans is None:
-        plans = _predicting[network] = {}
-    if theta.dtype not in plans:
-        plans[theta.dtype] = (
-            None if obstacle(Job(None, theta.dtype, network=network)) else prediction_plan(network, theta.dtype.name)
-        )
-    return plans[theta.dtype] if X.shape[1] == network.inputs else None
+    what = ("native prediction", theta.dtype)
+    if what not in network.memo:
+        no = obstacle(Job(None, theta.dtype, network=network))
+        keep_plan(network, what, None if no else prediction_plan(network, theta.dtype.name))
+    return network.memo[what] if X.shape[1] == network.inputs else None
 
 
 def predict(plan: Any, network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
-    """Return what a link makes of the raw scores (n, outputs), by a plan of `plan_for`."""
+    """Return the predictions (n, outputs), the link of the raw scores, by a plan of `plan_for`."""
     out = np.empty((X.shape[0], network.outputs), theta.dtype)
-    count = 1 if X.shape[0] * network.size < SHORT else threads(n_threads)
+    count = 1 if X.shape[0] * network.size < FEW else threads(n_threads)
     theta = plain(theta)
     plan.predict(theta, transformed(network, theta, X, count), link, out, count)
     return out
 
 
 def scores(network: Network, theta: Array, X: Array, link: str, n_threads: int | None) -> Array:
-    """Return what a link makes of the raw scores (n, outputs) of rows that fit θ."""
+    """Return the predictions (n, outputs), the link of the raw scores, for rows that fit θ."""
     return predict(plan_for(network, theta, X), network, theta, X, link, n_threads)
 
 

@@ -1,1 +1,1 @@
-"""What an estimator is once it is fitted: predictions, targets, a file."""
+"""The fitted estimator: its inputs, targets, predictions, and its file."""

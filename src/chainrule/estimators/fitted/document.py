@@ -28,7 +28,7 @@ def _curve(value: Any) -> bool:
 
 
 def _scale(value: Any) -> bool:
-    """Whether value is the means and the deviations of as many columns."""
+    """True for the means and the deviations of as many columns."""
     if not isinstance(value, list) or len(value) != 2 or not all(_list_of(part, Real) for part in value):
         return False
     mean, deviation = value

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_n_features, column_or_1d, validate_data
 
+from ...foundation.arrays import is_sparse
 from ...tables.encoder import TableEncoder, needs_encoding
 
 TIMES = ("m", "M")
@@ -77,7 +78,7 @@ def read_rows(model: Any, X: Any, dtype: Any) -> Any:
 
 def check_range(given: Any, cast: Any, name: str = "X", remedy: str = "scale it") -> None:
     """Raise ValueError for a finite number that is none any more after it was cast, or multiplied."""
-    before, after = (getattr(a, "data", a) if hasattr(a, "tocsr") else a for a in (given, cast))
+    before, after = (a.data if is_sparse(a) else a for a in (given, cast))
     if not np.isfinite(after).all():
         largest = float(np.asarray(before)[~np.isfinite(after)].flat[0])
         raise ValueError(f"{name} holds {largest:g}, which is too large for this model's {cast.dtype}: {remedy}")
@@ -85,7 +86,7 @@ def check_range(given: Any, cast: Any, name: str = "X", remedy: str = "scale it"
 
 def as_numbers(y: Any) -> Any:
     """Return the targets of a regression as numbers; ValueError for dates and others that are none."""
-    if y is None or hasattr(y, "tocsr"):
+    if y is None or is_sparse(y):
         return y
     numbers = np.asarray(y)
     if numbers.dtype.kind in TIMES:
@@ -137,7 +138,7 @@ def _rescaled(X: Any, scale: float) -> Any:
 
 
 def _is_ready(model: Any, X: Any, dtype: Any) -> bool:
-    """Return whether X is a plain array that needs no validation beyond what is seen here at a glance."""
+    """Return True for a plain array X that needs no validation beyond what is seen here at a glance."""
     plain = type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and X.flags.c_contiguous
     fits = plain and X.shape[1] == model.n_features_in_ and len(X) > 0
     bare = model.encoder_ is None and model.input_scale_ == 1 and not hasattr(model, "feature_names_in_")

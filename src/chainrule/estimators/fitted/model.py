@@ -58,6 +58,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
 
     @coefs_.setter
     def coefs_(self, values: Sequence[Any]) -> None:
+        """Copy matrices of the same shapes into theta_; ValueError for others."""
         self._put("coefs_", self.coefs_, values)
 
     @property
@@ -71,6 +72,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
 
     @intercepts_.setter
     def intercepts_(self, values: Sequence[Any]) -> None:
+        """Copy vectors of the same shapes into theta_; ValueError for others."""
         self._put("intercepts_", self.intercepts_, values)
 
     def _put(self, name: str, views: Sequence[NDArray[Any]], values: Sequence[Any]) -> None:
@@ -83,11 +85,11 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
             self._state = deepcopy(self._state)
             self.theta_ = self._state.theta
             views = getattr(self, name)
+        if any(array.any() for view, array in zip(views, arrays, strict=True) if not view.flags.writeable):
+            raise ValueError(f"{name}: a layer before a batch normalisation has no biases; give zeros for it")
         for view, array in zip(views, arrays, strict=True):
             if view.flags.writeable:
                 view[...] = array
-            elif array.any():
-                raise ValueError(f"{name}: a layer before a batch normalisation has no biases; give zeros for it")
 
     @property
     def _layers(self) -> list[int]:

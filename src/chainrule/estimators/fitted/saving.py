@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from ...foundation.files import cause_of
 from ...mathematics.losses import Loss
 from ...mathematics.network import Network
 from ...storage import signed_file
@@ -76,8 +77,7 @@ def save(model: Model, path: str | Path) -> None:
     try:
         signed_file.write(path, MODEL, document, model.network_.views(model.theta_))
     except (OSError, ValueError) as error:
-        cause = str(getattr(error, "strerror", None) or error)
-        raise ModelFileError(f"{path}: not written, {cause.lower()}") from error
+        raise ModelFileError(f"{path}: not written, {cause_of(error).lower()}") from error
 
 
 def _described(model: Model) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 
+from ...foundation.arrays import is_sparse
 from ...foundation.scaling import mean_and_deviation, without_noise
 from ...mathematics.losses import Loss, softmax
 from ..settings.loss import Task
@@ -127,7 +128,7 @@ class Classes:
         return 0.5 if loss.targets == "real" and self.task != "multiclass" else 0.0
 
     def states(self, loss: Loss) -> bool:
-        """Return whether what the loss makes of scores is the probabilities as they are."""
+        """Return True where the loss's predictions are the probabilities as they are."""
         return self.task == "multilabel" or (self.task == "multiclass" and loss.targets == "classes")
 
     def probabilities(self, scores: NDArray[Any], loss: Loss) -> NDArray[Any]:
@@ -152,7 +153,7 @@ class Classes:
 
 def _indicators(y: Any) -> NDArray[Any]:
     """Return label columns (n, K) as an array; ValueError where they hold anything but 0 and 1."""
-    columns = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    columns = y.toarray() if is_sparse(y) else np.asarray(y)
     strange = (columns != 0) & (columns != 1)
     if strange.any():
         found = ", ".join(f"{value:g}" for value in np.unique(columns)[:5].astype(float))

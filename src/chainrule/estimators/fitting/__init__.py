@@ -1,1 +1,1 @@
-"""How an estimator is fitted."""
+"""The fit of an estimator: its start, its held-out rows, its end."""

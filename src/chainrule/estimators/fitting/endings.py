@@ -53,7 +53,8 @@ def advice(objective: Objective, result: Result, rule: Any, recipe: Recipe) -> N
     """Warn with a cause and a remedy for each sign that a training did not learn."""
     if result.reason in ("diverged", "interrupted"):
         return
-    for found in advise(objective, result.theta, result.history, rule, recipe):
+    stopped = result.reason in ("no change", "converged")
+    for found in advise(objective, result.theta, result.history, rule, recipe, stopped):
         warnings.warn(str(found), TrainingAdvice, stacklevel=callers_level())
 
 

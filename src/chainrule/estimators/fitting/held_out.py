@@ -76,7 +76,7 @@ def _alone(strata: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _fits(strata: NDArray[Any], size: int) -> bool:
-    """Return whether each class can have a row in either part."""
+    """Return True where each class can have a row in either part."""
     return len(np.unique(strata)) <= min(size, len(strata) - size)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ... import engines
 from ...loop.checkpoint import EarlierStarts, SavedTraining
 from ...loop.progress import Result, TrainingState
-from ...loop.restarts import best_of, best_side_by_side, short
+from ...loop.restarts import best_of, best_side_by_side, too_short
 from ...loop.training import training
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
@@ -31,7 +31,7 @@ ORDERS: Mapping[Any, Literal["reshuffle", "once", "given"]] = {True: "reshuffle"
 
 
 class Way(NamedTuple):
-    """How a fit begins and ends: `fresh` with new weights or with the last ones, `incremental` after a single pass."""
+    """The way of a fit: `fresh` begins with new weights, not with the last; `incremental` ends after a single pass."""
 
     fresh: bool
     incremental: bool
@@ -61,7 +61,7 @@ class Job:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the weights of the best epoch are the result."""
+        """True where the weights of the best epoch are the result."""
         return running.keeps_best(self.settings)
 
 
@@ -107,12 +107,12 @@ def run_start(job: Job, restart: int, earlier: EarlierStarts, anew: bool, stop: 
 
 
 def _starts_at_a_time(job: Job) -> int:
-    """Return how many starts to run side by side: one per thread, where that is faster and calls no user's code."""
+    """Return the number of starts to run side by side: one per thread where it is faster and calls no user's code."""
     values = job.settings
     own = (values["initializer"], values["bias_initializer"], values["learning_rate"])
     watched = values["verbose"] or values["callbacks"] or job.tasks.readers or values["scoring"] is not None
     limited = values["checkpoint"] is not None or values["time_limit"] is not None
-    if watched or limited or any(map(callable, own)) or short(job.objective):
+    if watched or limited or any(map(callable, own)) or too_short(job.objective):
         return 1
     native = engines.natively(values["engine"], job.objective, job.rule, job.recipe)
     return engines.threads(values["n_threads"]) if native else 1

@@ -18,17 +18,17 @@ from .row import FRACTION, Field, FieldOf, Setting, Settings, With, fields_of, m
 
 
 def takes_steps(rule: Any) -> bool:
-    """Return whether an optimiser, or a class of them, takes a step for each batch: it does not need all rows."""
+    """Return True for an optimiser, or a class of them, that takes a step for each batch: it does not need all rows."""
     return not rule.whole_batch
 
 
 def follows_a_schedule(rule: Any) -> bool:
-    """Return whether an optimiser, or a class of them, takes the learning rate of every step."""
+    """Return True for an optimiser, or a class of them, that takes the learning rate of every step."""
     return takes_steps(rule) and bool(rule.scheduled)
 
 
 def compares_batches(rule: Any) -> bool:
-    """Return whether an optimiser compares one gradient with the next, so that both must be of the same rows."""
+    """Return True for an optimiser that compares one gradient with the next, so that both must be of the same rows."""
     return takes_steps(rule) and not rule.scheduled
 
 

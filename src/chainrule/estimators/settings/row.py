@@ -88,7 +88,7 @@ class With:
     said: str = ""
 
     def holds(self, settings: Settings) -> bool:
-        """Return whether the other setting is of that kind."""
+        """Return True where the other setting is of that kind."""
         given = settings[self.setting]
         return given in self.values if isinstance(given, str | bool) or given is None else self.takes(given)
 
@@ -106,7 +106,7 @@ class WithOneOf:
     settings: tuple[str, ...]
 
     def holds(self, settings: Settings) -> bool:
-        """Return whether one of them is on."""
+        """Return True where one of them is on."""
         return any(settings[name] for name in self.settings)
 
     @property

@@ -28,7 +28,7 @@ class Seed(Optional):
     """A seed: a whole number, None, or what scikit-learn's check_random_state knows beside, such as a RandomState."""
 
     def accepts(self, value: Any) -> bool:
-        """Return whether value is no whole number, or one in the limits."""
+        """Return True where value is no whole number, or one in the limits."""
         return not isinstance(value, Integral) or super().accepts(value)
 
 
@@ -127,7 +127,7 @@ def monitor(settings: Settings) -> Monitor:
 
 
 def keeps_best(settings: Settings) -> bool:
-    """Return whether the weights of the best epoch are kept: with early stopping, or a validation figure to watch."""
+    """Return True where the best epoch's weights are kept: with early stopping, or a validation figure to watch."""
     return bool(settings["early_stopping"]) or monitor(settings) != "loss"
 
 

@@ -135,7 +135,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
 
 
 def deforms(settings: Settings) -> bool:
-    """Return whether the inputs are taken for images."""
+    """Return True where the inputs are taken for images."""
     return any(settings[name] for name in DEFORMING) or any(a.image for a in settings["augmentation"] or ())
 
 

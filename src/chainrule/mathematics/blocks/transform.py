@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ...foundation import values
-from ...foundation.arrays import Array, namespace
+from ...foundation.arrays import Array, is_sparse, namespace
 from ...foundation.randomness import Stream
 from ...foundation.scaling import Numbers, mean_and_deviation, without_noise
 from .base import PREDICTING, Context, ParameterSpec, Params, Standard
@@ -61,7 +61,7 @@ class Transform(Standard):
 
     def forward(self, params: Params, x: Array, context: Context = PREDICTING) -> tuple[Array, TransformCache]:
         """y = (x - c) A; the rows of a SciPy sparse x become dense."""
-        x = x.toarray() if hasattr(x, "toarray") else x
+        x = x.toarray() if is_sparse(x) else x
         return self.apply(params, x), TransformCache(x)
 
     def apply(self, params: Params, x: Array, multiply: Product = matmul) -> Array:
@@ -236,7 +236,7 @@ class PCA(Transform):
 def _doubles(block: Transform, x: Any) -> Numbers:
     """Return x as it is measured; ValueError for what is no dense matrix with rows."""
     if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.shape[0]:
-        given = "sparse rows" if hasattr(x, "tocsr") else f"{type(x).__name__} {getattr(x, 'shape', '')}".rstrip()
+        given = "sparse rows" if is_sparse(x) else f"{type(x).__name__} {getattr(x, 'shape', '')}".rstrip()
         raise ValueError(f"{block!r} is measured on a dense array of at least one row, got {given}")
     if not np.isfinite(x).all():
         raise ValueError(f"{block!r} is measured on finite numbers; the rows hold NaN or infinity")

@@ -89,7 +89,7 @@ WRONG_DOCUMENTS: list[tuple[Any, str]] = [
     (document(columns={}), "'columns' must be a list"),
     (document(), "nothing to learn from"),
     (document(number(), extra=1), "expected an object with 'rare_below', 'max_levels', 'dtype'"),
-    (document(number(), rare_below=0), "rare_below must be an integer of at least 1"),
+    (document(number(), rare_below=0), "rare_below must be a whole number of at least 1"),
     (document(number(), rare_below=True), "'rare_below' must be a count"),
     (document(number(), max_levels=-1), "'max_levels' must be a count"),
     (document(number(), dtype="object"), "dtype must be"),

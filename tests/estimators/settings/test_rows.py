@@ -25,7 +25,7 @@ from chainrule.estimators.settings.table import SETTINGS, defaults
 from chainrule.losses import Huber
 from chainrule.mathematics.blocks import Activation, Dense, Dropout
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ESTIMATORS = (MLPClassifier, MLPRegressor)
 each = pytest.mark.parametrize("estimator", ESTIMATORS)
 

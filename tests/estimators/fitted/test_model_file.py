@@ -22,7 +22,7 @@ from chainrule import schedules
 from chainrule.mathematics import initializers
 from chainrule.mathematics.blocks import DropConnect
 from chainrule.storage.signed_file import UNSIGNED
-from chainrule.storage.vocabulary import KINDS, UnstorableError, decode, encode
+from chainrule.storage.vocabulary import STORABLE, UnstorableError, decode, encode
 
 IRIS_X, IRIS_Y = load_iris(return_X_y=True)
 SHORT = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, "tol": 1e9, "n_iter_no_change": 1}
@@ -326,7 +326,7 @@ def test_every_kind_is_written_and_read_back() -> None:
     made = {"Dense": cr.Dense(3, bias=False), "Activation": cr.Activation("elu", alpha=0.5)}
     made["DropConnect"] = DropConnect(2, 0.3)
     made["augmentation.Deformation"] = cr.augmentation.Deformation((4, 5), shift=1.0)
-    for name, kind in KINDS.items():
+    for name, kind in STORABLE.items():
         value = made.get(name) or kind()
         entry = json.loads(json.dumps(encode(value), allow_nan=False))
         assert decode(entry) == value, name
