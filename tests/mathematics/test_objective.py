@@ -271,7 +271,7 @@ def test_a_proximal_penalty_counts_in_the_value_and_is_no_part_of_the_derivative
 
 def test_the_penalties_and_the_rest_part_the_objective() -> None:
     objective, theta, v = plain(SquaredError())
-    bare = objective.bare()
+    bare = objective.without_penalties()
     assert (bare.penalties, bare.proximal) == ((), [])
     assert len(objective.penalties) == 2
     value, gradient = objective.penalty_and_gradient(theta)
