@@ -237,6 +237,19 @@ def test_a_training_out_of_time_gives_its_result_again_and_goes_on_with_more_tim
     assert same(cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=checkpoint), cr.train(OBJECTIVE, START, **SETTINGS))
 
 
+def test_a_training_out_of_time_at_the_end_of_an_epoch_does_no_other(tmp_path: Path) -> None:
+    clock, checkpoint = count(0.0, 1.0), cr.Checkpoint(tmp_path / "run.checkpoint", "9 epochs")
+    with patch.object(clocked, "perf_counter", lambda: next(clock)):
+        first = cr.train(OBJECTIVE, START, epochs=9, time_limit=5.0, checkpoint=checkpoint)
+        kept = read(checkpoint.path)
+        again = cr.train(OBJECTIVE, START, epochs=9, time_limit=5.0, checkpoint=checkpoint)
+    assert first.reason == "time"
+    assert 1 <= len(first.history) < 9
+    assert kept is not None
+    assert (kept.position, kept.reason, len(kept.history)) == (None, None, len(first.history))
+    assert same(again, first)
+
+
 @pytest.mark.parametrize("answer", [True, KeyboardInterrupt])
 def test_a_callback_ends_a_training_but_ctrl_c_does_not(tmp_path: Path, answer: Any) -> None:
     def callback(event: cr.Progress) -> Any:
