@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,12 +209,12 @@ def taken() -> str:
     """Return a fingerprint as text."""
     objective, start = classification(10)
     state = TrainingState(start, Adam().zeros(start.size))
-    return json.dumps(fingerprint(objective, objective, state, optimizer=Adam(), own=own), sort_keys=True)
+    return json.dumps(fingerprint(objective, objective, state, optimizer=Adam(), own=digest), sort_keys=True)
 
 
 @pytest.mark.process
 def test_another_process_takes_the_same_fingerprint() -> None:
-    command = [sys.executable, "-c", PROGRAM.format(path=sys.path)]
+    command = [sys.executable, "-c", PROGRAM.format(path=[str(Path(__file__).parent), *sys.path])]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == taken()
 
 
