@@ -127,6 +127,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "its settings": ({"optimizer": Adam(beta_1=0.8)}, "optimizer.beta_1 0.9, now 0.8"),
     "schedule": ({"schedule": Constant(0.2)}, "schedule.rate 0.001, now 0.2"),
     "stopping": ({"stopping": cr.Stopping()}, "stopping None, now Stopping"),
+    "recipe": ({"recipe": cr.Recipe(max_norm=2.0)}, "recipe.max_norm None, now 2.0"),
+    "average": ({"averaging": cr.MovingAverage(0.5)}, "averaging None, now MovingAverage"),
     "score": ({"score": lambda theta: 0.0}, "scored False, now True"),
     "engine": ({"engine": "reference"}, "engine native, now reference"),
     "validation": ({"validation": part()}, "other validation X"),
