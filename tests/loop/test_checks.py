@@ -109,6 +109,7 @@ ALLOWED: list[dict[str, Any]] = [
     {"epochs": 1, "batch_size": 1},
     {"epochs": np.int64(1), "batch_size": np.int64(2)},
     {"objective": problem(sparse_rows=True)},
+    {"objective": problem(cr.Dense(2), Dropout(0.1), sparse_rows=True), "theta": np.zeros(9)},
     {"recipe": Recipe(mixup=0.5)},
     {"objective": problem(Dropout(0.1))},
     {"objective": problem(penalties=[L1(0.1, proximal=True)])},
