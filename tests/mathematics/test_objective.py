@@ -322,11 +322,11 @@ def test_a_theta_of_wrong_length_is_refused(method: str) -> None:
         getattr(objective, method)(*arguments)
 
 
-@pytest.mark.parametrize("y", [[0, 1, 2], [0, -1, 1], [0.5, 0.0, 1.0]], ids=str)
+@pytest.mark.parametrize("y", [[0, 1, 2], [0, -1, 1], [0.5, 0.0, 1.0], [2], [-1]], ids=str)
 def test_class_numbers_without_an_output_are_refused(y: list[float]) -> None:
     words = "y must hold class numbers, integers from 0 to 1: one for each output"
     with pytest.raises(ValueError, match=f"^{words}$"):
-        Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((3, 1)), np.array(y))
+        Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((len(y), 1)), np.array(y))
 
 
 def test_no_rows_have_no_wrong_class_numbers() -> None:
