@@ -51,6 +51,7 @@ def problem(*blocks: Any, penalties: Any = (), sparse_rows: bool = False) -> cr.
 
 ONE_BY_ONE = "needs an update rule such as Adam, which works entry by entry; LBFGS does not"
 SPARSE = "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need dense rows"
+CALLBACKS = "callbacks must be a sequence of functions that take an event, got "
 INHERIT = "its class must inherit from chainrule.optimizers.Optimizer"
 NO_VERB = (
     "no verb of an engine; accepted: a set of forward, value, gradient, gauss_newton_product, hessian_product, "
@@ -115,6 +116,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "a moving average (ema) of weights that a proximal L1 penalty makes 0 comes near 0 and is never 0; average "
         "over epochs (swa), or leave out one of the two",
     ),
+    ({"validation": (1, 2)}, "validation must be an Objective on the validation rows, or None, got (1, 2)"),
+    ({"stopping": 3}, "stopping must be a Stopping, or None, got 3"),
+    ({"checkpoint": "x.ck"}, "checkpoint must be a Checkpoint such as Checkpoint('training.ck'), or None, got 'x.ck'"),
+    ({"time_limit": -1}, "time_limit must be a positive number of seconds, or None, got -1"),
+    ({"time_limit": 0}, "time_limit must be a positive number of seconds, or None, got 0"),
+    ({"time_limit": "1 s"}, "time_limit must be a positive number of seconds, or None, got '1 s'"),
+    ({"callbacks": print}, CALLBACKS + "<built-in function print>"),
+    ({"callbacks": [3]}, CALLBACKS + "(3,)"),
+    ({"score": 1.0}, "score must be a function, or None, got 1.0"),
+    ({"on_steps": 1.0}, "on_steps must be a function, or None, got 1.0"),
+    ({"theta": np.array([0.0, np.nan, 0.0])}, "theta holds NaN or infinity; start from finite weights"),
     ({"stopping": cr.Stopping("validation_loss")}, "stopping on validation_loss needs `validation`"),
     ({"stopping": cr.Stopping("validation_score")}, "stopping on validation_score needs `score`"),
 ]
@@ -139,6 +151,9 @@ ALLOWED: list[dict[str, Any]] = [
     {"objective": problem(penalties=[L1(0.1, proximal=True)])},
     {"objective": problem(penalties=[L1(0.1, proximal=True)]), "averaging": Averaging()},
     {"averaging": MovingAverage()},
+    {"callbacks": (event for event in [lambda event: None])},
+    {"time_limit": np.float32(1e3)},
+    {"time_limit": np.inf},
     {"optimizer": LBFGS()},
     {"optimizer": LBFGS(), "objective": problem(penalties=[L1(0.1)])},
     {"stopping": cr.Stopping("validation_loss"), "validation": problem()},
