@@ -238,7 +238,7 @@ def test_every_setting_is_an_option_with_its_default_in_the_help() -> None:
     for condition in (
         "largest number of evaluations of lbfgs; with --solver lbfgs",
         "factor of the step and exponential schedules; with --learning-rate step or exponential",
-        "; with a solver that takes steps",
+        "; with a solver that takes batches",
         "share of the rows kept for validation; with --early-stopping ",
         "none: a square; with --augment-shift or --augment-rotate or ",
         "steps or seconds; with --checkpoint ",

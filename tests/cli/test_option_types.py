@@ -19,6 +19,7 @@ from chainrule.cli.object_texts import Unrated, as_text, made, parts_of
 from chainrule.cli.option_types import SettingType, parse, read
 from chainrule.cli.options import settled
 from chainrule.estimators.presets import Facts
+from chainrule.estimators.settings.optimizer import optimizer, schedule
 from chainrule.estimators.settings.table import SETTINGS, check
 from chainrule.foundation import values
 from chainrule.foundation.values import Number, Several, Whole
@@ -92,7 +93,7 @@ def test_a_list_survives_its_text(sizes: list[int]) -> None:
 def test_every_rule_has_a_text_or_says_that_it_has_none() -> None:
     rules = [kind for _, kind in inspect.getmembers(values, inspect.isclass) if "accepts" in vars(kind)]
     for kind in rules:
-        if kind is not values.Rule:
+        if kind not in (values.Rule, values.ListOf):  # a list stands in documents, not in settings
             assert parse.dispatch(kind) is not parse.dispatch(object), kind
     with pytest.raises(TypeError, match="there is no text for a str"):
         parse("no rule", "text")
@@ -210,5 +211,44 @@ def test_find_lr_takes_objects_and_hands_them_on(tmp_path: Any) -> None:
     words = ("--target", "price", "--solver", "adam:beta_1=0.95", "--learning-rate", "cosine:minimum=1e-05")
     told = ok("find-lr", table, *words, "--steps", 20, "--json").json
     assert "--solver adam:beta_1=0.95 --learning-rate cosine:minimum=1e-05" in told["train"]
+    rated = (*words[:2], "--learning-rate", "step:rate=0.3,every=4")
+    command = ok("find-lr", table, *rated, "--steps", 20, "--json").json["train"]
+    assert "--learning-rate step:every=4 " in command
+    suggestion = float(command.split()[-1])
+    told = ok(*shlex.split(command)[1:], "--max-iter", 1, "--json").json
+    assert told["settings"]["learning_rate"] == str(schedules.Step(suggestion, every=4))
+    assert not any("no effect" in text for text in told["notes"])
     said = refused("find-lr", table, "--target", "price", "--solver", "lbfgs:history=5")
     assert "--solver lbfgs:history=5 follows no learning rate; accepted: sgd" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "rate", "note"),
+    [
+        ("--learning-rate step:rate=0.3", 0.3, "with --learning-rate step:rate=0.3"),
+        ("--learning-rate step:every=5", 0.001, None),
+        ("--solver adam:learning_rate=0.3", 0.001, None),
+        ("--solver adam:learning_rate=0.3 --learning-rate cosine", 0.001, None),
+        ("--solver rprop:learning_rate=0.3", 0.3, "with --solver rprop:learning_rate=0.3"),
+    ],
+)
+def test_the_rate_of_an_object_and_that_of_its_own_option(tmp_path: Any, words: str, rate: float, note: Any) -> None:
+    told = ok(
+        "train",
+        "digits",
+        "--max-iter",
+        1,
+        *words.split(),
+        "--learning-rate-init",
+        0.001,
+        "--out",
+        tmp_path / "m.safetensors",
+        "--json",
+    ).json
+    model = cr.load(tmp_path / "m.safetensors")
+    settings = model.get_params(deep=False)
+    rule = optimizer(settings)
+    used = rule.learning_rate if note and "rprop" in note else schedule(settings, rule)(schedules.Moment())
+    assert used == rate
+    idle = [text for text in told["notes"] if "--learning-rate-init" in text]
+    assert idle == ([f"--learning-rate-init has no effect {note}"] if note else [])

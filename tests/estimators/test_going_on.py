@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from typing import Any
 
 import joblib
@@ -128,6 +130,45 @@ def test_weights_of_other_shapes_are_refused(change: Any) -> None:
     with pytest.raises(ValueError, match=r"coefs_ must have the shapes \[\(4, 5\), \(5, 1\)\], got"):
         model.coefs_ = change(model.coefs_)
     assert (model.theta_ == before).all()
+
+
+def test_the_weights_of_one_layer_can_be_assigned(tmp_path) -> None:
+    fitted = MLPClassifier(**BRIEF).fit(X, LABELS)
+    fitted.save(tmp_path / "m.safetensors")
+    for model in (fitted, load(tmp_path / "m.safetensors")):
+        first, shift = np.full((4, 5), 0.25), np.arange(5.0)
+        model.coefs_[0], model.intercepts_[0] = first, shift
+        model.coefs_[1] *= 2
+        assert np.array_equal(model.coefs_[0], first)
+        assert np.array_equal(model.intercepts_[0], shift)
+        assert np.array_equal(model.theta_[:20].reshape(4, 5), first)
+        before = model.theta_.copy()
+        with pytest.raises(ValueError, match="coefs_ must have the shapes"):
+            model.coefs_[0] = first.T
+        assert np.array_equal(model.theta_, before)
+
+
+def test_lists_of_weights_are_lists() -> None:
+    model = MLPClassifier(**BRIEF).fit(X, LABELS)
+    assert isinstance(model.coefs_, list)
+    assert len(model.coefs_ + model.intercepts_) == 4
+    for copied in (deepcopy(model.coefs_), pickle.loads(pickle.dumps(model.coefs_))):
+        assert type(copied) is list
+        assert all(np.array_equal(a, b) for a, b in zip(copied, model.coefs_, strict=True))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(wrong: float) -> None:
+    model = MLPClassifier(**BRIEF).fit(X, LABELS)
+    before = model.theta_.copy()
+    for name in ("coefs_", "intercepts_"):
+        arrays = [array.copy() for array in getattr(model, name)]
+        arrays[1][0] = wrong
+        with pytest.raises(ValueError, match=f"{name} must hold finite numbers"):
+            setattr(model, name, arrays)
+        with pytest.raises(ValueError, match=f"{name} must hold finite numbers"):
+            getattr(model, name)[1] = arrays[1]
+    assert np.array_equal(model.theta_, before)
 
 
 def test_a_layer_without_biases_has_none_to_set() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -50,10 +51,29 @@ def test_presets_follow_the_facts() -> None:
     assert for_table(replace(Facts(9), image_shape=(3, 3)))["image_shape"] == (3, 3)
 
 
-@pytest.mark.parametrize("name", ["delta", "no_setting"])
-def test_foreign_settings_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} is a setting .*; this is a classification$"):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("delta", "delta is a setting of the other task; this is a classification"),
+        ("foo", "foo is no setting of MLPClassifier; docs/parameters.md lists them"),
+    ],
+)
+def test_foreign_settings_are_refused(name: str, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}$"):
         for_table(Facts(100), **{name: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"rows": -5}, "Facts rows must be a whole number of at least 1, got -5"),
+        ({"rows": 5, "scale": 0.0}, "Facts scale must be a positive finite number, got 0.0"),
+        ({"rows": 5, "task": "foo"}, "Facts task must be one of classification, regression, got 'foo'"),
+    ],
+)
+def test_facts_that_cannot_be_are_refused(wrong: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Facts(**wrong)
 
 
 def test_a_model_of_presets_learns() -> None:

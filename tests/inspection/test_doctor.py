@@ -16,6 +16,7 @@ from sklearn.preprocessing import scale
 
 import chainrule as cr
 from chainrule import MLPClassifier, MLPRegressor, TrainingAdvice, diagnose
+from chainrule.inspection import causes
 from chainrule.inspection.causes import Advice, Training, worse_than_constant
 from chainrule.inspection.doctor import advise, usual_rate
 from chainrule.inspection.symptoms import constant_loss, equal_layers, symptom
@@ -45,6 +46,33 @@ def told(model: Any, X: Any, y: Any) -> list[str]:
         warnings.simplefilter("always")
         model.fit(X, y)
     return [str(w.message) for w in caught if issubclass(w.category, TrainingAdvice)]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "wanted", "there"),
+    [
+        (("relu", None, "zeros"), "b or c", {'activation="relu"', 'initializer="auto"'}),
+        (("tanh", "he_uniform", "zeros"), "b or c", {'initializer="he_uniform" with bias_initializer="zeros"'}),
+        (("tanh", Normal(3.0), -1.0), "b or c", {'activation="tanh"'}),
+    ],
+)
+def test_what_is_set_already_is_not_advised(blocks: Any, wanted: str, there: set[str]) -> None:
+    name, start, bias = blocks
+    dense = [cr.Dense(units, initializer=start, bias_initializer=bias) for units in (3, 1)]
+    network = cr.Network(2, [dense[0], cr.Activation(name), dense[1]])
+    objective = cr.Objective(network, cr.losses.SquaredError(), np.ones((4, 2)), np.arange(4.0))
+    training = Training(objective, network.initialize(0))
+    for text in there:
+        assert causes._try(training, text, "b", "c") == f"try {wanted}"
+    for text in ('activation="sigmoid"', 'initializer="zeros"', 'start="unit_variance"'):
+        assert causes._try(training, text, "b") == f"try {text} or b"
+
+
+@quiet
+def test_a_target_of_one_value_that_is_learned_is_no_trouble() -> None:
+    y = np.full(150, 0.3)
+    for seed in range(3):
+        assert told(MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", random_state=seed), IRIS[0], y) == []
 
 
 def deep(activation: str, initializer: Any) -> MLPClassifier:

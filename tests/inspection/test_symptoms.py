@@ -116,6 +116,15 @@ def test_signs_of_trouble() -> None:
     assert not symptom(given, theta, history(1.0, 0.1 * constant, 2.0 * constant, 0.2 * constant, 0.1 * constant, 0.1))
 
 
+@pytest.mark.parametrize("loss", [SquaredError(), CrossEntropy()])
+def test_one_value_for_all_rows_is_learned_by_a_tiny_loss(loss: Any) -> None:
+    network = Network(1, [Dense(2)])
+    y = np.full((N, 2), 0.3) if loss.targets == "real" else np.zeros(N, int)
+    given, theta = Objective(network, loss, np.zeros((N, 1)), y), network.initialize(0)
+    assert not symptom(given, theta, history(0.5, 5e-4))
+    assert symptom(given, theta, history(0.5, 0.4))
+
+
 def test_a_few_steps_show_nothing() -> None:
     given, theta = objective(SquaredError()), np.zeros(4)
     bad = 2 * constant_loss(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,22 @@ class Asking(LBFGS):
     needs = frozenset({"gradient", "jacobian", "hessian_product"})
 
 
+@dataclass
+class Duck:
+    """Takes steps, and does not inherit the rest of the contract."""
+
+    def init(self, network: Any, theta: Any) -> Memory:
+        return Memory()
+
+    def step(self, ask: Any, theta: Any, memory: Memory, rate: float) -> Any:
+        raise AssertionError("never asked")
+
+
+def needing(needs: Any) -> Any:
+    """Return an optimiser that declares these needs."""
+    return type("Needing", (LBFGS,), {"needs": needs})()
+
+
 def problem(*blocks: Any, penalties: Any = (), sparse_rows: bool = False) -> cr.Objective:
     """Return squared error on four rows of two columns."""
     X: Any = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
@@ -34,6 +51,12 @@ def problem(*blocks: Any, penalties: Any = (), sparse_rows: bool = False) -> cr.
 
 ONE_BY_ONE = "needs an update rule such as Adam, which works entry by entry; LBFGS does not"
 SPARSE = "X is sparse; augmentation, mixup, and noise, dropout or scaling of the inputs need dense rows"
+CALLBACKS = "callbacks must be a sequence of functions that take an event, got "
+INHERIT = "its class must inherit from chainrule.optimizers.Optimizer"
+NO_VERB = (
+    "no verb of an engine; accepted: a set of forward, value, gradient, gauss_newton_product, hessian_product, "
+    "jacobian, pull"
+)
 SEED = "seed must be a whole number from 0 to 2**64 - 1, got "
 BATCH = "batch_size must be a whole number of at least 1 (or None for all rows), got "
 EPOCHS = "epochs must be a whole number of at least 1, got "
@@ -41,6 +64,9 @@ EPOCHS = "epochs must be a whole number of at least 1, got "
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": "adam"}, "optimizer must be an optimiser such as optimizers.Adam(), got 'adam'"),
     ({"optimizer": Adam}, f"optimizer must be an optimiser such as optimizers.Adam(), got {Adam!r}"),
+    ({"optimizer": Duck()}, "optimizer must be an optimiser such as optimizers.Adam(), got Duck(); " + INHERIT),
+    ({"optimizer": needing({"gradient", "hesian_product"})}, f"Needing.needs names hesian_product, {NO_VERB}"),
+    ({"optimizer": needing("gradient")}, f"Needing.needs names 'gradient', {NO_VERB}"),
     (
         {"optimizer": LBFGS(), "objective": problem(Dropout(0.1))},
         "Dropout(rate=0.1) needs an optimiser that takes mini-batches; LBFGS takes all rows in every step",
@@ -90,6 +116,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "a moving average (ema) of weights that a proximal L1 penalty makes 0 comes near 0 and is never 0; average "
         "over epochs (swa), or leave out one of the two",
     ),
+    ({"validation": (1, 2)}, "validation must be an Objective on the validation rows, or None, got (1, 2)"),
+    ({"stopping": 3}, "stopping must be a Stopping, or None, got 3"),
+    ({"checkpoint": "x.ck"}, "checkpoint must be a Checkpoint such as Checkpoint('training.ck'), or None, got 'x.ck'"),
+    ({"time_limit": -1}, "time_limit must be a positive number of seconds, or None, got -1"),
+    ({"time_limit": 0}, "time_limit must be a positive number of seconds, or None, got 0"),
+    ({"time_limit": "1 s"}, "time_limit must be a positive number of seconds, or None, got '1 s'"),
+    ({"callbacks": print}, CALLBACKS + "<built-in function print>"),
+    ({"callbacks": [3]}, CALLBACKS + "(3,)"),
+    ({"score": 1.0}, "score must be a function, or None, got 1.0"),
+    ({"on_steps": 1.0}, "on_steps must be a function, or None, got 1.0"),
+    ({"theta": np.array([0.0, np.nan, 0.0])}, "theta holds NaN or infinity; start from finite weights"),
     ({"stopping": cr.Stopping("validation_loss")}, "stopping on validation_loss needs `validation`"),
     ({"stopping": cr.Stopping("validation_score")}, "stopping on validation_score needs `score`"),
 ]
@@ -115,6 +152,9 @@ ALLOWED: list[dict[str, Any]] = [
     {"objective": problem(penalties=[L1(0.1, proximal=True)])},
     {"objective": problem(penalties=[L1(0.1, proximal=True)]), "averaging": Averaging()},
     {"averaging": MovingAverage()},
+    {"callbacks": (event for event in [lambda event: None])},
+    {"time_limit": np.float32(1e3)},
+    {"time_limit": np.inf},
     {"optimizer": LBFGS()},
     {"optimizer": LBFGS(), "objective": problem(penalties=[L1(0.1)])},
     {"stopping": cr.Stopping("validation_loss"), "validation": problem()},

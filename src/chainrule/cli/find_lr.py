@@ -16,6 +16,7 @@ from ..estimators.settings.optimizer import SCHEDULED
 from ..loop.range_test import BELOW, RangeTest
 from . import show, version
 from .data_options import data_options
+from .object_texts import without_rate
 from .option_types import as_options, option
 from .options import TrainCommand, given_settings, is_given, show_value, training_options
 from .planning import in_options, planned_training
@@ -111,7 +112,7 @@ def _command(ctx: click.Context, rate: float) -> str:
     for parameter in ctx.command.params:
         name = str(parameter.name)
         if isinstance(parameter, click.Option) and is_given(ctx, name) and name not in (*OWN, FOUND):
-            value = ctx.params[name]
+            value = without_rate(ctx.params[name])
             flag = parameter.opts[0] if value else "".join(parameter.secondary_opts)
             words += [flag] if parameter.is_flag else [parameter.opts[0], show_value(value)]
     return shlex.join([*words, option(FOUND), f"{rate:.2g}"])

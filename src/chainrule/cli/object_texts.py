@@ -64,6 +64,21 @@ def made(makes: Mapping[str, Maker], text: str) -> Any:
     return Unrated(name, maker, given) if RATE in maker.types and RATE not in given else whole
 
 
+def without_rate(schedule: Any) -> Any:
+    """Return a schedule without its rate, to be given another; other values as they are.
+
+    >>> as_text(without_rate(made(SETTINGS["learning_rate"].makes, "step:rate=0.3,every=5")))
+    'step:every=5'
+    """
+    for name, maker in SETTINGS["learning_rate"].makes.items():
+        fields = maker.read(schedule)
+        if fields is not None:
+            own = maker.read(maker.make()) or {}
+            others = {key: value for key, value in fields.items() if key != RATE}
+            return Unrated(name, maker, {k: v for k, v in others.items() if v != own[k]} or others)
+    return schedule
+
+
 def _listed(makes: Mapping[str, Maker]) -> str:
     return ", ".join(name for name, maker in makes.items() if maker.types)
 

@@ -16,7 +16,7 @@ from ..estimators import MLPClassifier, MLPRegressor
 from ..estimators.presets import DEFAULTS, ESTIMATOR_OF, Facts, for_table
 from ..estimators.settings import Choice, Flag, Optional, Rule, Several
 from ..estimators.settings.optimizer import learning_rate, optimizer
-from ..estimators.settings.row import GROUPS, Setting, WithOneOf
+from ..estimators.settings.row import GROUPS, Condition, Setting, WithAll, WithOneOf
 from ..estimators.settings.running import monitor
 from ..estimators.settings.table import SETTINGS, defaults
 from .object_texts import Unrated, as_text
@@ -65,15 +65,18 @@ def _choices(rule: Rule) -> str:
 
 def _condition(row: Setting) -> str:
     """Return the condition under which an option has an effect, for the help."""
-    condition = row.condition
-    if condition is None:
-        return ""
+    return "" if row.condition is None else f"; with {_condition_words(row.condition)}"
+
+
+def _condition_words(condition: Condition) -> str:
+    if isinstance(condition, WithAll):
+        return " and ".join(map(_condition_words, condition.conditions))
     if isinstance(condition, WithOneOf):
-        return f"; with {' or '.join(map(option, condition.settings))}"
+        return " or ".join(map(option, condition.settings))
     if len(condition.values) > MOST_NAMED:
-        return f"; with {condition.said}"
+        return condition.said
     values = [str(value) for value in condition.values if value is not True]
-    return f"; with {option(condition.setting)}{' ' * bool(values)}{' or '.join(values)}"
+    return f"{option(condition.setting)}{' ' * bool(values)}{' or '.join(values)}"
 
 
 MOST_NAMED = 6
@@ -122,12 +125,14 @@ def settled(task: str, given: Mapping[str, Any], facts: Facts) -> dict[str, Any]
 
 def without_effect(task: str, given: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[str]:
     """Return a remark for each given option that another setting makes idle."""
-    values = {**SIGNATURES[task], **chosen}
+    values = {**SIGNATURES[task], **chosen, **given}
     remarks = []
     for name in given:
         condition = SETTINGS[name].condition
         if condition is None or condition.holds(values):
             continue
+        if isinstance(condition, WithAll):
+            condition = condition.first_broken(values)
         if isinstance(condition, WithOneOf):
             state = f"without one of {', '.join(map(option, condition.settings))}"
         elif values[condition.setting]:

@@ -13,7 +13,7 @@ from ..foundation.arrays import Array
 from ..mathematics import curvature
 from ..mathematics.blocks import PREDICTING, Context
 from ..mathematics.objective import Objective
-from ..optimizers import Memory, Optimizer, Verbs
+from ..optimizers import VERBS, Memory, Optimizer, Verbs
 from ..steps.recipe import DEFAULT_RECIPE, Recipe, follow
 from .job import Job
 from .stepping import LastAsked, Steps, take_steps
@@ -66,9 +66,7 @@ class ReferenceEngine(Definitions):
     """
 
     name: ClassVar[str] = "reference"
-    verbs: ClassVar[frozenset[str]] = frozenset(
-        {"forward", "value", "gradient", "gauss_newton_product", "hessian_product", "jacobian", "pull"}
-    )
+    verbs: ClassVar[frozenset[str]] = frozenset(VERBS)
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         amsgrad, radam, lion, rprop, lbfgs, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
-        takes steps.
+        takes batches and a schedule without a rate of its own.
     learning_rate : see below, default='constant'
         Learning-rate schedule: one of constant, inverse_time, invscaling, step, exponential, cosine, one_cycle,
         adaptive, or a Schedule object. Has an effect with a solver that follows a learning rate.
@@ -133,7 +133,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     clip_unit : a number above 0, or None, default=None
         Largest norm of the gradient of a unit's weights.
     batch_size : a whole number of at least 1, or 'auto', default='auto'
-        Rows to a step; auto is min(200, rows). Has an effect with a solver that takes steps.
+        Rows to a step; auto is min(200, rows). Has an effect with a solver that takes batches.
     accumulate : a whole number of at least 1, default=1
         Batches whose gradients make one step.
     averaging : one of swa, ema, or None, default=None
@@ -145,7 +145,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     max_iter : a whole number of at least 1, default=200
         Largest number of epochs (iterations of lbfgs).
     shuffle : True or False, or 'once', default=True
-        New batches each epoch. Has an effect with a solver that takes steps.
+        New batches each epoch. Has an effect with a solver that takes batches.
     n_restarts : a whole number of at least 1, default=1
         Independent starts, of which the best is kept.
     class_weight : None, 'balanced' or a dict, default=None

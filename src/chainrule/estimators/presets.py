@@ -25,6 +25,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ..foundation.values import COUNT, POSITIVE, Choice, check
 from .settings.optimizer import STEPPING, WHOLE
 from .settings.row import CLASSIFIER, REGRESSOR
 from .settings.table import SETTINGS, defaults
@@ -50,6 +51,9 @@ class Facts:
     solver: Any = "adam"
     image_shape: tuple[int, ...] | None = None
     task: Literal["classification", "regression"] = "classification"
+
+    def __post_init__(self) -> None:
+        check(self, {"rows": COUNT, "scale": POSITIVE, "task": Choice((*ESTIMATOR_OF,))})
 
     @property
     def plateaus(self) -> bool:
@@ -112,10 +116,11 @@ def for_table(facts: Facts, **given: Any) -> dict[str, Any]:
     'adaptive'
     """
     own = defaults(ESTIMATOR_OF[facts.task])
-    unknown = [name for name in given if name not in own]
-    if unknown:
-        kind = "of the other task" if unknown[0] in SETTINGS else "there is not"
-        raise ValueError(f"{unknown[0]} is a setting {kind}; this is a {facts.task}")
+    unknown = next((name for name in given if name not in own), None)
+    if unknown in SETTINGS:
+        raise ValueError(f"{unknown} is a setting of the other task; this is a {facts.task}")
+    if unknown is not None:
+        raise ValueError(f"{unknown} is no setting of {ESTIMATOR_OF[facts.task]}; docs/parameters.md lists them")
     early = given.get("early_stopping", DEFAULTS["early_stopping"].of(facts))
     facts = replace(facts, early=bool(early), solver=given.get("solver", own["solver"]))
     ours = {name: default.of(facts) for name, default in DEFAULTS.items() if name in own}

@@ -79,7 +79,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         amsgrad, radam, lion, rprop, lbfgs, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
-        takes steps.
+        takes batches and a schedule without a rate of its own.
     learning_rate : see below, default='constant'
         Learning-rate schedule: one of constant, inverse_time, invscaling, step, exponential, cosine, one_cycle,
         adaptive, or a Schedule object. Has an effect with a solver that follows a learning rate.
@@ -116,7 +116,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     clip_unit : a number above 0, or None, default=None
         Largest norm of the gradient of a unit's weights.
     batch_size : a whole number of at least 1, or 'auto', default='auto'
-        Rows to a step; auto is min(200, rows). Has an effect with a solver that takes steps.
+        Rows to a step; auto is min(200, rows). Has an effect with a solver that takes batches.
     accumulate : a whole number of at least 1, default=1
         Batches whose gradients make one step.
     averaging : one of swa, ema, or None, default=None
@@ -128,7 +128,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     max_iter : a whole number of at least 1, default=200
         Largest number of epochs (iterations of lbfgs).
     shuffle : True or False, or 'once', default=True
-        New batches each epoch. Has an effect with a solver that takes steps.
+        New batches each epoch. Has an effect with a solver that takes batches.
     n_restarts : a whole number of at least 1, default=1
         Independent starts, of which the best is kept.
     random_state : a whole number of at least 0 and at most 18446744073709551615, or None, default=None

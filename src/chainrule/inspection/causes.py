@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +267,7 @@ def dead_units(training: Training) -> list[Advice]:
     """Units of an activation with a flat side (ReLU) that are on it for every row."""
     found = [k for k, b in enumerate(training.blocks) if (b.dead or 0) >= DEAD and _has_flat_side(training, k)]
     start = 'initializer="he_uniform" with bias_initializer="zeros"'
-    remedy = f'try {start}, a lower learning rate or activation="leaky_relu"'
+    remedy = _try(training, start, "a lower learning rate", 'activation="leaky_relu"')
     figure = "{} of its {} units are dead: 0 slope on every row"
     return [
         Advice(b.name, figure.format(_share(b.dead), training.objective.network.widths[k + 1]), remedy)
@@ -286,9 +287,34 @@ def _has_flat_side(training: Training, k: int) -> bool:
 def saturated(training: Training) -> list[Advice]:
     """Sigmoids and their like at their flat ends, where no gradient passes."""
     found = [b for k, b in enumerate(training.blocks) if (b.saturated or 0) >= FLAT and not _has_flat_side(training, k)]
-    remedy = 'try start="unit_variance", initializer="xavier_uniform" or activation="relu"'
+    remedy = _try(training, 'start="unit_variance"', 'initializer="xavier_uniform"', 'activation="relu"')
     figure = "{} of its outputs are saturated: less than 1 % of the steepest slope"
     return [Advice(b.name, figure.format(_share(b.saturated)), remedy) for b in found[:1]]
+
+
+def _try(training: Training, *remedies: str) -> str:
+    """Return the remedies in words, without those that the network has already."""
+    there = _settings_there(training.objective.network)
+    *others, last = [text for text in remedies if text not in there]
+    return f"try {', '.join(others)}{' or ' * bool(others)}{last}"
+
+
+def _settings_there(network: Network) -> set[str]:
+    """Return the settings among the remedies that the network has, in the words of the remedies."""
+    blocks = [block for block in network.blocks if block.suits is not None]
+    activations, suiting = {block.name for block in blocks}, {block.suits for block in blocks}
+    own: dict[str, set[Any]] = {"weight": set(), "bias": set()}
+    for slot in network.slots:
+        if slot.block in network.weighted and slot.spec.kind in own:
+            given = slot.spec.initializer
+            own[slot.spec.kind].add(given if given is None or isinstance(given, str) else "another")
+    starts = own["weight"] if own["weight"] != {None} else {"auto"} | (suiting if len(suiting) == 1 else set())
+    there = {f'activation="{name}"' for name in activations if len(activations) == 1}
+    if len(own["weight"]) == 1:
+        there |= {f'initializer="{name}"' for name in starts}
+        if own["bias"] <= {"zeros"}:
+            there |= {f'initializer="{name}" with bias_initializer="zeros"' for name in starts}
+    return there
 
 
 def _share(share: float | None) -> str:
@@ -303,9 +329,11 @@ def fading(training: Training) -> list[Advice]:
     ratio = first.output_gradient / last.output_gradient if last.output_gradient > 0 else 1.0
     figure = f"the gradient at its output is {first.output_gradient:.3g}, {last.output_gradient:.3g} at {last.name}"
     if ratio < 1 / FADED:
-        return [Advice(first.name, f"{figure}: it vanishes", 'try activation="relu" or start="unit_variance"')]
+        remedy = _try(training, 'activation="relu"', 'start="unit_variance"')
+        return [Advice(first.name, f"{figure}: it vanishes", remedy)]
     if ratio > FADED:
-        return [Advice(first.name, f"{figure}: it explodes", 'try initializer="auto" or start="unit_variance"')]
+        remedy = _try(training, 'initializer="auto"', 'start="unit_variance"')
+        return [Advice(first.name, f"{figure}: it explodes", remedy)]
     return []
 
 

@@ -62,6 +62,10 @@ CLEARLY = 0.9
 """A loss of less than this share of the best constant prediction's has learned something."""
 
 
+TINY = 1e-3
+"""A loss above that of the constant by less than this has learned targets that are one value for all rows."""
+
+
 def _logit(y: Array) -> Array:
     p = np.clip(y, 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
@@ -110,12 +114,14 @@ def symptom(objective: Objective, theta: NDArray[np.floating], history: Sequence
 
     It has a symptom where the last loss is not clearly below that of the best constant prediction, where the loss jumps
     by half of that in the second half of the epochs, and where all units of a hidden layer are equal. A training of a
-    few steps has none.
+    few steps has none, nor has one that has learned a target of one value for all rows.
     """
     if not history or history[-1].step < FEWEST_STEPS:
         return False
     losses = [event.loss for event in history]
     constant = constant_loss(objective)
+    if losses[-1] - constant < TINY and bool((objective.y == objective.y[0]).all()):  # nothing to learn, and learned
+        return False
     jump = max((after - before for before, after in pairwise(losses[len(losses) // 2 :])), default=0.0)
     learned = losses[-1] < CLEARLY * constant and jump < constant / 2
     return not learned or bool(equal_layers(objective, theta))

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from ..foundation.arrays import is_sparse
+from ..foundation.values import Number
+from ..foundation.words import quoted
 from ..mathematics.blocks import Elementwise, Transform, needs_steps
 from ..mathematics.objective import Objective
-from ..optimizers import Memory, Optimizer
+from ..optimizers import VERBS, Memory, Optimizer
 from ..steps.averaging import Averaging, MovingAverage
 from ..steps.recipe import DEFAULT_RECIPE, Recipe
 from ..steps.schedules import Schedule
+from .checkpoint import Checkpoint
 from .progress import Stopping
+
+POSITIVE_OR_INF = Number(0, low_open=True, called="a positive number")
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Raise ValueError for what is no optimiser."""
+    """Raise ValueError for what is no optimiser, and for one that needs a verb that there is not."""
     if not isinstance(optimizer, Optimizer) or isinstance(optimizer, type):
-        raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}")
+        own = callable(getattr(optimizer, "step", None)) and not isinstance(optimizer, type)
+        advice = "; its class must inherit from chainrule.optimizers.Optimizer" if own else ""
+        raise ValueError(f"optimizer must be an optimiser such as optimizers.Adam(), got {optimizer!r}{advice}")
+    needs: Any = optimizer.needs
+    unknown = [repr(needs)] if isinstance(needs, str) else sorted(map(str, {*needs} - {*VERBS}))
+    if unknown:
+        name, wrong = type(optimizer).__name__, unknown[0]
+        raise ValueError(f"{name}.needs names {wrong}, no verb of an engine; accepted: a set of {', '.join(VERBS)}")
 
 
 def check_step(objective: Objective, optimizer: Optimizer, recipe: Recipe, averaging: Any) -> None:
@@ -45,6 +58,27 @@ def check_step(objective: Objective, optimizer: Optimizer, recipe: Recipe, avera
         changed = [f.name for f in fields(recipe) if getattr(recipe, f.name) != getattr(DEFAULT_RECIPE, f.name)]
         for what in (*changed, *(["a proximal penalty"] if objective.proximal else [])):
             raise ValueError(f"{what} needs an update rule such as Adam, which works entry by entry; {name} does not")
+
+
+def check_watchers(
+    validation: Any, score: Any, stopping: Any, time_limit: Any, callbacks: Any, on_steps: Any, checkpoint: Any
+) -> None:
+    """Raise ValueError, naming the argument, for what cannot watch, end or keep a training."""
+    for name, value, kind, such in (
+        ("stopping", stopping, Stopping, "a Stopping"),
+        ("checkpoint", checkpoint, Checkpoint, "a Checkpoint such as Checkpoint('training.ck')"),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{name} must be {such}, or None, got {quoted(value)}")
+    if validation is not None and not callable(getattr(validation, "value", None)):
+        raise ValueError(f"validation must be an Objective on the validation rows, or None, got {quoted(validation)}")
+    if time_limit is not None and not POSITIVE_OR_INF.accepts(time_limit):
+        raise ValueError(f"time_limit must be {POSITIVE_OR_INF.words} of seconds, or None, got {quoted(time_limit)}")
+    if not (isinstance(callbacks, Iterable) and all(map(callable, callbacks))):
+        raise ValueError(f"callbacks must be a sequence of functions that take an event, got {quoted(callbacks)}")
+    for name, value in (("score", score), ("on_steps", on_steps)):
+        if value is not None and not callable(value):
+            raise ValueError(f"{name} must be a function, or None, got {quoted(value)}")
 
 
 def check_seed(seed: Any) -> None:
@@ -84,6 +118,8 @@ def check_theta(objective: Objective, theta: Any) -> None:
         raise ValueError(f"theta has shape {theta.shape}; this network has {objective.network.size} parameters")
     if not np.issubdtype(theta.dtype, np.floating):
         raise ValueError(f"theta must hold float32 or float64 numbers, got {theta.dtype}")
+    if not np.isfinite(theta).all():
+        raise ValueError("theta holds NaN or infinity; start from finite weights")
 
 
 def check_passes(schedule: Any, epochs: Any, batch_size: Any, order: str) -> None:

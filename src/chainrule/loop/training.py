@@ -92,6 +92,7 @@ def training(
     (100, True)
     """
     state = state or TrainingState(np.array(theta))
+    callbacks = tuple(callbacks) if isinstance(callbacks, Iterable) else callbacks
     optimizer = Adam() if optimizer is None else optimizer
     checks.check_optimizer(optimizer)
     rate = optimizer.learning_rate
@@ -99,6 +100,7 @@ def training(
     checks.check_theta(objective, state.theta)
     checks.check_passes(schedule or own, epochs, batch_size, order)
     checks.check_averaging(objective, averaging)
+    checks.check_watchers(validation, score, stopping, time_limit, callbacks, on_steps, checkpoint)
     checks.check_stopping(stopping, validation is not None, score is not None)
     validate = None if validation is None else evaluator(engine, validation, n_threads, state.theta.dtype)
     checks.check_seed(seed)
@@ -119,7 +121,7 @@ def training(
         averaging=averaging,
         recipe=recipe,
         time_limit=time_limit,
-        callbacks=tuple(callbacks),
+        callbacks=callbacks,
         on_steps=on_steps,
         checkpoint=checkpoint,
     )

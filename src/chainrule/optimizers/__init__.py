@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .contract import Memory, Optimizer, StepReport, Verbs
+from .contract import VERBS, Memory, Optimizer, StepReport, Verbs
 from .lbfgs import LBFGS
 from .modern import AMSGrad, Lion, NAdam, RAdam, Rprop
 from .rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule
@@ -14,6 +14,7 @@ __all__ = [
     "LBFGS",
     "OPTIMIZERS",
     "SGD",
+    "VERBS",
     "AMSGrad",
     "AdaDelta",
     "AdaGrad",

@@ -53,6 +53,10 @@ class StepReport(NamedTuple):
     message: str = ""
 
 
+VERBS = ("forward", "value", "gradient", "gauss_newton_product", "hessian_product", "jacobian", "pull")
+"""The names of the verbs in `needs`: "gradient" stands for value_and_gradient, each other name for itself."""
+
+
 class Verbs(Protocol):
     """The verbs of an engine on the rows of one step: all that an optimiser may ask. n rows, o outputs."""
 
@@ -82,8 +86,8 @@ class Verbs(Protocol):
 class Optimizer(Protocol):
     """The contract. A class that inherits from it takes over these defaults and gives `init` and `step`.
 
-    `needs` names the verbs it asks: "gradient" (value_and_gradient), "value", "gauss_newton_product",
-    "hessian_product", "jacobian".
+    `needs` names the verbs it asks, as VERBS does: "gradient" (value_and_gradient), "value", "hessian_product" and so
+    on. An engine is chosen by them.
 
     >>> class GradientDescent(Optimizer):
     ...     whole_batch = True

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import struct
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 import chainrule as cr
 from chainrule import schedules
 from chainrule.mathematics import initializers
-from chainrule.mathematics.blocks import DropConnect
+from chainrule.mathematics.blocks import DropConnect, PReLU
 from chainrule.storage.signed_file import UNSIGNED
 from chainrule.storage.vocabulary import STORABLE, UnstorableError, decode, encode
 
@@ -315,6 +317,70 @@ def test_writing_is_whole_or_not_at_all(small, tmp_path, monkeypatch) -> None:
     assert os.listdir(tmp_path) == ["kept.safetensors"]
     with pytest.raises(cr.ModelFileError, match="no such file or directory"):
         cr.load(small).save(tmp_path / "absent" / "m.safetensors")
+
+
+@dataclass(frozen=True)
+class OwnAdam(cr.optimizers.Adam):
+    """An optimiser of a user's class."""
+
+
+@dataclass(frozen=True)
+class OwnStep(schedules.Step):
+    """A schedule of a user's class."""
+
+
+@dataclass(frozen=True)
+class OwnSlope(PReLU):
+    """A block of a user's class."""
+
+
+@dataclass(frozen=True)
+class OwnHuber(cr.losses.Huber):
+    """A loss of a user's class."""
+
+
+X_OWN = np.random.default_rng(0).normal(size=(10, 2))
+
+
+def fitted_with(**own) -> cr.MLPRegressor:
+    """A tiny regression with an object of a user's class."""
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "random_state": 0, **own}
+    with warnings.catch_warnings(action="ignore"):
+        return cr.MLPRegressor(**settings).fit(X_OWN, X_OWN[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "default"),
+    [("solver", OwnAdam(beta_1=0.5), "adam"), ("learning_rate", OwnStep(0.01), "constant")],
+)
+def test_an_object_of_ones_own_class_is_left_out_with_a_warning(tmp_path, name, own, default) -> None:
+    model = fitted_with(**{name: own})
+    with pytest.warns(UserWarning, match="is not stored") as caught:
+        model.save(tmp_path / "m.safetensors")
+    said = [str(w.message) for w in caught]
+    assert len(said) == 1
+    assert "\n" not in said[0]
+    assert f"{name}={own!r} is not stored" in said[0]
+    assert f"{name}={default!r}" in said[0]
+    assert caught[0].filename == __file__
+    assert getattr(cr.load(tmp_path / "m.safetensors"), name) == default
+
+
+def test_functions_are_left_out_without_a_word(tmp_path) -> None:
+    model = fitted_with(callbacks=[lambda event: None])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.save(tmp_path / "m.safetensors")
+    assert cr.load(tmp_path / "m.safetensors").callbacks is None
+
+
+@pytest.mark.parametrize(("name", "own"), [("loss", OwnHuber()), ("activation", OwnSlope())])
+def test_a_model_that_computes_with_ones_own_class_is_refused(tmp_path, name, own) -> None:
+    model = fitted_with(**{name: own})
+    with pytest.raises(cr.ModelFileError, match="not written, a model file has no words for") as refused:
+        model.save(tmp_path / "m.safetensors")
+    assert repr(own) in str(refused.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_saving_needs_a_fitted_model(tmp_path) -> None:

@@ -20,7 +20,7 @@ from chainrule.estimators.settings import network as network_settings
 from chainrule.estimators.settings import optimizer, step
 from chainrule.estimators.settings.attributes import ATTRIBUTES
 from chainrule.estimators.settings.network import NOISE, disagreement, network
-from chainrule.estimators.settings.row import GROUPS, FieldOf, With, WithOneOf
+from chainrule.estimators.settings.row import GROUPS, FieldOf, With, WithAll, WithOneOf
 from chainrule.estimators.settings.table import SETTINGS, defaults
 from chainrule.losses import Huber
 from chainrule.mathematics.blocks import Activation, Dense, Dropout
@@ -148,8 +148,9 @@ def test_a_condition_holds_and_does_not(name: str) -> None:
     assert condition.holds({**BOTH, **fulfilled})
     assert not condition.holds({**BOTH, **broken})
     assert condition.words
-    if isinstance(condition, With):
-        assert all(SETTINGS[condition.setting].rule.accepts(value) for value in condition.values)
+    if isinstance(condition, With | WithAll):
+        parts = condition.conditions if isinstance(condition, WithAll) else (condition,)
+        assert all(SETTINGS[part.setting].rule.accepts(value) for part in parts for value in part.values)
     else:
         assert isinstance(condition, WithOneOf)
         assert {*condition.settings} <= {*SETTINGS}

@@ -165,4 +165,6 @@ class NativeEngine:
 
 
 def _missing(verb: str) -> NotImplementedError:
-    return NotImplementedError(f"the native engine has no {verb}; the reference engine has")
+    return NotImplementedError(
+        f"the native engine has no {verb}; the reference engine has: an optimiser that asks it names it in `needs`"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from functools import cache, partial
 from typing import Any, ClassVar, Self
@@ -24,6 +24,24 @@ from .inputs import read_rows
 from .predictor import Finish, Predictor
 from .saving import save
 from .targets import Target, output_activation
+
+
+class Layers(list[NDArray[Any]]):
+    """The arrays of the layers, as views of θ: an array that is set at an index is copied into θ."""
+
+    def __init__(self, views: Iterable[NDArray[Any]], put: Callable[[Sequence[Any]], None]) -> None:
+        super().__init__(views)
+        self._put = put
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Copy an array, or those of a slice, into θ; ValueError where they do not fit the layers."""
+        arrays = [*self]
+        arrays[index] = value
+        self._put(arrays)
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are plain lists."""
+        return list, ([*self],)
 
 
 class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -54,11 +72,11 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
     def coefs_(self) -> list[NDArray[Any]]:
         """The weight matrices (fan_in, fan_out), one per layer: views of theta_. Assigning matrices copies them in."""
         views = self.network_.views(self.theta_)
-        return [views[f"{k}.W"] for k in self._layers]
+        return Layers((views[f"{k}.W"] for k in self._layers), partial(setattr, self, "coefs_"))
 
     @coefs_.setter
     def coefs_(self, values: Sequence[Any]) -> None:
-        """Copy matrices of the same shapes into theta_; ValueError for others."""
+        """Copy matrices of the same shapes into theta_; ValueError for others, and for NaN or infinity."""
         self._put("coefs_", self.coefs_, values)
 
     @property
@@ -68,19 +86,23 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
         none = [np.zeros(widths[k + 1], dtype) for k in self._layers]
         for vector in none:
             vector.flags.writeable = False
-        return [views.get(f"{k}.b", vector) for k, vector in zip(self._layers, none, strict=True)]
+        arrays = (views.get(f"{k}.b", vector) for k, vector in zip(self._layers, none, strict=True))
+        return Layers(arrays, partial(setattr, self, "intercepts_"))
 
     @intercepts_.setter
     def intercepts_(self, values: Sequence[Any]) -> None:
-        """Copy vectors of the same shapes into theta_; ValueError for others."""
+        """Copy vectors of the same shapes into theta_; ValueError for others, and for NaN or infinity."""
         self._put("intercepts_", self.intercepts_, values)
 
     def _put(self, name: str, views: Sequence[NDArray[Any]], values: Sequence[Any]) -> None:
         """Write arrays into theta_; ValueError, and nothing is written, where they do not fit the layers."""
-        arrays = [np.asarray(value) for value in values]
+        with np.errstate(over="ignore"):  # a number that is too large is infinite, and refused below
+            arrays = [np.asarray(value, self.theta_.dtype) for value in values]
         wanted, given = ([array.shape for array in each] for each in (views, arrays))
         if given != wanted:
             raise ValueError(f"{name} must have the shapes {wanted}, got {given}")
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(f"{name} must hold finite numbers of {self.theta_.dtype}, no NaN and no infinity")
         if not self.theta_.flags.writeable:  # mapped from a file
             self._state = deepcopy(self._state)
             self.theta_ = self._state.theta

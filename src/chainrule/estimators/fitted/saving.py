@@ -9,6 +9,7 @@ Source: the safetensors format, https://github.com/huggingface/safetensors.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ...foundation.files import cause_of
+from ...mathematics.blocks import Dense, DropConnect
 from ...mathematics.losses import Loss
 from ...mathematics.network import Network
 from ...storage import signed_file
@@ -27,6 +29,9 @@ from ...tables.encoder import TableEncoder
 from ..settings import table
 
 MODEL = signed_file.Kind("chainrule", "model", 1, 0)
+
+FUNCTIONS = ("callbacks", "scoring", "initializer", "bias_initializer")
+"""Settings that may be functions: these are left out without a word."""
 
 
 class ModelFileError(ValueError):
@@ -56,10 +61,11 @@ class Model(Protocol):
 def save(model: Model, path: str | Path) -> None:
     """Write a fitted estimator to `path`, whole or not at all.
 
-    Settings that are functions (callbacks, a scorer) are not stored; those that make the network are stored as they
-    were when it was made, whatever was set since. Raises ModelFileError for weights that are not finite, settings
-    that no estimator takes, an estimator of a class of one's own or a file that cannot be written, and scikit-learn's
-    NotFittedError for an estimator that is not fitted.
+    Settings that are functions (callbacks, a scorer) are not stored; an object of a class of one's own, such as an
+    optimiser, is not stored either, and a UserWarning says so. Those that make the network are stored as they were
+    when it was made, whatever was set since. Raises ModelFileError for weights that are not finite, settings that no
+    estimator takes, an estimator, a block or a loss of a class of one's own, or a file that cannot be written, and
+    scikit-learn's NotFittedError for an estimator that is not fitted.
     """
     check_is_fitted(model, "theta_")
     path, name = Path(path), type(model).__name__
@@ -71,21 +77,29 @@ def save(model: Model, path: str | Path) -> None:
         raise ModelFileError(f"{path}: not written, the weights are not finite")
     try:
         table.check(model.chosen_settings(), name)
-        document = _described(model)
-    except ValueError as error:
+        settings, left_out = _storable(model.chosen_settings(as_made=True))
+        document = _described(model, settings)
+    except (ValueError, UnstorableError) as error:
         raise ModelFileError(f"{path}: not written, {error}") from error
     try:
         signed_file.write(path, MODEL, document, model.network_.views(model.theta_))
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: not written, {cause_of(error).lower()}") from error
+    for setting, value in left_out.items():
+        default = table.SETTINGS[setting].defaults[model.KIND]
+        warnings.warn(
+            f"{path}: {setting}={value!r} is not stored, for a file holds no code; the loaded model has"
+            f" {setting}={default!r}",
+            stacklevel=3,
+        )
 
 
-def _described(model: Model) -> dict[str, Any]:
+def _described(model: Model, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything but the weights, as plain JSON."""
     names, target = (getattr(model, name, None) for name in ("feature_names_in_", "target_name_"))
     return {
         "estimator": model.KIND,
-        "settings": _storable(model.chosen_settings(as_made=True)),
+        "settings": settings,
         "network": {"inputs": model.network_.inputs, "blocks": [encode(_plain(b)) for b in model.network_.blocks]},
         "loss": encode(model.loss_function_),
         "features": {"count": int(model.n_features_in_), "names": None if names is None else [str(n) for n in names]},
@@ -95,21 +109,24 @@ def _described(model: Model) -> dict[str, Any]:
     }
 
 
-def _storable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a file stores, as plain JSON; those that are functions are left out."""
-    stored = {}
+def _storable(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings that a file stores, as plain JSON, and the objects that it has no words for."""
+    stored, left_out = {}, {}
     for name, value in settings.items():
         if not table.SETTINGS[name].stored:
             continue
         try:
             stored[name] = encode(value)
         except UnstorableError:
-            continue
-    return stored
+            if name not in FUNCTIONS:
+                left_out[name] = value
+    return stored, left_out
 
 
 def _plain(block: Any) -> Any:
     """Return a block without an initialiser that is a function: the weights are stored, not how they started."""
+    if not isinstance(block, Dense | DropConnect):
+        return block
     try:
         encode(block)
     except UnstorableError:

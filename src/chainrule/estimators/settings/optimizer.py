@@ -14,22 +14,22 @@ from ...foundation.values import Choice, Flag, Number, Optional, Whole
 from ...loop.progress import Stopping
 from ...optimizers import OPTIMIZERS, SGD, Optimizer
 from ...steps.schedules import SCHEDULES, Schedule, WarmUp
-from .row import FRACTION, Field, FieldOf, Setting, Settings, With, fields_of, makers
+from .row import FRACTION, Field, FieldOf, Setting, Settings, With, WithAll, fields_of, makers
 
 
-def takes_steps(rule: Any) -> bool:
+def takes_batches(rule: Any) -> bool:
     """Return True for an optimiser, or a class of them, that takes a step for each batch: it does not need all rows."""
     return not rule.whole_batch
 
 
 def follows_a_schedule(rule: Any) -> bool:
     """Return True for an optimiser, or a class of them, that takes the learning rate of every step."""
-    return takes_steps(rule) and bool(rule.scheduled)
+    return takes_batches(rule) and bool(rule.scheduled)
 
 
 def compares_batches(rule: Any) -> bool:
     """Return True for an optimiser that compares one gradient with the next, so that both must be of the same rows."""
-    return takes_steps(rule) and not rule.scheduled
+    return takes_batches(rule) and not rule.scheduled
 
 
 def solvers(holds: Callable[[Any], bool], said: str) -> With:
@@ -37,7 +37,14 @@ def solvers(holds: Callable[[Any], bool], said: str) -> With:
     return With("solver", tuple(name for name, kind in OPTIMIZERS.items() if holds(kind)), holds, said)
 
 
-STEPPING = solvers(takes_steps, "a solver that takes steps")
+STEPPING = solvers(takes_batches, "a solver that takes batches")
+RATED = With("solver", STEPPING.values, follows_a_schedule, STEPPING.said)
+UNRATED = With(
+    "learning_rate",
+    (*SCHEDULES,),
+    lambda given: not isinstance(given, Schedule),
+    "a schedule without a rate of its own",
+)
 SCHEDULED = solvers(follows_a_schedule, "a solver that follows a learning rate")
 WHOLE = solvers(compares_batches, "a solver that compares gradients")
 
@@ -67,7 +74,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             None,
             Optional(Number(0, low_open=True, high_open=True)),
             "learning rate at the start (one_cycle: at its top); none: the solver's own",
-            needs=STEPPING,
+            needs=WithAll((RATED, UNRATED)),
         ),
         "learning_rate": Setting(
             "optimiser",

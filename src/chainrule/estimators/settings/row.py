@@ -117,6 +117,29 @@ class WithOneOf:
 
 
 @dataclass(frozen=True)
+class WithAll:
+    """The condition that several others hold together."""
+
+    conditions: tuple[With, ...]
+
+    def holds(self, settings: Settings) -> bool:
+        """Return True where all of them hold."""
+        return all(condition.holds(settings) for condition in self.conditions)
+
+    def first_broken(self, settings: Settings) -> With:
+        """Return the first that does not hold."""
+        return next(condition for condition in self.conditions if not condition.holds(settings))
+
+    @property
+    def words(self) -> str:
+        """The conditions in words."""
+        return " and ".join(condition.words for condition in self.conditions)
+
+
+Condition = With | WithOneOf | WithAll
+
+
+@dataclass(frozen=True)
 class Maker:
     """A name that stands for an object with fields: how it is made, its fields with their types, and the way back."""
 
@@ -153,7 +176,7 @@ class Setting:
     rule: Rule
     help: str
     becomes: tuple[Becomes, ...] = ()
-    needs: With | WithOneOf | None = None
+    needs: Condition | None = None
     makes: Mapping[str, Maker] = field(default_factory=dict)
     on_command_line: bool = True
     stored: bool = True
@@ -166,7 +189,7 @@ class Setting:
         return given.defaults if isinstance(given, By) else {CLASSIFIER: given, REGRESSOR: given}
 
     @property
-    def condition(self) -> With | WithOneOf | None:
+    def condition(self) -> Condition | None:
         """The condition under which the setting has an effect: the one given, or that its object is the named one."""
         became = self.becomes[0] if len(self.becomes) == 1 else None
         if self.needs is None and isinstance(became, FieldOf):

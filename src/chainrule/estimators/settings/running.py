@@ -134,10 +134,10 @@ def keeps_best(settings: Settings) -> bool:
 def stopping(settings: Settings, rule: Optimizer) -> Stopping | None:
     """Return the stopping rule on the monitored figure; early stopping and a validation figure keep the best weights.
 
-    A method that takes no steps has its own stopping rule on the loss.
+    A method that takes no batches has its own stopping rule on the loss.
     """
     best = keeps_best(settings)
-    if not optimizer.takes_steps(rule) and not best:
+    if not optimizer.takes_batches(rule) and not best:
         return None
     rows = {**optimizer.ROWS, **ROWS}
     return Stopping(monitor=monitor(settings), keep_best=best, **fields_for(rows, settings, Stopping))
