@@ -12,9 +12,7 @@ from .inspection.causes import Advice
 from .inspection.doctor import TrainingAdvice, diagnose
 from .inspection.statistics import BlockStatistics, block_statistics
 from .loop.checkpoint import Checkpoint, CheckpointError
-from .loop.loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
 from .loop.progress import DivergenceError, Progress, Result, Stopping, TrainingState
-from .loop.range_test import RangeTest, range_test
 from .loop.training import train, training
 from .mathematics.blocks import (
     PCA,
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
     from .estimators import MLPClassifier, MLPRegressor
     from .estimators.fitted.saving import ModelFileError, save
     from .estimators.loading import load
+    from .loop.loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
+    from .loop.range_test import RangeTest, range_test
 
     __version__: str
 
@@ -96,10 +96,15 @@ __all__ = [
 ]
 
 _LATE = {
+    "CSVLogger": "loop.loggers",
+    "JSONLinesLogger": "loop.loggers",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "ModelFileError": "estimators.fitted.saving",
+    "RangeTest": "loop.range_test",
+    "TensorBoardLogger": "loop.loggers",
     "load": "estimators.loading",
+    "range_test": "loop.range_test",
     "save": "estimators.fitted.saving",
 }
 """Names that are imported when they are first asked for, and where they are."""

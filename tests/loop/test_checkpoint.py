@@ -127,6 +127,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "its settings": ({"optimizer": Adam(beta_1=0.8)}, "optimizer.beta_1 0.9, now 0.8"),
     "schedule": ({"schedule": Constant(0.2)}, "schedule.rate 0.001, now 0.2"),
     "stopping": ({"stopping": cr.Stopping()}, "stopping None, now Stopping"),
+    "recipe": ({"recipe": cr.Recipe(max_norm=2.0)}, "recipe.max_norm None, now 2.0"),
+    "average": ({"averaging": cr.MovingAverage(0.5)}, "averaging None, now MovingAverage"),
     "score": ({"score": lambda theta: 0.0}, "scored False, now True"),
     "engine": ({"engine": "reference"}, "engine native, now reference"),
     "validation": ({"validation": part()}, "other validation X"),
@@ -227,6 +229,19 @@ def test_a_training_out_of_time_gives_its_result_again_and_goes_on_with_more_tim
     assert len(first.history) < 4
     assert same(again, first)
     assert same(cr.train(OBJECTIVE, START, **SETTINGS, checkpoint=checkpoint), cr.train(OBJECTIVE, START, **SETTINGS))
+
+
+def test_a_training_out_of_time_at_the_end_of_an_epoch_does_no_other(tmp_path: Path) -> None:
+    clock, checkpoint = count(0.0, 1.0), cr.Checkpoint(tmp_path / "run.checkpoint", "9 epochs")
+    with patch.object(clocked, "perf_counter", lambda: next(clock)):
+        first = cr.train(OBJECTIVE, START, epochs=9, time_limit=5.0, checkpoint=checkpoint)
+        kept = read(checkpoint.path)
+        again = cr.train(OBJECTIVE, START, epochs=9, time_limit=5.0, checkpoint=checkpoint)
+    assert first.reason == "time"
+    assert 1 <= len(first.history) < 9
+    assert kept is not None
+    assert (kept.position, kept.reason, len(kept.history)) == (None, None, len(first.history))
+    assert same(again, first)
 
 
 @pytest.mark.parametrize("answer", [True, KeyboardInterrupt])

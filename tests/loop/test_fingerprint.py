@@ -209,7 +209,7 @@ def taken() -> str:
     """Return a fingerprint as text."""
     objective, start = classification(10)
     state = TrainingState(start, Adam().zeros(start.size))
-    return json.dumps(fingerprint(objective, objective, state, optimizer=Adam(), own=own), sort_keys=True)
+    return json.dumps(fingerprint(objective, objective, state, optimizer=Adam(), own=digest), sort_keys=True)
 
 
 @pytest.mark.process

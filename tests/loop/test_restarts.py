@@ -90,7 +90,7 @@ def test_a_start_that_fails_stops_the_others() -> None:
     def start(restart: int, before: Any, anew: bool, stop: Any) -> Any:
         if restart == 1:
             raise OverflowError("start 1")
-        seen.append(stop.wait(60))
+        seen.append(stop.wait(20))
 
     with pytest.raises(OverflowError, match="start 1"):
         best_side_by_side(start, 2, 2, False)
@@ -195,7 +195,7 @@ def test_ctrl_c_stops_the_starts_that_run(monkeypatch: pytest.MonkeyPatch) -> No
     asked = []
 
     def start(restart: int, earlier: Any, anew: bool, stop: Any) -> Result:
-        return ended(float(restart) if stop.wait(60) else -1.0)
+        return ended(float(restart) if stop.wait(20) else -1.0)
 
     def interrupted(futures: Any, timeout: float, until: str) -> Any:
         asked.append((len(futures), timeout, until))

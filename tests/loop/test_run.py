@@ -56,7 +56,9 @@ def test_steps_of_later_slices_are_asked_for_at_their_moments_too() -> None:
 def test_the_rates_of_a_schedule_by_fraction() -> None:
     rates: list[float] = []
     watch = lambda some, losses: rates.extend(some)  # noqa: E731
-    cr.train(OBJECTIVE, START, optimizer=SGD(), schedule=Cosine(0.5), epochs=2, batch_size=5, on_steps=watch)
+    settings: dict[str, Any] = {"optimizer": SGD(), "schedule": Cosine(0.5), "epochs": 2, "batch_size": 5}
+    result = cr.train(OBJECTIVE, START, **settings, on_steps=watch)
+    assert [event.learning_rate for event in result.history] == rates[1::2]
     assert rates == pytest.approx([0.25 * (1 + np.cos(np.pi * k / 4)) for k in range(4)], rel=1e-12)
 
 

@@ -265,6 +265,17 @@ def test_multiclass_hinge_is_flat_where_the_margin_is_just_kept(loss: Loss, righ
     np.testing.assert_array_equal(loss.curvature(kept, target, np.ones((1, 3))), np.zeros((1, 3)))
 
 
+def test_multiclass_hinges_by_hand() -> None:
+    scores, target, v = np.array([[0.5, 0.25, 0.0]]), np.array([0]), np.array([[3.0, 5.0, 7.0]])
+    plain, squared, blame = losses.MulticlassHinge(), losses.SquaredMulticlassHinge(), np.array([[-1.0, 1.0, 0.0]])
+    assert plain.value(scores, target) == 0.75  # 1 + 0.25 - 0.5
+    assert squared.value(scores, target) == 0.75**2
+    np.testing.assert_array_equal(plain.gradient(scores, target), blame)
+    np.testing.assert_array_equal(squared.gradient(scores, target), 2 * 0.75 * blame)
+    np.testing.assert_array_equal(plain.curvature(scores, target, v), 0 * v)
+    np.testing.assert_array_equal(squared.curvature(scores, target, v), 2 * (5 - 3) * blame)
+
+
 def test_multiclass_hinge_blames_the_first_of_equally_bad_classes() -> None:
     gradient = losses.MulticlassHinge().gradient(np.array([[0.0, 3.0, 3.0]]), np.array([0]))
     np.testing.assert_array_equal(gradient, [[-1.0, 1.0, 0.0]])

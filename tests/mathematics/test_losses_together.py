@@ -90,13 +90,14 @@ def test_links() -> None:
     for loss in ALL_LOSSES:
         match loss:
             case losses.CrossEntropy():
-                wanted = scipy.special.softmax(scores, axis=1)
+                link, wanted = "softmax", scipy.special.softmax(scores, axis=1)
             case losses.SigmoidCrossEntropy() | losses.Logistic():
-                wanted = 1 / (1 + np.exp(-scores))
+                link, wanted = "sigmoid", 1 / (1 + np.exp(-scores))
             case losses.Poisson():
-                wanted = np.exp(scores)
+                link, wanted = "exp", np.exp(scores)
             case _:
-                wanted = scores
+                link, wanted = "identity", scores
+        assert loss.link == link
         assert worst_relative_error(loss.predict(scores), wanted, 1e-30) <= 1e-14
         assert loss.probabilistic == isinstance(
             loss, losses.CrossEntropy | losses.SigmoidCrossEntropy | losses.Logistic

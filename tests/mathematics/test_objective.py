@@ -271,7 +271,7 @@ def test_a_proximal_penalty_counts_in_the_value_and_is_no_part_of_the_derivative
 
 def test_the_penalties_and_the_rest_part_the_objective() -> None:
     objective, theta, v = plain(SquaredError())
-    bare = objective.bare()
+    bare = objective.without_penalties()
     assert (bare.penalties, bare.proximal) == ((), [])
     assert len(objective.penalties) == 2
     value, gradient = objective.penalty_and_gradient(theta)
@@ -322,11 +322,15 @@ def test_a_theta_of_wrong_length_is_refused(method: str) -> None:
         getattr(objective, method)(*arguments)
 
 
-@pytest.mark.parametrize("y", [[0, 1, 2], [0, -1, 1], [0.5, 0.0, 1.0]], ids=str)
+@pytest.mark.parametrize("y", [[0, 1, 2], [0, -1, 1], [0.5, 0.0, 1.0], [2], [-1]], ids=str)
 def test_class_numbers_without_an_output_are_refused(y: list[float]) -> None:
     words = "y must hold class numbers, integers from 0 to 1: one for each output"
     with pytest.raises(ValueError, match=f"^{words}$"):
-        Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((3, 1)), np.array(y))
+        Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((len(y), 1)), np.array(y))
+
+
+def test_no_rows_have_no_wrong_class_numbers() -> None:
+    assert Objective(Network(1, [Dense(2)]), CrossEntropy(), np.ones((0, 1)), np.empty(0, int)).rows == 0
 
 
 CLASS_LOSSES = [loss for loss in ALL_LOSSES if loss.targets == "classes"]
@@ -397,7 +401,7 @@ def test_what_is_no_array_is_refused(strange: Any, called: str) -> None:
         if name == "sample_weight" and strange is None:
             continue
         words = f"{name} must be an array, such as numpy.asarray gives, got {called}"
-        with pytest.raises(TypeError, match=re.escape(words)):
+        with pytest.raises(TypeError, match=f"^{re.escape(words)}"):
             Objective(network, SquaredError(), *given_)
     with pytest.raises(TypeError, match="y must be an array"):
         Objective(network, SquaredError(), X, scipy.sparse.csr_array(X))

@@ -265,7 +265,10 @@ def test_gradients_through_blocks_that_draw_and_measure() -> None:
     theta = network.initialize(2) + 0.05 * RNG.normal(size=network.size)
     statistic = network.mask("statistic")
     for context in (PREDICTING, TRAINING):
-        _, gradient, measured = objective.passes(theta, context)
+        value, gradient, measured = objective.passes(theta, context)
+        again, same = objective.value_and_gradient(theta, context)
+        assert again == value
+        np.testing.assert_array_equal(same, gradient)
         wanted = central_gradient(lambda z, context=context: objective.passes(z, context)[0], theta)
         assert relative_error(gradient[~statistic], wanted[~statistic]) <= DIFFERENCES
         assert not gradient[statistic].any()

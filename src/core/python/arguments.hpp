@@ -148,35 +148,34 @@ template <class V> void read(V& field, nb::handle given, const char* name) {
 template <class S> S fields_of(const nb::dict& given, const char* word) {
     S fields{};
     std::size_t taken = 0;
-    std::string names;
     each_field(fields, [&](const char* name, auto& field, bool needed) {
-        append(names, name);
-        if (given.contains(name)) {
-            read(field, given[name], name);
+        if (PyObject* value = PyDict_GetItemString(given.ptr(), name)) {
+            read(field, value, name);
             ++taken;
         } else if (needed) {
             throw nb::type_error((std::string(word) + " needs " + name).c_str());
         }
     });
-    if (taken != given.size()) refuse_others(given, names, word);
-    return fields;
+    if (taken == given.size()) return fields;
+    std::string names;
+    each_field(fields, [&](const char* name, auto&, bool) { append(names, name); });
+    refuse_others(given, names, word);
 }
 
 // The values of a dict in the order of names, which must be all of its names.
 template <class V, int N>
 std::vector<V> values_of(const std::map<std::string, V>& given, const char* const (&names)[N],
                          const std::string& word) {
-    std::string wanted, got;
-    for (int k = 0; k < count_of(names); ++k) append(wanted, names[k]);
-    for (const auto& [name, value] : given) append(got, name);
     std::vector<V> values;
     for (int k = 0; k < count_of(names); ++k) {
         const auto at = given.find(names[k]);
         if (at != given.end()) values.push_back(at->second);
     }
-    if (values.size() != given.size() || static_cast<int>(values.size()) != count_of(names))
-        refuse(word + " (" + wanted + "), got (" + got + ")");
-    return values;
+    if (values.size() == given.size() && static_cast<int>(values.size()) == count_of(names)) return values;
+    std::string wanted, got;
+    for (int k = 0; k < count_of(names); ++k) append(wanted, names[k]);
+    for (const auto& [name, value] : given) append(got, name);
+    refuse(word + " (" + wanted + "), got (" + got + ")");
 }
 
 inline void check_share(double dropped, const char* name) {
