@@ -27,9 +27,8 @@ LABELS = "biufU"
 def _probabilistic(estimator: Any) -> bool:
     """Probabilities exist for the losses that have them; the methods are absent otherwise."""
     loss = getattr(estimator, "loss_function_", None) or estimator.loss
-    if isinstance(loss, str):
-        loss = LOSSES.get(loss_settings.named(loss, "multiclass"))
-    if isinstance(loss, Loss) and loss.probabilistic:
+    kind = LOSSES.get(loss_settings.named(loss, "multiclass")) if isinstance(loss, str) else type(loss)
+    if kind is not None and issubclass(kind, Loss) and kind.probabilistic:
         return True
     raise AttributeError(
         f"predict_proba is not available with loss={estimator.loss!r}: its scores are no probabilities"
