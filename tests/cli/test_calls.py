@@ -20,7 +20,7 @@ COUNTED = {
     "checkpoint read": ("chainrule.loop.checkpoint", "read"),
     "model file read": ("chainrule.storage.signed_file", "read"),
 }
-"""What is counted, and where it stands."""
+"""The calls that are counted, and where they stand."""
 
 
 @pytest.fixture

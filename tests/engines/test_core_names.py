@@ -1,4 +1,4 @@
-"""What Python and the core hand over to each other goes by name: its order decides nothing, a wrong name is refused."""
+"""Python and the core hand over values by name: their order decides nothing, a wrong name is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step must not leave behind: disturbed inputs in the workspace, denormal numbers in θ."""
+"""Traces that a step must not leave behind: disturbed inputs in the workspace, denormal numbers in θ."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DISTURBANCES: dict[str, dict[str, Any]] = {
         }
     },
 }
-"""What may happen to the inputs of a step: fields of a plan."""
+"""The disturbances of a step's inputs: fields of a plan."""
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -67,7 +67,7 @@ def models() -> dict[str, tuple[Any, Any]]:
 
 
 def predictions(model: Any, X: Any) -> NDArray[Any]:
-    """Return what a model says of the first rows: probabilities, or values."""
+    """Return the predictions for the first rows: probabilities, or values."""
     return model.predict_proba(X[:SHOWN]) if hasattr(model, "predict_proba") else model.predict(X[:SHOWN])
 
 

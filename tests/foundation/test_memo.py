@@ -25,7 +25,7 @@ def test_deep_copies_and_pickles_begin_with_an_empty_memo() -> None:
 
 
 def test_objectives_with_other_rows_or_penalties_begin_with_an_empty_memo() -> None:
-    """What is made of the rows of one is wrong for the rows of another."""
+    """The rows prepared for one objective are wrong for the rows of another."""
     X, y = np.ones((3, 2)), np.ones((3, 1))
     objective = cr.Objective(network(), cr.losses.SquaredError(), X, y, penalties=[cr.penalties.L2(0.1)])
     objective.memo["inputs"] = X

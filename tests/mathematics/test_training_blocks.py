@@ -1,4 +1,4 @@
-"""What blocks draw and measure while a network trains: the values themselves, from the words of their streams."""
+"""The draws and measures of blocks while a network trains: the values themselves, from the words of their streams."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def take_steps(
 
 
 def _checked(optimizer: Optimizer, answer: Any, theta: NDArray[np.floating]) -> tuple[Array, Memory, StepReport]:
-    """Return what a step returned; ValueError, one line, where it is not what the contract says."""
+    """Return the three things that `step` returned; ValueError, one line, where they break the contract."""
     name = f"{type(optimizer).__name__}.step"
     if not isinstance(answer, tuple) or len(answer) != 3:
         raise ValueError(f"{name} must return a tuple (theta, memory, report), got {quoted(answer)}")

@@ -80,7 +80,7 @@ class Penalty:
     ) -> None: ...
 
 class Recipe:
-    """What a step does beside its rule; rates are factors of the learning rate, by kind of parameter."""
+    """The work of a step beside its rule; rates are factors of the learning rate, by kind of parameter."""
 
     FIELDS: ClassVar[tuple[str, ...]]
     def __init__(
