@@ -40,6 +40,7 @@ def test_example(name: str) -> None:
 
 @pytest.mark.process
 @pytest.mark.data
+@pytest.mark.slow
 def test_deformed_digits_are_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "deformations.png"

@@ -195,6 +195,7 @@ def test_errors_and_results_as_a_process_sees_them(tmp_path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(place) -> None:
     with process("predict", place / "digits.safetensors", "digits") as predicting:
         assert predicting.stdout.readline().startswith("class,")
@@ -204,6 +205,7 @@ def test_a_reader_that_goes_away_is_no_error(place) -> None:
 
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.slow
 def test_ctrl_c_keeps_and_saves_what_was_learned(tmp_path) -> None:
     path = tmp_path / "m.safetensors"
     training = process("train", "digits", "--max-iter", 1_000_000, "--out", path)
@@ -220,6 +222,7 @@ def test_ctrl_c_keeps_and_saves_what_was_learned(tmp_path) -> None:
 
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.slow
 def test_a_terminal_sees_a_bar(tmp_path) -> None:
     import pty
 

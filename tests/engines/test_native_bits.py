@@ -327,6 +327,7 @@ if memory.t <= LIMIT:
 @pytest.mark.process
 @only_linux
 @pytest.mark.parametrize(("rows", "n_threads"), [(60_000, 1), (60_000, 2), (600, 2), (500, 2)])
+@pytest.mark.slow
 def test_ctrl_c_ends_a_long_step_at_once(rows: int, n_threads: int) -> None:
     code = INTERRUPTED.replace("ROWS", str(rows)).replace("THREADS", str(n_threads)).replace("LIMIT", "60")
     steps, seconds = script(code).split()

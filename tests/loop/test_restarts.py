@@ -79,6 +79,7 @@ print(model.stop_reason_, 1 <= model.n_iter_ < 10**6, *{str(warning.message) for
 @pytest.mark.process
 @pytest.mark.native
 @native_only
+@pytest.mark.slow
 def test_ctrl_c_stops_starts_side_by_side() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "interrupted True Training interrupted by user.\n"

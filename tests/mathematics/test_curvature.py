@@ -57,6 +57,7 @@ def test_push_and_pull_are_products_with_the_jacobian(name: str) -> None:
 
 
 @every_case
+@pytest.mark.slow
 def test_the_hessian_is_jaxs_and_that_of_differences(name: str) -> None:
     objective, theta = problem(name)
     arrays = [None if a is None else jnp.asarray(a) for a in (objective.X, objective.y, objective.sample_weight)]

@@ -117,6 +117,7 @@ def test_gradient_and_curvature_against_central_differences(loss: Loss) -> None:
 
 
 @every_loss
+@pytest.mark.slow
 def test_gradient_and_curvature_against_jax(loss: Loss) -> None:
     @settings(max_examples=16)
     @given(loss_problems(loss, FEW_SHAPES))

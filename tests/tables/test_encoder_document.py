@@ -173,6 +173,7 @@ def test_every_small_table_becomes_finite_numbers(frame: pl.DataFrame) -> None:
 
 
 @given(tables())
+@pytest.mark.slow
 def test_json_keeps_every_bit(frame: pl.DataFrame) -> None:
     encoder = fitted(frame)
     again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json(), allow_nan=False)))
@@ -180,6 +181,7 @@ def test_json_keeps_every_bit(frame: pl.DataFrame) -> None:
 
 
 @given(tables(), st.randoms())
+@pytest.mark.slow
 def test_rows_are_encoded_one_by_one(frame: pl.DataFrame, random: Any) -> None:
     encoder = fitted(frame)
     order = list(range(len(frame)))
@@ -200,6 +202,7 @@ def test_a_new_table_is_encoded_or_refused_by_name(frame: pl.DataFrame, other: p
 
 
 @given(tables())
+@pytest.mark.slow
 def test_pandas_and_polars_give_the_same_matrix(frame: pl.DataFrame) -> None:
     expected = fitted(frame).transform(frame)
     given_to_pandas = pd.DataFrame({column.name: _pandas(column) for column in frame})
