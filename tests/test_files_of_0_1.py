@@ -24,7 +24,7 @@ make = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(make)
 
 FUSED = not core.MISSING and core.instruction_set() != "baseline"
-"""Whether the native engine runs with fused multiply-add: then its bits are those of every such machine."""
+"""True where the native engine runs with fused multiply-add: then its bits are those of every such machine."""
 
 MODELS = [name for name in EXPECTED if name.endswith(".safetensors")]
 NATIVE = [name for name in EXPECTED if name.endswith(".checkpoint") and "reference" not in name]

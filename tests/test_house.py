@@ -94,7 +94,7 @@ BROKEN = {
     "a file beside the folders": ("chest", "", "chest: a file without a room"),
     "a module that is not there": ("cli/show", "from ..attic import chest", "attic is not below cli"),
 }
-"""What is done, and a part of what is said: a file, its text, and the words."""
+"""Each offence and a part of its line: a file, its text, and the words."""
 
 
 def built(place: Path, texts: dict[str, str], ending: str) -> Path:

@@ -43,7 +43,7 @@ MODULES = {
     """,
     "cli": "main",
 }
-"""What a program of a user takes from the modules that the design names; machinery, such as `Minimizer`, apart."""
+"""The names that a user's program takes from the modules of the design; machinery, such as `Minimizer`, apart."""
 
 PAIRS = [(module, name) for module, names in MODULES.items() for name in names.split()]
 
@@ -62,7 +62,7 @@ def test_a_dotted_module_is_the_attribute_of_the_package(module: str) -> None:
 
 
 def home(value: Any) -> Any:
-    """Return what stands under a class's or function's name in the module that defines it."""
+    """Return the object under a class's or function's name in the module that defines it."""
     return getattr(importlib.import_module(value.__module__), value.__qualname__)
 
 

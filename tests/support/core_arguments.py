@@ -105,7 +105,7 @@ def plan(**changes: Any) -> Any:
 
 
 def run(made: Any, **changes: Any) -> Any:
-    """Return what a plan answers to the steps of `run_arguments`."""
+    """Return the answer of a plan to the steps of `run_arguments`."""
     return made.run(core.Steps(**run_arguments(**changes)))
 
 

@@ -165,6 +165,7 @@ class NativeEngine:
 
 
 def _missing(verb: str) -> NotImplementedError:
+    """Return the refusal of a verb that the core does not have: second derivatives are the reference engine's."""
     return NotImplementedError(
         f"the native engine has no {verb}; the reference engine has: an optimiser that asks it names it in `needs`"
     )
