@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.optimizers import LBFGS, Memory, StepReport
+from chainrule.optimizers.search import Point
 
 STILL = "the loss changes by no more than its rounding"
 LOST = "no step along the gradient makes the loss smaller"
@@ -88,7 +89,7 @@ def test_the_oldest_pairs_are_forgotten(history: int) -> None:
 def test_a_pair_without_curvature_is_not_remembered(slope: float, kept: bool) -> None:
     """It is kept where sᵀy is above the rounding of yᵀy; the step counts all the same."""
     before = pairs([[5.0]], [[6.0]])
-    after = LBFGS()._remember(before, before["steps"], before["changes"], np.array([slope]), np.array([1.0]))
+    after = LBFGS().remember(before, Point(1.0, 0.0, 0.0, None, None), np.array([slope]), np.array([1.0]))
     assert after["steps"].tolist() == [[5], [slope]][: 1 + kept]
     assert after["changes"].tolist() == [[6], [1]][: 1 + kept]
     assert (after.t, before["steps"].tolist()) == (4, [[5]])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.optimizers.search import FLAT, SEARCHES, SUFFICIENT, Point, cubic_minimum, strong_wolfe
+from chainrule.optimizers.search import FLAT, SEARCHES, SUFFICIENT, Point, armijo, cubic_minimum, fixed, strong_wolfe
 from chainrule.optimizers.search import _next as next_step
 
 Curve = Callable[[float], tuple[float, float]]
@@ -209,4 +209,4 @@ def test_the_slope_says_on_which_side_of_a_lower_point_the_minimum_lies(first: f
 
 
 def test_the_search_of_the_table() -> None:
-    assert dict(SEARCHES) == {"strong_wolfe": strong_wolfe}
+    assert dict(SEARCHES) == {"strong_wolfe": strong_wolfe, "armijo": armijo, "fixed": fixed}

@@ -25,8 +25,8 @@ class Point(NamedTuple):
     gradient: Array
 
 
-Search: TypeAlias = Callable[[Callable[[float], Point], Point, float, int], Point | None]
-"""From φ, the point at 0, the first α to try and the most evaluations, to a point that will do.
+Search: TypeAlias = Callable[[Callable[[float], Point], Point, float, int, float], Point | None]
+"""From φ, the point at 0, the first α to try, the most evaluations and c₂, to a point that will do.
 
 None where no evaluation found less than φ(0).
 """
@@ -69,7 +69,9 @@ def _next(low: Point, high: Point | None, before: Point) -> float:
     return low.step + min(max(share, NEAREST), 1 - NEAREST) * length
 
 
-def strong_wolfe(evaluate: Callable[[float], Point], start: Point, first: float, evaluations: int) -> Point | None:
+def strong_wolfe(
+    evaluate: Callable[[float], Point], start: Point, first: float, evaluations: int, flat: float = FLAT
+) -> Point | None:
     """Return a point where the strong Wolfe conditions hold, or the best there is after so many evaluations.
 
     While `high` is not known the step grows; then a minimum lies between `low`, the best point so far, and `high`.
@@ -86,7 +88,7 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, first: float,
         enough = start.value + SUFFICIENT * step * start.slope
         if not (point.value <= enough and point.value < low.value):
             high = point
-        elif abs(point.slope) <= -FLAT * start.slope:
+        elif abs(point.slope) <= -flat * start.slope:
             return point
         else:
             turned = point.slope >= 0 if high is None else point.slope * (high.step - low.step) >= 0
@@ -97,5 +99,40 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, first: float,
     return None if low is start else low
 
 
-SEARCHES: Mapping[str, Search] = MappingProxyType({"strong_wolfe": strong_wolfe})
+def armijo(
+    evaluate: Callable[[float], Point], start: Point, first: float, evaluations: int, flat: float = FLAT
+) -> Point | None:
+    """Return the first point of a shrinking α that is low enough: φ(α) ≤ φ(0) + c₁ α φ'(0). No slope is asked for.
+
+    α goes to where the parabola through φ(0), φ'(0) and φ(α) is least, but keeps a tenth to a half of itself.
+
+    >>> def parabola(step):
+    ...     return Point(step, (step - 3.0) ** 2, 2 * (step - 3.0), None, None)
+    >>> armijo(parabola, parabola(0.0), 8.0, 20).step
+    3.0
+    """
+    step = first
+    for _ in range(evaluations):
+        point = evaluate(step)
+        if point.value <= start.value + SUFFICIENT * step * start.slope and point.value < start.value:
+            return point
+        bent = point.value - start.value - step * start.slope
+        share = -0.5 * start.slope * step / bent if isfinite(bent) and bent > 0 else NEAREST
+        step *= min(max(share, NEAREST), 0.5)
+    return None
+
+
+def fixed(
+    evaluate: Callable[[float], Point], start: Point, first: float, evaluations: int, flat: float = FLAT
+) -> Point | None:
+    """Return the point at the first α, wherever that leads; None where it is not finite.
+
+    >>> fixed(lambda step: Point(step, step, 1.0, None, None), Point(0.0, 0.0, 1.0, None, None), 2.0, 1).value
+    2.0
+    """
+    point = evaluate(first)
+    return point if isfinite(point.value) else None
+
+
+SEARCHES: Mapping[str, Search] = MappingProxyType({"strong_wolfe": strong_wolfe, "armijo": armijo, "fixed": fixed})
 """The table of searches."""
