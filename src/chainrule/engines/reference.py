@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..foundation.arrays import Array
 from ..mathematics import curvature
 from ..mathematics.blocks import PREDICTING, Context
+from ..mathematics.gauss_newton import Quadratic, Root, gauss_newton
 from ..mathematics.objective import Objective
 from ..optimizers import VERBS, Memory, Optimizer, Verbs
 from ..steps.recipe import DEFAULT_RECIPE, Recipe, follow
@@ -49,6 +50,10 @@ class Definitions:
     def hessian_product(self, theta: Array, v: Array) -> Array:
         """Return (d²J/dθ²) v."""
         return self.objective.hessian_product(theta, v)
+
+    def gauss_newton(self, theta: Array) -> Quadratic | Root:
+        """Return J(θ), dJ/dθ and the Gauss-Newton matrix."""
+        return gauss_newton(self.objective, theta)
 
     def jacobian(self, theta: Array) -> Array:
         """Return dscores/dθ, (n, o, P)."""

@@ -86,6 +86,7 @@ class LastAsked:
         self._answer: tuple[float, Array] = (nan, np.zeros(0))
         self.forward, self.value, self.pull, self.jacobian = verbs.forward, verbs.value, verbs.pull, verbs.jacobian
         self.hessian_product, self.gauss_newton_product = verbs.hessian_product, verbs.gauss_newton_product
+        self.gauss_newton = verbs.gauss_newton
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return J(θ) and dJ/dθ."""

@@ -200,6 +200,15 @@ class Network:
         """
         return [pulled.gradients for pulled in trace.backward(self.blocks, params, caches, dy)][::-1]
 
+    def backward_rows(self, params: Sequence[Mapping[str, Array]], caches: Sequence[Cache], dy: Array) -> Array:
+        """Return dL/dθ of each row by itself, (n, P), for dL/dscores (n, outputs) of each row's own L."""
+        rows: list[dict[str, Array]] = [{} for _ in self.blocks]
+        for k in reversed(range(len(self.blocks))):
+            rows[k] = self.blocks[k].pull_rows(params[k], caches[k], dy)
+            dy = self.blocks[k].pull_input(params[k], caches[k], dy) if k else dy
+        parts = [rows[slot.block][slot.name].reshape(dy.shape[0], -1) for slot in self.slots]
+        return namespace(dy).concat(parts, axis=1) if parts else dy[:, :0]
+
     def push(
         self,
         params: Sequence[Mapping[str, Array]],

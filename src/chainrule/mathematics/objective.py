@@ -160,6 +160,13 @@ class Objective:
         self._add_penalties(zeros, lambda p, k, name: p.gradient(params[k][name]))
         return self._penalty(params), self.network.pack(zeros)
 
+    def penalty_product(self, theta: Array, v: Array) -> Array:
+        """Return (Σ penalties)'' v, (P,)."""
+        params, dparams = self.network.unpack(theta), self.network.unpack(v)
+        zeros = self.network.unpack(namespace(theta).zeros_like(theta))
+        self._add_penalties(zeros, lambda p, k, name: p.product(params[k][name], dparams[k][name]))
+        return self.network.pack(zeros)
+
     def _penalty(self, params: Sequence[dict[str, Array]]) -> Array | float:
         total: Array | float = 0.0
         for penalty, touched in self._touched:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from ..foundation.arrays import Array
+from ..mathematics.gauss_newton import Quadratic, Root
 
 
 @dataclass(eq=False)
@@ -53,7 +54,7 @@ class StepReport(NamedTuple):
     message: str = ""
 
 
-VERBS = ("forward", "value", "gradient", "gauss_newton_product", "hessian_product", "jacobian", "pull")
+VERBS = ("forward", "value", "gradient", "gauss_newton_product", "hessian_product", "gauss_newton", "jacobian", "pull")
 """The names of the verbs in `needs`: "gradient" stands for value_and_gradient, each other name for itself."""
 
 
@@ -74,6 +75,9 @@ class Verbs(Protocol):
 
     def hessian_product(self, theta: Array, v: Array) -> Array:
         """Return (d²J/dθ²) v."""
+
+    def gauss_newton(self, theta: Array) -> Quadratic | Root:
+        """Return J(θ), dJ/dθ and the Gauss-Newton matrix, ready to be solved with."""
 
     def jacobian(self, theta: Array) -> Array:
         """Return dscores/dθ, (n, o, P)."""

@@ -24,9 +24,7 @@ from .search import Point
 
 def check(method: Any, **rules: values.Rule) -> None:
     """Raise ValueError for a field that the common part, or one of these rules, does not accept."""
-    values.check(
-        method, {"search": SEARCH, "tolerance": TOLERANCE, "max_evaluations": values.COUNT, **rules}
-    )
+    values.check(method, {"search": SEARCH, "tolerance": TOLERANCE, "max_evaluations": values.COUNT, **rules})
 
 
 @dataclass(frozen=True)
@@ -106,6 +104,7 @@ BETAS: Mapping[str, Beta] = MappingProxyType(
     }
 )
 """The table of β."""
+
 
 @dataclass(frozen=True)
 class ConjugateGradients(LineSearched):

@@ -18,6 +18,7 @@ from .contract import Memory, Verbs
 from .line_search import TOLERANCE, LineSearched, curved, dot
 from .search import Point
 
+
 def inverse_hessian_product(g: Array, steps: Array, changes: Array) -> Array:
     """Return B g, with B the inverse Hessian that the steps s and the changes y of the gradient show.
 

@@ -108,7 +108,9 @@ class _Problem:
             raise ValueError(f"residual must return a vector, got the shape {r.shape}")
         if not np.isfinite(r).all():
             row = int(np.argmin(np.isfinite(r)))
-            raise ValueError(f"the residual is {r[row]} at the start, in position {row}: give a start where it is finite")
+            raise ValueError(
+                f"the residual is {r[row]} at the start, in position {row}: give a start where it is finite"
+            )
         self.rows = r.size
         return theta
 
@@ -121,7 +123,9 @@ class _Problem:
         with np.errstate(all="ignore"):
             r = np.asarray(self.residual(theta.copy()), np.float64)
         if r.shape != (self.rows,):
-            raise ValueError(f"residual must return {self.rows} numbers, as at the start; it returned the shape {r.shape}")
+            raise ValueError(
+                f"residual must return {self.rows} numbers, as at the start; it returned the shape {r.shape}"
+            )
         return r
 
     def J(self, theta: Vector) -> Vector:
@@ -168,7 +172,7 @@ class Region(NamedTuple):
         ‖D p(λ)‖ = Δ is solved for λ by Newton's method on 1/Δ - 1/‖D p‖, which is nearly linear in λ.
         """
         S, shares = self.S, self.shares
-        kept = S > S.max(initial=0.0) * EPSILON * len(S)
+        kept = S.max(initial=0.0) * EPSILON * len(S) < S
         plain = np.where(kept, -shares / np.where(kept, S, 1.0), 0.0)
         if np.linalg.norm(plain) <= radius:
             return self.Vt.T @ plain, 0.0
@@ -258,9 +262,7 @@ def _shrunk(gained: float, slope: float) -> float:
     return max(share, 0.1)
 
 
-def _result(
-    problem: _Problem, theta: Vector, r: Vector, J: Vector, converged: bool, reason: str
-) -> LeastSquaresResult:
+def _result(problem: _Problem, theta: Vector, r: Vector, J: Vector, converged: bool, reason: str) -> LeastSquaresResult:
     value = float(r @ r)
     errors = standard_errors(J, value)
     return LeastSquaresResult(theta, value, r, J, errors, converged, reason, problem.evaluations, problem.jacobians)
@@ -277,7 +279,7 @@ def standard_errors(J: Vector, value: float) -> Vector:
         return np.full(P, np.nan)
     D = _scales(J)
     _, S, Vt = np.linalg.svd(J / D, full_matrices=False)
-    lost = S <= S.max(initial=0.0) * EPSILON * rows
+    lost = S.max(initial=0.0) * EPSILON * rows >= S
     inverse = np.where(lost, 0.0, 1 / np.where(lost, 1.0, S))
     errors = np.sqrt(value / (rows - P)) * np.linalg.norm(Vt.T * inverse, axis=1) / D
     told: Any = (Vt[lost] ** 2).sum(axis=0) > EPSILON if lost.any() else np.zeros(P, bool)

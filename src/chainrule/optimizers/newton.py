@@ -85,7 +85,9 @@ class Newton(LineSearched):
         H = matrix(lambda v: ask.hessian_product(theta, v), theta.size, theta.dtype)
         d = solved(H, 0.0, g)
         if d is None:
-            raise NoDirectionError("the Hessian is not positive definite here, so that H d = -g may lead up: take damped_newton")
+            raise NoDirectionError(
+                "the Hessian is not positive definite here, so that H d = -g may lead up: take damped_newton"
+            )
         return d, memory
 
     def first(self, memory: Memory, here: Point) -> float:

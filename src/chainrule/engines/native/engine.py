@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...foundation.arrays import Array
+from ...mathematics.gauss_newton import Quadratic, Root, gauss_newton
 from ...mathematics.objective import Objective
 from ...optimizers import Memory, Optimizer, Verbs
 from ...steps.augmentation.mixup import mixup_share
@@ -154,6 +155,10 @@ class NativeEngine:
     def hessian_product(self, theta: Array, v: Array) -> Array:
         """Refuse: the core has no second derivatives."""
         raise _missing("hessian_product")
+
+    def gauss_newton(self, theta: Array) -> Quadratic | Root:
+        """Return J(θ), dJ/dθ and the Gauss-Newton matrix, as the definitions find them."""
+        return gauss_newton(self.objective, theta)
 
     def jacobian(self, theta: Array) -> Array:
         """Refuse: the core pushes no tangents."""

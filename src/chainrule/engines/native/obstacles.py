@@ -19,7 +19,7 @@ from . import core
 from .lowering import lower
 from .plans import PARTS, loss_name, rule_name
 
-VERBS = frozenset({"forward", "value", "gradient"})
+VERBS = frozenset({"forward", "value", "gradient", "gauss_newton"})
 """The verbs of the native engine."""
 
 FLOATS = (np.float32, np.float64)

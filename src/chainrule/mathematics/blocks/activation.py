@@ -128,6 +128,11 @@ class PReLU(Elementwise):
         """da = Σ over rows (and units that share it) of min(x, 0) dy."""
         return {"a": self._gathered(_negative(cache.x) * dy)}
 
+    def pull_rows(self, params: Params, cache: PReLUCache, dy: Array) -> dict[str, Array]:
+        """da = min(x, 0) dy of each row, summed over the units that share it."""
+        da = _negative(cache.x) * dy
+        return {"a": namespace(da).sum(da, axis=1, keepdims=True) if self.shared else da}
+
     def push(self, params: Params, cache: PReLUCache, dx: Array | None, dparams: Params) -> Array:
         """dy = (1 or a) dx + min(x, 0) da."""
         return super().push(params, cache, dx, dparams) + _negative(cache.x) * dparams["a"]

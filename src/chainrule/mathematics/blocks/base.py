@@ -102,6 +102,9 @@ class Block(Protocol):
     def pull_params(self, params: Params, cache: Cache, dy: Array) -> dict[str, Array]:
         """Return (∂y/∂θ)ᵀ dy by parameter name."""
 
+    def pull_rows(self, params: Params, cache: Cache, dy: Array) -> dict[str, Array]:
+        """Return pull_params of each row by itself, (n, ...), by parameter name: the rows of a Jacobian."""
+
     def push(self, params: Params, cache: Cache, dx: Array | None, dparams: Params) -> Array:
         """Return (∂y/∂x) dx + (∂y/∂θ) dθ, (n, o)."""
 
@@ -154,6 +157,10 @@ class Plain(Standard):
         return {}
 
     def pull_params(self, params: Params, cache: Cache, dy: Array) -> dict[str, Array]:
+        """Return {}: there are no parameters."""
+        return {}
+
+    def pull_rows(self, params: Params, cache: Cache, dy: Array) -> dict[str, Array]:
         """Return {}: there are no parameters."""
         return {}
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ...foundation import values
-from ...foundation.arrays import Array, namespace
+from ...foundation.arrays import Array, is_sparse, namespace
 from ..initializers import Initializer
 from .base import PREDICTING, Context, ParameterSpec, Params, Standard
 from .noise import kept
@@ -72,6 +72,11 @@ class Dense(Standard):
     def pull_params(self, params: Params, cache: DenseCache, dy: Array) -> dict[str, Array]:
         """dW = xᵀ dy, db = Σ over rows of dy."""
         return self._by_name(cache.x.T @ dy, namespace(dy).sum(dy, axis=0))
+
+    def pull_rows(self, params: Params, cache: DenseCache, dy: Array) -> dict[str, Array]:
+        """dW = x dyᵀ and db = dy of each row."""
+        x = cache.x.toarray() if is_sparse(cache.x) else cache.x
+        return self._by_name(x[:, :, None] * dy[:, None, :], dy)
 
     def push(self, params: Params, cache: DenseCache, dx: Array | None, dparams: Params) -> Array:
         """dy = dx W + x dW + db."""
@@ -161,6 +166,10 @@ class DropConnect(Standard):
     def pull_params(self, params: Params, cache: DropConnectCache, dy: Array) -> dict[str, Array]:
         """dW = M ∘ (xᵀ dy) / (1 - p), db = Σ over rows of dy."""
         return self.masked(cache.context, self.dense.pull_params(params, cache.dense, dy))
+
+    def pull_rows(self, params: Params, cache: DropConnectCache, dy: Array) -> dict[str, Array]:
+        """dW = M ∘ (x dyᵀ) / (1 - p) and db = dy of each row."""
+        return self.masked(cache.context, self.dense.pull_rows(params, cache.dense, dy))
 
     def push(self, params: Params, cache: DropConnectCache, dx: Array | None, dparams: Params) -> Array:
         """dy = (dx (M ∘ W) + x (M ∘ dW)) / (1 - p) + db."""

@@ -68,8 +68,12 @@ class _Normalization(Plain):
 
     def pull_params(self, params: Params, cache: NormalCache, dy: Array) -> dict[str, Array]:
         """dγ = Σ over rows of x̂ dy, dβ = Σ over rows of dy."""
-        xp = namespace(dy)
-        return {"scale": xp.sum(cache.normal * dy, axis=0), "shift": xp.sum(dy, axis=0)}
+        return {name: namespace(dy).sum(rows, axis=0) for name, rows in self.pull_rows(params, cache, dy).items()}
+
+    def pull_rows(self, params: Params, cache: NormalCache, dy: Array) -> dict[str, Array]:
+        """dγ = x̂ dy and dβ = dy of each row; 0 for what is measured."""
+        rows = {"scale": cache.normal * dy, "shift": dy}
+        return rows | {name: namespace(dy).zeros_like(dy) for name in params if name not in rows}
 
     def push(self, params: Params, cache: NormalCache, dx: Array | None, dparams: Params) -> Array:
         """dy = γ P dx / σ + x̂ dγ + dβ."""
@@ -165,10 +169,6 @@ class BatchNorm(_Normalization):
             inverse = 1 / namespace(x).sqrt(params["variance"] + self.epsilon)
             cache = NormalCache((x - params["mean"]) * inverse, inverse, None, None)
         return self._scaled(params, cache), cache
-
-    def pull_params(self, params: Params, cache: NormalCache, dy: Array) -> dict[str, Array]:
-        """dγ and dβ; 0 for what is measured."""
-        return super().pull_params(params, cache, dy) | self._nothing(params)
 
     def pull_params_tangent(
         self, params: Params, cache: NormalCache, dx: Array | None, dparams: Params, dy: Array

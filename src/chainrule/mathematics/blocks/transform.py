@@ -76,6 +76,10 @@ class Transform(Standard):
         """0: nothing is learnt."""
         return {name: namespace(dy).zeros_like(value) for name, value in params.items()}
 
+    def pull_rows(self, params: Params, cache: TransformCache, dy: Array) -> dict[str, Array]:
+        """0: nothing is learnt."""
+        return {name: namespace(dy).zeros((len(dy), *value.shape), dtype=dy.dtype) for name, value in params.items()}
+
     def push(self, params: Params, cache: TransformCache, dx: Array | None, dparams: Params) -> Array:
         """dy = dx A."""
         return self.linear(params, namespace(cache.x).zeros_like(cache.x) if dx is None else dx)

@@ -1,0 +1,202 @@
+"""Levenberg's and Marquardt's method, and MacKay's Bayesian regularisation, which stands on it.
+
+    (N G + μ 1) d = -N g
+
+G is the Gauss-Newton matrix of J, g its gradient and N the total weight of the rows: for the squared error N G = JᵀJ
+and N g = Jᵀe, as in the textbooks. μ large is a short step along -g, μ small is the Gauss-Newton step.
+
+Shapes: P parameters, n rows, o outputs; θ, g and d (P,), G (P, P).
+
+Source: Levenberg 1944; Marquardt 1963; Hagan and Menhaj 1994; MacKay 1992; Foresee and Hagan 1997.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..foundation import values
+from ..foundation.arrays import Array
+from ..mathematics.gauss_newton import Quadratic, Root
+from .contract import Memory, Optimizer, StepReport, Verbs
+from .line_search import TOLERANCE, norm
+from .newton import check_size
+
+Vector = NDArray[np.float64]
+
+POSITIVE = values.Number(0, low_open=True)
+STUCK = "no damping up to {:g} makes the loss smaller"
+
+FIELDS = {
+    "damping": POSITIVE,
+    "decrease": values.Number(0, 1, True, True),
+    "increase": values.Number(1, low_open=True),
+    "largest": POSITIVE,
+    "scaled": values.Flag(),
+    "tolerance": TOLERANCE,
+}
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt(Optimizer):
+    """θ ← θ + d with (N G + μ 1) d = -N g: a step that makes J larger is tried again with μ `increase` times larger.
+
+    A step that is taken makes μ `decrease` times smaller. `scaled` damps each parameter by its own curvature, μ
+    diag(N G), so that its unit does not matter (Marquardt). Ends when the largest entry of the gradient is at most
+    `tolerance`, and when μ passes `largest`. It holds P × P numbers, or n o × n o where that is less. Memory: μ.
+
+    The defaults are MATLAB's `trainlm`.
+
+    >>> import chainrule as cr
+    >>> network, X = cr.Network(1, [cr.Dense(1)]), np.array([[0.0], [1.0], [2.0]])
+    >>> objective = cr.Objective(network, cr.losses.SquaredError(), X, np.array([1.0, 3.0, 5.0]))
+    >>> cr.train(objective, np.zeros(2), optimizer=LevenbergMarquardt()).theta.round(3)
+    array([2., 1.])
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"value", "gauss_newton"})
+    whole_batch: ClassVar[bool] = True
+    damping: float = 1e-3
+    decrease: float = 0.1
+    increase: float = 10.0
+    largest: float = 1e10
+    scaled: bool = False
+    tolerance: float = 1e-7
+
+    def __post_init__(self) -> None:
+        values.check(self, FIELDS)
+
+    def init(self, network: Any, theta: Array) -> Memory:
+        """Return the memory before the first step; ValueError for too many parameters."""
+        check_size("levenberg_marquardt", theta.size)
+        return Memory(0, {}, {"damping": self.damping})
+
+    def step(self, ask: Verbs, theta: Array, memory: Memory, rate: float) -> tuple[Array, Memory, StepReport]:
+        """Return θ + d, the memory with the next μ, and the loss after the step."""
+        parabola = ask.gauss_newton(theta)
+        size = norm(parabola.gradient)
+        message = ended(parabola, self.tolerance)
+        if message or not isfinite(parabola.value):
+            return theta, memory, StepReport(parabola.value, size, bool(message), message)
+        mu = memory.numbers["damping"]
+        while mu <= self.largest:
+            tried = moved(theta, parabola.step(damped(parabola, mu, self.scaled)))
+            value = float(ask.value(tried)) if tried is not None else np.inf
+            if tried is not None and value < parabola.value:
+                after = Memory(memory.t + 1, {}, {"damping": max(mu * self.decrease, 1e-20)})
+                return tried, after, StepReport(value, size)
+            mu *= self.increase
+        return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest))
+
+
+def ended(parabola: Quadratic | Root, tolerance: float) -> str:
+    """Return the words for a gradient that is small enough, "" for one that is not."""
+    flat = float(np.abs(parabola.gradient).max(initial=0.0)) <= tolerance
+    return f"every entry of the gradient is at most {tolerance:g}" if flat else ""
+
+
+def damped(parabola: Quadratic | Root, mu: float, scaled: bool) -> Vector:
+    """Return what is added to the diagonal of G, (P,): μ / N, or μ times the diagonal itself, at least a tiny bit."""
+    if not scaled:
+        return np.full(len(parabola.gradient), mu / parabola.total)
+    diagonal = parabola.diagonal
+    return np.asarray(mu * np.maximum(diagonal, 1e-12 * diagonal.max(initial=1e-300)))
+
+
+def moved(theta: Array, d: Vector | None) -> Array | None:
+    """Return θ + d in the dtype of θ; None where there is no d, or it is not finite."""
+    if d is None or not np.isfinite(d).all():
+        return None
+    return np.asarray((theta.astype(np.float64) + d).astype(theta.dtype))
+
+
+@dataclass(frozen=True)
+class BayesianRegularization(Optimizer):
+    """Levenberg's and Marquardt's method on F = β N E + ½ α ‖θ‖², with α and β told from the data as it goes.
+
+        γ = Σ β λ / (β λ + α)  over the eigenvalues λ of N G        α = γ / ‖θ‖²        β = (n o - γ) / 2 N E
+
+    E is the loss: of squares, half the mean square of the residuals, so that β is one over the variance of the noise.
+    γ, from 0 to P, is the number of parameters that the data determine. No rows are needed for a validation. Where the
+    loss is a log-likelihood as it stands, as in classification, `noise=False` keeps β at 1. A penalty of the objective
+    stays as it is, beside ½ α ‖θ‖². Ends when γ, E and ‖θ‖² change by less than `still` of themselves in
+    `patience` steps, and as LevenbergMarquardt ends. Memory: μ, α, β, γ.
+
+    Source: MacKay 1992; Foresee and Hagan 1997 (after every step); the constants are MATLAB's `trainbr`.
+
+    >>> import chainrule as cr
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> objective = cr.Objective(cr.Network(1, [cr.Dense(1)]), cr.losses.SquaredError(), X, 2 * X[:, 0] + 0.1 * np.cos(9 * X[:, 0]))
+    >>> result = cr.train(objective, np.array([0.5, 0.5]), optimizer=BayesianRegularization())
+    >>> 1 < result.state.memory.numbers["gamma"] < 2
+    True
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"value", "gauss_newton"})
+    whole_batch: ClassVar[bool] = True
+    damping: float = 5e-3
+    decrease: float = 0.1
+    increase: float = 10.0
+    largest: float = 1e10
+    noise: bool = True
+    still: float = 1e-5
+    patience: int = 5
+    tolerance: float = 1e-7
+
+    def __post_init__(self) -> None:
+        own = {"noise": values.Flag(), "still": values.Number(0), "patience": values.COUNT}
+        values.check(self, {name: rule for name, rule in FIELDS.items() if name != "scaled"} | own)
+
+    def init(self, network: Any, theta: Array) -> Memory:
+        """Return the memory before the first step; ValueError for too many parameters."""
+        check_size("bayesian", theta.size)
+        names = {"damping": self.damping, "alpha": 0.0, "beta": 1.0, "gamma": float(theta.size), "still": 0.0}
+        return Memory(0, {}, {**names, "evidence": 0.0})
+
+    def step(self, ask: Verbs, theta: Array, memory: Memory, rate: float) -> tuple[Array, Memory, StepReport]:
+        """Return θ + d, the memory with the next μ, α, β and γ, and the loss after the step."""
+        parabola = ask.gauss_newton(theta)
+        size = norm(parabola.gradient)
+        if not isfinite(parabola.value):
+            return theta, memory, StepReport(parabola.value, size)
+        numbers, start = dict(memory.numbers), theta.astype(np.float64)
+        share = numbers["alpha"] / (numbers["beta"] * parabola.total)  # F / (β N) = E + ½ share ‖θ‖²
+        here = parabola.value + 0.5 * share * float(start @ start)
+        sloped = parabola._replace(gradient=parabola.gradient + share * start)
+        mu, found, value = numbers["damping"], None, parabola.value
+        while mu <= self.largest and found is None:
+            d = sloped.step(np.full(theta.size, share + mu / parabola.total))
+            tried = moved(theta, d)
+            if tried is not None:
+                value = float(ask.value(tried))
+                wide = tried.astype(np.float64)
+                if value + 0.5 * share * float(wide @ wide) < here:
+                    found = tried
+            mu *= self.decrease if found is not None else self.increase
+        if found is None:
+            return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest))
+        numbers["damping"] = max(mu, 1e-20)
+        message = self._told(numbers, ask.gauss_newton(found), found.astype(np.float64))
+        return found, Memory(memory.t + 1, {}, numbers), StepReport(value, size, bool(message), message)
+
+    def _told(self, numbers: dict[str, float], parabola: Quadratic | Root, theta: Vector) -> str:
+        """Set α, β and γ from θ; return the words for values that do not change any more, or ""."""
+        N, sizes, before = parabola.total, float(theta @ theta), dict(numbers)
+        bends = np.maximum(parabola.bends(), 0) * N * numbers["beta"]
+        gamma = float(np.sum(bends / (bends + numbers["alpha"]))) if numbers["alpha"] else float(theta.size)
+        errors = max(2 * N * parabola.value, np.finfo(np.float64).tiny)
+        gamma = min(gamma, 0.999 * N) if self.noise else gamma
+        numbers["gamma"], numbers["alpha"] = gamma, gamma / max(sizes, np.finfo(np.float64).tiny)
+        if self.noise:
+            numbers["beta"] = (N - gamma) / errors
+        numbers["evidence"] = parabola.value
+        changes = [
+            abs(numbers[name] - before[name]) / max(abs(numbers[name]), 1e-300)
+            for name in ("gamma", "alpha", "evidence")
+        ]
+        numbers["still"] = numbers["still"] + 1 if max(changes) <= self.still else 0.0
+        return f"γ, the loss and ‖θ‖² stay as they are: γ = {gamma:.1f}" if numbers["still"] >= self.patience else ""
