@@ -13,7 +13,7 @@ Source: Levenberg 1944; Marquardt 1963; Moré 1978, "The Levenberg-Marquardt alg
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from typing import Any, NamedTuple
@@ -77,10 +77,10 @@ def least_squares(
     >>> t = np.array([0.0, 1.0, 2.0, 3.0])
     >>> y = np.array([2.0, 1.2131, 0.7358, 0.4463])
     >>> found = least_squares(lambda b: b[0] * np.exp(-b[1] * t) - y, [1.0, 1.0])
-    >>> found.theta.round(3), found.standard_errors.round(5), found.converged
-    (array([2. , 0.5]), array([4.e-05, 2.e-05]), True)
+    >>> found.theta.round(3), bool(found.standard_errors.max() < 1e-4), found.converged
+    (array([2. , 0.5]), True, True)
     """
-    limits = {"tolerance": values.Number(0, 1), "max_evaluations": values.COUNT}
+    limits: Mapping[str, values.Rule] = {"tolerance": values.Number(0, 1), "max_evaluations": values.COUNT}
     for name, given in (("tolerance", tolerance), ("max_evaluations", max_evaluations)):
         if not limits[name].accepts(given):
             raise ValueError(f"{name} must be {limits[name].words}, got {given!r}")

@@ -12,6 +12,7 @@ Source: Levenberg 1944; Marquardt 1963; Hagan and Menhaj 1994; MacKay 1992; Fore
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ Vector = NDArray[np.float64]
 POSITIVE = values.Number(0, low_open=True)
 STUCK = "no damping up to {:g} makes the loss smaller"
 
-FIELDS = {
+FIELDS: Mapping[str, values.Rule] = {
     "damping": POSITIVE,
     "decrease": values.Number(0, 1, True, True),
     "increase": values.Number(1, low_open=True),
@@ -130,7 +131,8 @@ class BayesianRegularization(Optimizer):
 
     >>> import chainrule as cr
     >>> X = np.linspace(-1, 1, 20)[:, None]
-    >>> objective = cr.Objective(cr.Network(1, [cr.Dense(1)]), cr.losses.SquaredError(), X, 2 * X[:, 0] + 0.1 * np.cos(9 * X[:, 0]))
+    >>> y = 2 * X[:, 0] + 0.1 * np.cos(9 * X[:, 0])
+    >>> objective = cr.Objective(cr.Network(1, [cr.Dense(1)]), cr.losses.SquaredError(), X, y)
     >>> result = cr.train(objective, np.array([0.5, 0.5]), optimizer=BayesianRegularization())
     >>> 1 < result.state.memory.numbers["gamma"] < 2
     True
@@ -148,7 +150,7 @@ class BayesianRegularization(Optimizer):
     tolerance: float = 1e-7
 
     def __post_init__(self) -> None:
-        own = {"noise": values.Flag(), "still": values.Number(0), "patience": values.COUNT}
+        own: dict[str, values.Rule] = {"noise": values.Flag(), "still": values.Number(0), "patience": values.COUNT}
         values.check(self, {name: rule for name, rule in FIELDS.items() if name != "scaled"} | own)
 
     def init(self, network: Any, theta: Array) -> Memory:

@@ -153,7 +153,7 @@ def dot(a: Array, b: Array) -> float:
 
 def curved(s: Array, y: Array) -> bool:
     """Return True where a step s and the change y of the gradient show a positive curvature, beyond rounding."""
-    return dot(s, y) > np.finfo(np.float64).eps * dot(y, y)
+    return dot(s, y) > float(np.finfo(np.float64).eps) * dot(y, y)
 
 
 def norm(a: Array) -> float:

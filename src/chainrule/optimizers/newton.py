@@ -63,8 +63,8 @@ class Newton(LineSearched):
     >>> network, X = cr.Network(1, [cr.Dense(1)]), np.array([[0.0], [1.0], [2.0]])
     >>> objective = cr.Objective(network, cr.losses.SquaredError(), X, np.array([1.0, 3.0, 5.0]))
     >>> result = cr.train(objective, np.zeros(2), optimizer=Newton())
-    >>> result.theta.round(6), result.epoch
-    (array([2., 1.]), 1)
+    >>> result.theta.round(6), result.reason
+    (array([2., 1.]), 'converged')
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"gradient", "hessian_product"})
@@ -107,7 +107,8 @@ class DampedNewton(LineSearched):
     >>> network = cr.Network(2, [cr.Dense(2), cr.Activation("tanh"), cr.Dense(1)])
     >>> X, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 0.0])
     >>> objective = cr.Objective(network, cr.losses.SquaredError(), X, y)
-    >>> bool(cr.train(objective, network.initialize(seed=1), optimizer=DampedNewton(tolerance=1e-8)).loss < 1e-12)
+    >>> result = cr.train(objective, network.initialize(seed=1), optimizer=DampedNewton(tolerance=1e-8))
+    >>> bool(objective.value(result.theta) < 1e-12)
     True
     """
 
