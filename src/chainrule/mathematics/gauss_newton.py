@@ -109,7 +109,11 @@ def root(objective: Objective, theta: Array) -> Root:
     """
     value, gradient = objective.value_and_gradient(theta)
     return Root(
-        float(value), _double(gradient), _rows(objective, theta), penalty_bends(objective, theta), float(objective.total)
+        float(value),
+        _double(gradient),
+        _rows(objective, theta),
+        penalty_bends(objective, theta),
+        float(objective.total),
     )
 
 

@@ -1,4 +1,4 @@
-"""The compiled core's part of foundation/symmetric.py: symmetric systems and products, with the same bits everywhere."""
+"""The compiled core's part of foundation/symmetric.py: systems and products with the same bits everywhere."""
 
 from __future__ import annotations
 
