@@ -23,8 +23,8 @@ from chainrule.engines import reference as reference_module
 from chainrule.engines.native import core as native
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.mathematics import curvature
-from chainrule.mathematics.gauss_newton import Quadratic, Root
 from chainrule.mathematics.blocks import PREDICTING, BatchNorm, Context, Dropout
+from chainrule.mathematics.gauss_newton import Quadratic, Root
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateRule
 from chainrule.penalties import L2
 from support.naive_loops import RULES, Watching, classification

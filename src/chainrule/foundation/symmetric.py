@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 Matrix = NDArray[np.float64]
 
@@ -28,6 +27,8 @@ class Kernels(NamedTuple):
 
 
 def _solve(A: Matrix, diagonal: Matrix | None, b: Matrix) -> Matrix | None:
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
     A = A.copy()
     if diagonal is not None:
         A[np.diag_indices_from(A)] += diagonal
