@@ -75,8 +75,9 @@ class Root(NamedTuple):
         inverse = 1 / inverse
         plain = -inverse * self.gradient
         A = symmetric.gram((self.rows * np.sqrt(inverse)).T)
-        across = symmetric.solve(A, self.rows @ plain, np.ones(len(A)))
-        return None if across is None else np.asarray(plain - inverse * (self.rows.T @ across))
+        # einsum, not @: BLAS splits long sums between its threads, and the bits would depend on their number.
+        across = symmetric.solve(A, np.einsum("rp,p->r", self.rows, plain), np.ones(len(A)))
+        return None if across is None else plain - inverse * np.einsum("rp,r->p", self.rows, across)
 
     def bends(self) -> Matrix:
         """Return the eigenvalues of G that are not 0 for want of rows, at most P."""
