@@ -37,7 +37,7 @@ from chainrule.mathematics.gauss_newton import Quadratic, Root, gauss_newton
 from chainrule.optimizers.levenberg_marquardt import LevenbergMarquardt
 from chainrule.optimizers.newton import Newton
 from chainrule.penalties import L1, L2
-from support.core_arguments import REFUSALS
+from support.core_arguments import HIDDEN, LAST, OUTPUTS, RECIPE, REFUSALS, ROWS, SIZE, plan, value_arguments
 from support.native_cases import ONCE, Case, both_dtypes, cases, every_loss, trainable
 from support.oracles import JAX, jax_objective, jax_product, relative_error
 from support.strategies import ALL_LOSSES, draw_target
@@ -232,6 +232,48 @@ def test_what_is_no_direction_is_refused(wrong: Any) -> None:
     for ask in (engine.jacobian, engine.gauss_newton):
         with pytest.raises(REFUSALS):
             ask(wrong)
+
+
+FINE: dict[str, Any] = {**value_arguments(), "v": np.ones(SIZE), "dscores": np.ones((ROWS, OUTPUTS))}
+SLOPES: dict[str, Any] = {"out": np.ones((SIZE, SIZE)), "gradient": np.ones(SIZE), "root": False}
+
+ASKED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "hessian_product": ({"out": np.ones(SIZE)}, ("v",)),
+    "gauss_newton_product": ({"out": np.ones(SIZE)}, ("v",)),
+    "pull": ({"out": np.ones(SIZE)}, ("dscores",)),
+    "jacobian": ({"out": np.ones((ROWS, OUTPUTS, SIZE))}, ()),
+    "gauss_newton": (SLOPES, ()),
+}
+"""The methods of a plan: what each takes beside θ and the rows."""
+
+
+def asked(name: str, made: Any, **changes: Any) -> Any:
+    """Call a method of a plan with arguments that are right, some of them changed."""
+    own, more = ASKED[name]
+    given = {key: FINE[key] for key in (*value_arguments(), *more)} | own
+    return getattr(made, name)(**(given | changes))
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_the_core_checks_what_it_is_given(name: str) -> None:
+    asked(name, plan())
+    own, more = ASKED[name]
+    arrays = [key for key in (*FINE, *own) if key in own or key in more or key in value_arguments()]
+    for key in arrays:
+        right = (FINE | own)[key]
+        if not isinstance(right, np.ndarray):
+            continue
+        wrong = [right[..., :-1], right.astype("f2"), np.repeat(right, 2, axis=-1)[..., ::2], "x", {}]
+        for value in wrong if key != "weight" else wrong[:2]:
+            with pytest.raises(REFUSALS):
+                asked(name, plan(), **{key: value})
+    with pytest.raises(ValueError, match="y holds class 7 of 2"):
+        asked(name, plan(), y=np.full(ROWS, 7))
+    with pytest.raises(ValueError, match="this plan only predicts"):
+        asked(name, plan(batch=0, recipe={**RECIPE, "part": 0}))
+    normal = [{**HIDDEN, "norm": "layer", "scales": 0, "shifts": 5}, LAST]
+    with pytest.raises(ValueError, match="no second derivatives of a normalisation"):
+        asked(name, plan(layers=normal))
 
 
 def digest(array: Any) -> str:
