@@ -4,8 +4,6 @@
 // has j + 1 of them; rows of a tile follow one another. Threads share panels and tiles out, never sums.
 #pragma once
 
-#include <atomic>
-
 #include "vector/panels.hpp"
 
 namespace chainrule {
@@ -28,7 +26,7 @@ struct Matrices {
     void (*add_products)(const double* R, Index stride, Index rows, double* tiles, Index first, Index last, bool add);
     // Rows first to last of R (any, n), in C order, into panels.
     void (*pack)(const double* R, Index n, Index first, Index last, double* panels, Index stride);
-    // A - Σ Uᵀ U over the rows above the group, of panels `first` to `last`, one of every `apart`; scratch: a group's tiles.
+    // A - Σ Uᵀ U over the rows above the group, of every `apart`-th panel from `first` on; scratch holds GROUP² tiles.
     void (*reduce)(const Symmetric&, double* U, Index group, Index first, Index apart, double* scratch);
     // The group's own panels; false where A is not positive definite.
     bool (*factorize)(double* U, Index n, Index group);
