@@ -29,7 +29,7 @@ from .newton import check_size
 
 Vector = NDArray[np.float64]
 
-POSITIVE = values.Number(0, low_open=True)
+POSITIVE = values.POSITIVE
 STUCK = "no damping up to {:g} makes the loss smaller"
 
 FIELDS: Mapping[str, values.Rule] = {

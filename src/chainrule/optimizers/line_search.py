@@ -113,7 +113,7 @@ class LineSearched(Optimizer):
             return theta, _counted(memory, evaluations), StepReport(value, norm(g), flat, message)
         memory = self.remember(known, found, found.theta - start, found.gradient - g)
         message = self._flat(found.gradient)
-        if not message and value - found.value <= still * max(abs(value), abs(found.value), 1.0):
+        if not message and abs(value - found.value) <= still * max(abs(value), abs(found.value), 1.0):
             message = STILL
         report = StepReport(found.value, norm(found.gradient), bool(message), message or self._spent(evaluations))
         return found.theta.astype(theta.dtype), _counted(memory, evaluations), report
