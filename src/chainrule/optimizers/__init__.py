@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .contract import VERBS, Memory, Optimizer, StepReport, Verbs
+from .contract import NO_FIGURES, VERBS, Evidence, Memory, Optimizer, StepReport, Verbs
+from .directions import BFGS, ConjugateGradients, GradientDescent
 from .lbfgs import LBFGS
+from .levenberg_marquardt import BayesianRegularization, LevenbergMarquardt
 from .modern import AMSGrad, Lion, NAdam, RAdam, Rprop
+from .newton import DampedNewton, Newton
 from .rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp, UpdateRule
 
 __all__ = [
+    "BFGS",
     "LBFGS",
+    "NO_FIGURES",
     "OPTIMIZERS",
     "SGD",
     "VERBS",
@@ -20,11 +25,18 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "BayesianRegularization",
+    "ConjugateGradients",
+    "DampedNewton",
+    "Evidence",
+    "GradientDescent",
+    "LevenbergMarquardt",
     "Lion",
     "Memory",
     "Momentum",
     "NAdam",
     "Nesterov",
+    "Newton",
     "Optimizer",
     "RAdam",
     "RMSProp",
@@ -50,6 +62,14 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = MappingProxyType(
         "lion": Lion,
         "rprop": Rprop,
         "lbfgs": LBFGS,
+        "gradient_descent": GradientDescent,
+        "cg": ConjugateGradients,
+        "bfgs": BFGS,
+        "newton": Newton,
+        "damped_newton": DampedNewton,
+        "levenberg_marquardt": LevenbergMarquardt,
+        "lm": LevenbergMarquardt,
+        "bayesian": BayesianRegularization,
     }
 )
-"""The table. Adding a row here, and a row in tests/optimizers/test_optimizers.py, adds an optimiser."""
+"""The table. Adding a row here, and a row in tests/optimizers/, adds an optimiser; "lm" is a second name of one."""

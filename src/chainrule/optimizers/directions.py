@@ -18,7 +18,7 @@ import numpy as np
 from ..foundation import values
 from ..foundation.arrays import Array
 from .contract import Memory, Verbs
-from .line_search import SEARCH, TOLERANCE, LineSearched, curved, dot, norm
+from .line_search import SEARCH, TOLERANCE, LineSearched, check_size, curved, dot, norm
 from .search import Point
 
 
@@ -183,7 +183,8 @@ class BFGS(LineSearched):
         check(self)
 
     def init(self, network: Any, theta: Array) -> Memory:
-        """Return a memory without any step."""
+        """Return a memory without any step; ValueError for too many parameters."""
+        check_size("bfgs", theta.size)
         return Memory(0, {"inverse": np.eye(theta.size)}, {"evaluations": 0.0, "pairs": 0.0})
 
     def direction(self, ask: Verbs, theta: Array, g: Array, memory: Memory) -> tuple[Array, Memory]:
