@@ -39,7 +39,7 @@ PREFIX = "uncertainty."
 
 
 class Spread(NamedTuple):
-    """C by its axes: variances (P,), infinite where nothing determines a direction, along the columns of axes (P, P)."""
+    """C by its axes: variances (P,), infinite where nothing tells, along the columns of axes (P, P)."""
 
     variances: Matrix
     axes: Matrix
@@ -121,7 +121,7 @@ def read(tensors: Mapping[str, NDArray[Any]], parameters: int) -> Uncertainty | 
     if not held:
         return None
     evidence = held.pop("evidence", np.zeros(0))
-    kind = Root if "rows" in held else Quadratic
+    kind: Any = Root if "rows" in held else Quadratic
     sizes = {"matrix": (parameters, parameters), "gradient": (parameters,), "penalty": (parameters,)}
     sizes |= {"rows": (len(held.get("rows", ())), parameters), "evidence": (4,)}
     fitting = all(array.shape == sizes.get(name, (1,)) for name, array in {**held, "evidence": evidence}.items())

@@ -20,6 +20,8 @@ from sklearn.utils.validation import _check_sample_weight
 from ...engines import build
 from ...loop import checkpoint
 from ...loop.progress import Result, TrainingState
+from ...loop.race import Entrant, Race
+from ...loop.race import race as run_race
 from ...loop.range_test import RangeTest, range_test
 from ...mathematics.objective import Objective
 from ...optimizers import OPTIMIZERS
@@ -33,7 +35,7 @@ from ..settings import network as network_settings
 from ..settings import optimizer, running, step, table
 from .callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .endings import LARGE, advice, warn
-from .held_out import Rows, given, held_out
+from .held_out import Rows, given, held_out, scorer
 from .starting import Job, Way, first_weights, measured_by_transforms, run_job
 
 NOT_IN_A_PASS: Mapping[str, str] = {
@@ -243,6 +245,29 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             recipe=_recipe(self, values),
             **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
+
+    def race_prepared(self, prepared: PreparedFit, solvers: Mapping[str, Mapping[str, Any]], **race: Any) -> Race:
+        """Return the race of solvers on a fit that `prepare` made ready; `race` is as for `chainrule.race`.
+
+        `solvers` are the settings that each has of its own, by name, such as {"lm": {"solver": "lm"}}. The score is
+        that of a share of the rows, `validation_fraction`, which nobody trains on; schedule and stopping play no part.
+        """
+        values = self.chosen_settings()
+        train, held = held_out(prepared.rows, values["validation_fraction"], self._seed % 2**32, self._target)
+        return run_race(
+            self.objective_on(train, loss_settings.penalties(values)),
+            first_weights(self.network_, train.X, values, self._seed),
+            {name: self._entrant({**values, **own}, train.X.shape[0]) for name, own in solvers.items()},
+            score=scorer(self, held),
+            seed=self._seed,
+            recipe=_recipe(self, values),
+            **{"engine": self.engine, "n_threads": self.n_threads, **race},
+        )
+
+    def _entrant(self, values: Mapping[str, Any], rows: int) -> Entrant:
+        """Return the optimiser that settings name, with the rows of its steps."""
+        whole = optimizer.WHOLE.holds(values)
+        return Entrant(self._rule(values), None if whole else _batch_size(values["batch_size"], rows))
 
     def objective_on(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
         """Return the objective on validated rows; one that judges sees targets as they are."""

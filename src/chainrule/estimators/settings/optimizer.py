@@ -51,8 +51,9 @@ WHOLE = solvers(compares_batches, "a solver that compares gradients")
 
 def with_field(field: str, default: Any) -> tuple[str, ...]:
     """Return the names of the optimisers with a field of some default; one with another default keeps to that."""
+    table: Mapping[str, Any] = OPTIMIZERS
     return tuple(
-        name for name, kind in OPTIMIZERS.items() if any(f.name == field and f.default == default for f in fields(kind))
+        name for name, kind in table.items() if any(f.name == field and f.default == default for f in fields(kind))
     )
 
 
