@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
-from ..mathematics import curvature
+from ..foundation.randomness import Stream
+from ..mathematics import curvature, fisher
 from ..mathematics.blocks import PREDICTING, Context
 from ..mathematics.gauss_newton import Quadratic, Root, gauss_newton
 from ..mathematics.objective import Objective
@@ -63,6 +64,20 @@ class Definitions:
         """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
         return curvature.pull(self.objective.network, theta, self.objective.X, dscores)
 
+    def factors(self, theta: Array) -> list[fisher.Factors]:
+        """Return the Kronecker factors of the Gauss-Newton matrix of every Dense block."""
+        return fisher.factors(self.objective, theta)
+
+    def squares(self, theta: Array) -> Array:
+        """Return the mean of the rows' squared gradients, (P,)."""
+        return fisher.squares(self.objective, theta)
+
+    def part(self, share: float, draw: int) -> Definitions:
+        """Return the verbs on a share of the rows, at least one: those of this draw, in their own order."""
+        rows, stream = self.objective.rows, Stream(self.context.seed, "curvature", draw)
+        drawn = np.sort(stream.permutation(rows)[: max(1, round(share * rows))])
+        return Definitions(self.objective.batch(drawn), self.context)
+
 
 class ReferenceEngine(Definitions):
     """Runs update steps of one objective with one optimiser; its verbs are those on all rows.
@@ -81,7 +96,7 @@ class ReferenceEngine(Definitions):
         recipe: Recipe = DEFAULT_RECIPE,
         decay: float | None = None,
     ) -> None:
-        super().__init__(objective)
+        super().__init__(objective, Context(seed=seed))
         self.optimizer, self.seed, self.recipe, self.decay = optimizer, seed, recipe, decay
         self._all_rows: Verbs = LastAsked(self)
 

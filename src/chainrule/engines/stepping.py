@@ -88,6 +88,7 @@ class LastAsked:
         self.forward, self.value, self.pull, self.jacobian = verbs.forward, verbs.value, verbs.pull, verbs.jacobian
         self.hessian_product, self.gauss_newton_product = verbs.hessian_product, verbs.gauss_newton_product
         self.gauss_newton = verbs.gauss_newton
+        self.factors, self.squares, self.part = verbs.factors, verbs.squares, verbs.part
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return J(θ) and dJ/dθ."""

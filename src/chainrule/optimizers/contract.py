@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from ..foundation.arrays import Array
+from ..mathematics.fisher import Factors
 from ..mathematics.gauss_newton import Quadratic, Root
 from ..mathematics.losses import Loss
 
@@ -73,7 +74,19 @@ class Evidence(NamedTuple):
     gamma: float | None = None
 
 
-VERBS = ("forward", "value", "gradient", "gauss_newton_product", "hessian_product", "gauss_newton", "jacobian", "pull")
+VERBS = (
+    "forward",
+    "value",
+    "gradient",
+    "gauss_newton_product",
+    "hessian_product",
+    "gauss_newton",
+    "jacobian",
+    "pull",
+    "factors",
+    "squares",
+    "part",
+)
 """The names of the verbs in `needs`: "gradient" stands for value_and_gradient, each other name for itself."""
 
 
@@ -103,6 +116,15 @@ class Verbs(Protocol):
 
     def pull(self, theta: Array, dscores: Array) -> Array:
         """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
+
+    def factors(self, theta: Array) -> list[Factors]:
+        """Return the Kronecker factors of the Gauss-Newton matrix of every Dense block."""
+
+    def squares(self, theta: Array) -> Array:
+        """Return the mean of the rows' squared gradients, (P,)."""
+
+    def part(self, share: float, draw: int) -> Verbs:
+        """Return the verbs on a share of the rows, at least one: those of this draw, the same whenever it is asked."""
 
 
 @runtime_checkable

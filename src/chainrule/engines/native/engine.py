@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...foundation.arrays import Array
+from ...mathematics.fisher import Factors
 from ...mathematics.gauss_newton import Quadratic, Root, gauss_newton
 from ...mathematics.objective import Objective
 from ...optimizers import Memory, Optimizer, Verbs
@@ -167,6 +168,18 @@ class NativeEngine:
     def pull(self, theta: Array, dscores: Array) -> Array:
         """Refuse: the core pulls back the gradients of its own losses only."""
         raise _missing("pull")
+
+    def factors(self, theta: Array) -> list[Factors]:
+        """Refuse: the core keeps no inputs and deltas of its layers."""
+        raise _missing("factors")
+
+    def squares(self, theta: Array) -> Array:
+        """Refuse: the core has no gradients of single rows."""
+        raise _missing("squares")
+
+    def part(self, share: float, draw: int) -> Verbs:
+        """Refuse: the verbs are on all rows."""
+        raise _missing("part")
 
 
 def _missing(verb: str) -> NotImplementedError:
