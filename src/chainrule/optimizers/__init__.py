@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .contract import VERBS, Memory, Optimizer, StepReport, Verbs
+from .contract import NO_FIGURES, VERBS, Evidence, Memory, Optimizer, StepReport, Verbs
 from .directions import BFGS, ConjugateGradients, GradientDescent
 from .hessian_free import HessianFree, NaturalGradient
 from .kfac import KFAC
@@ -21,6 +21,7 @@ __all__ = [
     "BFGS",
     "KFAC",
     "LBFGS",
+    "NO_FIGURES",
     "OPTIMIZERS",
     "SGD",
     "VERBS",
@@ -32,6 +33,7 @@ __all__ = [
     "BayesianRegularization",
     "ConjugateGradients",
     "DampedNewton",
+    "Evidence",
     "GradientDescent",
     "HessianFree",
     "LevenbergMarquardt",
