@@ -31,6 +31,7 @@ from .mathematics.blocks import (
 from .mathematics.network import Network
 from .mathematics.objective import Objective
 from .mathematics.starts import fit_blocks, unit_variance
+from .optimizers.least_squares import LeastSquaresResult, least_squares
 from .steps.averaging import Averaging, MovingAverage
 from .steps.recipe import Recipe
 
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from .estimators import MLPClassifier, MLPRegressor
     from .estimators.fitted.saving import ModelFileError, save
     from .estimators.loading import load
+    from .estimators.racing import race
     from .loop.loggers import CSVLogger, JSONLinesLogger, TensorBoardLogger
+    from .loop.race import Race
     from .loop.range_test import RangeTest, range_test
 
     __version__: str
@@ -60,6 +63,7 @@ __all__ = [
     "GaussianNoise",
     "JSONLinesLogger",
     "LayerNorm",
+    "LeastSquaresResult",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
@@ -70,6 +74,7 @@ __all__ = [
     "PReLU",
     "Progress",
     "RReLU",
+    "Race",
     "RangeTest",
     "Recipe",
     "Result",
@@ -83,10 +88,12 @@ __all__ = [
     "diagnose",
     "fit_blocks",
     "gradient_check",
+    "least_squares",
     "load",
     "losses",
     "optimizers",
     "penalties",
+    "race",
     "range_test",
     "save",
     "schedules",
@@ -101,9 +108,11 @@ _LATE = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "ModelFileError": "estimators.fitted.saving",
+    "Race": "loop.race",
     "RangeTest": "loop.range_test",
     "TensorBoardLogger": "loop.loggers",
     "load": "estimators.loading",
+    "race": "estimators.racing",
     "range_test": "loop.range_test",
     "save": "estimators.fitted.saving",
 }

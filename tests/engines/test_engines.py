@@ -21,8 +21,9 @@ from chainrule import engines as engines_module
 from chainrule.engines import ENGINES, EngineNotice, NativeEngine, ReferenceEngine, steps_of
 from chainrule.engines import reference as reference_module
 from chainrule.engines.native import core as native
+from chainrule.engines.stepping import drawn_rows
 from chainrule.losses import CrossEntropy, SquaredError
-from chainrule.mathematics import curvature
+from chainrule.mathematics import curvature, fisher
 from chainrule.mathematics.blocks import PREDICTING, BatchNorm, Context, Dropout
 from chainrule.mathematics.gauss_newton import Quadratic, Root
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateRule
@@ -387,7 +388,19 @@ VERBS: dict[str, Any] = {
     "gauss_newton": lambda engine, theta, v: _squared(engine.gauss_newton(theta)).matrix,
     "jacobian": lambda engine, theta, v: engine.jacobian(theta),
     "pull": lambda engine, theta, v: engine.pull(theta, engine.forward(theta)),
+    "factors": lambda engine, theta, v: np.concatenate([f.A.ravel() for f in engine.factors(theta)]),
+    "squares": lambda engine, theta, v: engine.squares(theta),
+    "part": lambda engine, theta, v: engine.part(0.5, 3).gauss_newton_product(theta, v),
 }
+
+
+def test_a_part_of_the_rows_is_drawn_by_seed_and_number() -> None:
+    drawn = [drawn_rows(40, 0.25, seed, draw).tolist() for seed, draw in ((0, 0), (0, 0), (0, 1), (1, 0))]
+    assert drawn[0] == drawn[1] == sorted({*drawn[0]})
+    assert len({*map(tuple, drawn)}) == 3
+    assert all(len(rows) == 10 for rows in drawn)
+    assert drawn_rows(40, 1.0, 0, 0).tolist() == list(range(40))
+    assert len(drawn_rows(40, 1e-9, 0, 0)) == 1
 
 
 def test_every_verb_is_tried() -> None:
@@ -410,6 +423,9 @@ def test_the_verbs_of_the_reference_engine_are_the_definitions(verb: str) -> Non
         "gauss_newton": curvature.gauss_newton(objective, theta),
         "jacobian": J,
         "pull": np.einsum("no,nop->p", objective.network.forward(theta, objective.X), J),
+        "factors": np.concatenate([f.A.ravel() for f in fisher.factors(objective, theta)]),
+        "squares": fisher.squares(objective, theta),
+        "part": objective.batch(drawn_rows(objective.rows, 0.5, 0, 3)).gauss_newton_product(theta, v),
     }
     np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted[verb], rtol=1e-12, atol=1e-14)
     of_rows = VERBS[verb](ReferenceEngine(objective.batch(rows), None), theta, v)

@@ -77,7 +77,7 @@ def test_each_epoch_is_a_row_with_every_number(tmp_path: Path, name: str, kind: 
     rows = read(tmp_path / name)
     assert keys(rows) == [(0, 1), (0, 2), (0, 3)]
     for row, seen in zip(rows, result.history, strict=True):
-        assert row.keys() == {f for f in seen.__dataclass_fields__ if f not in ("theta", "look")}
+        assert row.keys() == {f for f in seen.__dataclass_fields__ if f not in ("theta", "look", "figures")}
         assert [float(row[f]) for f in ("loss", "validation_loss", "seconds")] == [
             seen.loss,
             seen.validation_loss,

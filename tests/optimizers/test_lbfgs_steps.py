@@ -63,7 +63,7 @@ def test_the_first_step_goes_a_distance_of_1_down_the_gradient() -> None:
     np.testing.assert_allclose(memory["steps"], [[-0.6, -0.8]], rtol=1e-15)
     np.testing.assert_allclose(memory["changes"], [[-1.2, -1.6]], rtol=1e-14)
     assert (memory.t, memory.numbers) == (1, {"evaluations": 2.0})
-    assert report == (pytest.approx(16), pytest.approx(8), False, "")
+    assert report[:4] == (pytest.approx(16), pytest.approx(8), False, "")
     assert type(report.loss) is type(report.gradient_norm) is float
 
 
@@ -146,7 +146,7 @@ def test_a_search_has_twenty_evaluations_or_what_is_left_of_them() -> None:
 def test_a_loss_that_is_not_finite_is_no_ending_of_its_own(value: float) -> None:
     theta, memory, report, asked = step(lambda theta: (value, [0.0, 0.0]), [3.0, 4.0])
     assert report.loss == value or isnan(report.loss)
-    assert report[1:] == (0.0, False, "")
+    assert report[1:4] == (0.0, False, "")
     assert (theta.tolist(), len(asked), memory.t, memory.numbers) == ([3, 4], 1, 0, {"evaluations": 1.0})
 
 
@@ -157,13 +157,18 @@ def test_a_gradient_is_small_up_to_the_tolerance(largest: float, small: bool) ->
         _, memory, report, asked = step(square, start, tolerance=0.25)
         assert (len(asked) == 1, memory.t == 0) == (small, small)
         if small:
-            assert report == (start[0] ** 2 + start[1] ** 2, pytest.approx(2 * np.linalg.norm(start)), True, words)
+            assert report[:4] == (start[0] ** 2 + start[1] ** 2, pytest.approx(2 * np.linalg.norm(start)), True, words)
 
 
 def test_a_step_ends_where_the_gradient_has_become_small() -> None:
     theta, memory, report, _ = step(square, [0.0, 1.05], tolerance=0.11)
     np.testing.assert_allclose(theta, [0, 0.05], rtol=1e-14)
-    assert report == (pytest.approx(0.0025), pytest.approx(0.1), True, "every entry of the gradient is at most 0.11")
+    assert report[:4] == (
+        pytest.approx(0.0025),
+        pytest.approx(0.1),
+        True,
+        "every entry of the gradient is at most 0.11",
+    )
     assert memory.t == 1
 
 

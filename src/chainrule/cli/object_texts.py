@@ -100,6 +100,8 @@ def _field_value(field: str, kind: Any, word: str) -> Any:
         if word.lower() not in named:
             raise ObjectTextError(f"{field} must be {' or '.join(named)}, got {word!r}")
         return named[word.lower()]
+    if kind is str:
+        return word
     try:
         return int(word) if kind is int else float(word)
     except ValueError:

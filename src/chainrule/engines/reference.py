@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
-from ..mathematics import curvature
+from ..mathematics import curvature, fisher
 from ..mathematics.blocks import PREDICTING, Context
 from ..mathematics.gauss_newton import Quadratic, Root, gauss_newton
 from ..mathematics.objective import Objective
 from ..optimizers import VERBS, Memory, Optimizer, Verbs
 from ..steps.recipe import DEFAULT_RECIPE, Recipe, follow
 from .job import Job
-from .stepping import LastAsked, Steps, take_steps
+from .stepping import LastAsked, Steps, drawn_rows, take_steps
 
 PIECE = 1 << 15
 """Entries of θ that an update rule is applied to at a time: its temporaries then stay in the cache."""
@@ -63,6 +63,19 @@ class Definitions:
         """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
         return curvature.pull(self.objective.network, theta, self.objective.X, dscores)
 
+    def factors(self, theta: Array) -> list[fisher.Factors]:
+        """Return the Kronecker factors of the Gauss-Newton matrix of every Dense block."""
+        return fisher.factors(self.objective, theta)
+
+    def squares(self, theta: Array) -> Array:
+        """Return the mean of the rows' squared gradients, (P,)."""
+        return fisher.squares(self.objective, theta)
+
+    def part(self, share: float, draw: int) -> Definitions:
+        """Return the verbs on a share of the rows, at least one: those of this draw, in their own order."""
+        rows = drawn_rows(self.objective.rows, share, self.context.seed, draw)
+        return Definitions(self.objective.batch(rows), self.context)
+
 
 class ReferenceEngine(Definitions):
     """Runs update steps of one objective with one optimiser; its verbs are those on all rows.
@@ -81,7 +94,7 @@ class ReferenceEngine(Definitions):
         recipe: Recipe = DEFAULT_RECIPE,
         decay: float | None = None,
     ) -> None:
-        super().__init__(objective)
+        super().__init__(objective, Context(seed=seed))
         self.optimizer, self.seed, self.recipe, self.decay = optimizer, seed, recipe, decay
         self._all_rows: Verbs = LastAsked(self)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isfinite, nan
 from typing import Any, NamedTuple
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
+from ..foundation.randomness import Stream
 from ..foundation.words import quoted
-from ..optimizers import Memory, Optimizer, StepReport, Verbs
+from ..optimizers import NO_FIGURES, Memory, Optimizer, StepReport, Verbs
 from ..steps.recipe import follow
 
 
@@ -19,13 +20,14 @@ class Steps(NamedTuple):
     """A run of steps: the loss of each (see StepReport), the last gradient's norm, and why the optimiser ended.
 
     The norm is NaN where the last loss is not finite; `message` is "" unless the optimiser ends the training, or is at
-    fault for such a loss.
+    fault for such a loss. `figures` are those of the last report.
     """
 
     losses: list[float]
     gradient_norm: float
     converged: bool = False
     message: str = ""
+    figures: Mapping[str, float] = NO_FIGURES
 
 
 def take_steps(
@@ -41,7 +43,7 @@ def take_steps(
 
     Stops before a step whose loss is not finite, that loss reported last, and after one that ends the training.
     """
-    losses, norm = list[float](), 0.0
+    losses, norm, figures = list[float](), 0.0, NO_FIGURES
     for k, rate in enumerate(learning_rates):
         moved, after, report = _checked(optimizer, optimizer.step(verbs_of(k), theta, memory, rate), theta)
         losses.append(float(report.loss))
@@ -52,12 +54,12 @@ def take_steps(
             return Steps([*losses[:-1], nan], nan, message=cause)
         theta[:] = moved
         memory.become(after)
-        norm = float(report.gradient_norm)
+        norm, figures = float(report.gradient_norm), report.figures
         if average is not None and decay is not None:
             follow(average, theta, decay, memory.t)
         if report.message:
-            return Steps(losses, norm, report.converged, report.message)
-    return Steps(losses, norm)
+            return Steps(losses, norm, report.converged, report.message, figures)
+    return Steps(losses, norm, figures=figures)
 
 
 def _checked(optimizer: Optimizer, answer: Any, theta: NDArray[np.floating]) -> tuple[Array, Memory, StepReport]:
@@ -87,6 +89,7 @@ class LastAsked:
         self.forward, self.value, self.pull, self.jacobian = verbs.forward, verbs.value, verbs.pull, verbs.jacobian
         self.hessian_product, self.gauss_newton_product = verbs.hessian_product, verbs.gauss_newton_product
         self.gauss_newton = verbs.gauss_newton
+        self.factors, self.squares, self.part = verbs.factors, verbs.squares, verbs.part
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return J(θ) and dJ/dθ."""
@@ -99,3 +102,9 @@ class LastAsked:
 def steps_of(rows: int, batch_size: int) -> int:
     """Return the number of steps of one pass over the rows."""
     return ceil(rows / batch_size)
+
+
+def drawn_rows(rows: int, share: float, seed: int, draw: int) -> NDArray[np.intp]:
+    """Return the numbers of a share of the rows, at least one, in their order: those of one draw of a seed."""
+    order = Stream(seed, "curvature", draw).permutation(rows)
+    return np.sort(order[: max(1, round(share * rows))])

@@ -92,7 +92,8 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         Longest the incoming weights of a unit may be.
     solver : see below, default='adam'
         Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
-        amsgrad, radam, lion, rprop, lbfgs, or an Optimizer object.
+        amsgrad, radam, lion, rprop, lbfgs, gradient_descent, cg, bfgs, newton, damped_newton, levenberg_marquardt, lm,
+        bayesian, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
         takes batches and a schedule without a rate of its own.
@@ -122,7 +123,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     weight_decay : a number at least 0, default=0.01
         Decoupled decay of the weights of AdamW and Lion. Has an effect with solver='adamw' or 'lion'.
     max_fun : a whole number of at least 1, default=15000
-        Largest number of evaluations of lbfgs. Has an effect with solver='lbfgs'.
+        Largest number of evaluations of the loss. Has an effect with a solver that searches along a line.
     rates : a dict of positive factors by kind (weight, bias, scale, slope) such as {'bias': 2.0}, or None, default=None
         Factors of the learning rate by kind of parameter.
     clip_value : a number above 0, or None, default=None
@@ -142,7 +143,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     average_decay : a number at least 0 and below 1, default=0.99
         Share of the average that ema keeps in each step. Has an effect with averaging='ema'.
     max_iter : a whole number of at least 1, default=200
-        Largest number of epochs (iterations of lbfgs).
+        Largest number of epochs (steps of solvers that take all rows).
     shuffle : True or False, or 'once', default=True
         New batches each epoch. Has an effect with a solver that takes batches.
     n_restarts : a whole number of at least 1, default=1
@@ -152,7 +153,7 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
     random_state : a whole number of at least 0 and at most 18446744073709551615, or None, default=None
         Seed: the same seed gives the same bits.
     tol : a number at least 0, default=0.0001
-        Smallest change that counts as an improvement.
+        Smallest change that counts as an improvement; where a search along a line ends, the largest gradient.
     n_iter_no_change : a whole number of at least 1, or inf, default=10
         Epochs without improvement before stopping.
     early_stopping : True or False, default=False
@@ -238,6 +239,10 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         Epochs that were done.
     t_ : int
         Rows that were seen in training.
+    gamma_ : float
+        Parameters that the data determine; only where the solver estimates it (bayesian).
+    standard_errors_ : array
+        Standard error of each entry of theta_; only after levenberg_marquardt or bayesian.
     stop_reason_ : str
         Reason why the training ended.
     target_name_ : str

@@ -20,6 +20,7 @@ from ..storage.vocabulary import decode
 from ..tables.encoder import TableEncoder
 from .classifier import MLPClassifier
 from .fitted import document as description
+from .fitted import uncertainty
 from .fitted.saving import MODEL, ModelFileError
 from .regressor import MLPRegressor
 from .settings import network as network_settings
@@ -61,7 +62,9 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Esti
     model.loss_function_ = decode(document["loss"])
     if not isinstance(model.loss_function_, Loss):
         raise ModelFileError("its loss is no loss")
-    model.theta_ = _weights(model.network_, tensors)
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(uncertainty.PREFIX)}
+    model.theta_ = _weights(model.network_, weights)
+    model._uncertainty = uncertainty.read(tensors, model.network_.size)
     values = model.chosen_settings()
     differing = network_settings.disagreement(values, model.network_)
     if differing is not None:

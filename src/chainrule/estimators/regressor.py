@@ -76,7 +76,8 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         Longest the incoming weights of a unit may be.
     solver : see below, default='adam'
         Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
-        amsgrad, radam, lion, rprop, lbfgs, or an Optimizer object.
+        amsgrad, radam, lion, rprop, lbfgs, gradient_descent, cg, bfgs, newton, damped_newton, levenberg_marquardt, lm,
+        bayesian, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
         takes batches and a schedule without a rate of its own.
@@ -106,7 +107,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     weight_decay : a number at least 0, default=0.01
         Decoupled decay of the weights of AdamW and Lion. Has an effect with solver='adamw' or 'lion'.
     max_fun : a whole number of at least 1, default=15000
-        Largest number of evaluations of lbfgs. Has an effect with solver='lbfgs'.
+        Largest number of evaluations of the loss. Has an effect with a solver that searches along a line.
     rates : a dict of positive factors by kind (weight, bias, scale, slope) such as {'bias': 2.0}, or None, default=None
         Factors of the learning rate by kind of parameter.
     clip_value : a number above 0, or None, default=None
@@ -126,7 +127,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     average_decay : a number at least 0 and below 1, default=0.99
         Share of the average that ema keeps in each step. Has an effect with averaging='ema'.
     max_iter : a whole number of at least 1, default=200
-        Largest number of epochs (iterations of lbfgs).
+        Largest number of epochs (steps of solvers that take all rows).
     shuffle : True or False, or 'once', default=True
         New batches each epoch. Has an effect with a solver that takes batches.
     n_restarts : a whole number of at least 1, default=1
@@ -134,7 +135,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     random_state : a whole number of at least 0 and at most 18446744073709551615, or None, default=None
         Seed: the same seed gives the same bits.
     tol : a number at least 0, default=0.0001
-        Smallest change that counts as an improvement.
+        Smallest change that counts as an improvement; where a search along a line ends, the largest gradient.
     n_iter_no_change : a whole number of at least 1, or inf, default=10
         Epochs without improvement before stopping.
     early_stopping : True or False, default=False
@@ -220,6 +221,10 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         Epochs that were done.
     t_ : int
         Rows that were seen in training.
+    gamma_ : float
+        Parameters that the data determine; only where the solver estimates it (bayesian).
+    standard_errors_ : array
+        Standard error of each entry of theta_; only after levenberg_marquardt or bayesian.
     stop_reason_ : str
         Reason why the training ended.
     target_scale_ : Scale or None
@@ -383,10 +388,27 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         dtype = described.get("precision", self.theta_.dtype.name)  # files of 0.1 predict in that of the weights
         self._target = Numbers(outputs, flat, self.target_scale_, np.dtype(dtype))
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the predicted target of each row: (n,), or (n, targets) where y had several columns."""
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Return the predicted target of each row: (n,), or (n, targets) where y had several columns.
+
+        With `return_std` a pair: the predictions, and the standard deviation of a new target about each, noise and
+        parameters together: √(1/β + gᵀ C g). For a fit of squared errors by a solver that leaves the Gauss-Newton
+        matrix, such as "bayesian"; ValueError for any other.
+        """
         scores = self._scores(X)
-        return self._target.decode(scores, self.loss_function_)
+        predicted = self._target.decode(scores, self.loss_function_)
+        return (predicted, self._deviations(X)) if return_std else predicted
+
+    def _deviations(self, X: Any) -> NDArray[Any]:
+        """Return the standard deviation of a new target in each row; ValueError where nothing tells it."""
+        if self._uncertainty is None:
+            raise ValueError(
+                f"predict(return_std=True) is for solver='bayesian' or 'levenberg_marquardt', not for {self.solver!r}"
+            )
+        if missing := self._uncertainty.missing:
+            raise ValueError(f"predict(return_std=True) is not to be had: {missing}; take solver='bayesian'")
+        found = self._uncertainty.deviations(self.network_, self.theta_, self.encoded(X))
+        return self._target.decode_deviations(found)
 
     def compile(self) -> Predictor:
         """Return a Predictor: called, it gives the predictions in microseconds."""

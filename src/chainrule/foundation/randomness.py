@@ -30,6 +30,7 @@ PURPOSES: Mapping[str, int] = MappingProxyType(
         "connection": 7,
         "augmentation": 8,
         "mixup": 9,
+        "curvature": 10,
     }
 )
 """Each purpose has its own key, fixed for ever: a new one takes the next number."""

@@ -68,8 +68,8 @@ def _run_steps(
     interrupted = len(losses) < count_of_epoch and not last.message
     if interrupted:
         loop.write_checkpoint()
-    figures = (loss, position.gradient_norm, position.learning_rate, seen, interrupted)
-    return EpochResult(*figures, last.converged, last.message)
+    done = (loss, position.gradient_norm, position.learning_rate, seen, interrupted)
+    return EpochResult(*done, last.converged, last.message, position.figures)
 
 
 def _run_slice(loop: Loop, position: EpochPosition, part: NDArray[np.intp] | None, rates: list[float]) -> Steps:
@@ -83,7 +83,7 @@ def _run_slice(loop: Loop, position: EpochPosition, part: NDArray[np.intp] | Non
     except KeyboardInterrupt:
         state.step += state.memory.t - done
         raise
-    position.gradient_norm = steps.gradient_norm
+    position.gradient_norm, position.figures = steps.gradient_norm, steps.figures
     position.learning_rate = None if settings.optimizer.learning_rate is None else rates[len(steps.losses) - 1]
     loop.report_steps(rates, steps.losses)
     return steps

@@ -115,6 +115,7 @@ class EpochPosition:
     gradient_norm: float = 0.0
     learning_rate: float | None = None
     average: NDArray[np.floating] | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -123,13 +123,13 @@ class CSVLogger(_FileLogger):
         return "epoch,step,"
 
     def _head(self, row: dict[str, Any], lines: Sequence[str]) -> list[str]:
-        head = self._written(row)
+        head, self._columns = self._written(row), (*row,)
         if lines and lines[0] != head:
             raise ValueError(f"{self.path}: its columns are not those of this training; give another file")
         return [head]
 
     def _line(self, row: dict[str, Any]) -> str:
-        return self._written(row.values())
+        return self._written(row.get(name) for name in self._columns)
 
     def _rows(self, lines: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
         for line, row in zip(lines[1:], csv.DictReader(lines), strict=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -50,7 +50,8 @@ class Progress:
 
     `loss` is the mean over the epoch's batches, each taken before its own update; `gradient_norm` is that of the
     last batch; `learning_rate` that of the last step, None where the optimiser finds its own. `seconds` count from
-    the start of this training. `restart` says which of several starts (n_restarts) it is, from 0.
+    the start of this training. `restart` says which of several starts (n_restarts) it is, from 0. `figures` are what
+    an optimiser that finds its own steps says of the last one, by name: its damping, the curvature along the step.
     """
 
     epoch: int
@@ -63,6 +64,7 @@ class Progress:
     seconds: float
     theta: NDArray[np.floating] = field(repr=False)
     restart: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
     look: StatisticsProbe | None = field(default=None, repr=False, compare=False)
 
     @cached_property

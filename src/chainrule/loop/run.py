@@ -5,7 +5,7 @@ Source: lecture notes (early stopping; termination).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import nan
@@ -19,7 +19,7 @@ from ..engines import Engine
 from ..foundation.arrays import Array
 from ..inspection.doctor import likely_cause, usual_rate
 from ..mathematics.objective import Objective
-from ..optimizers import Optimizer
+from ..optimizers import NO_FIGURES, Optimizer
 from ..steps.averaging import Averaging, MovingAverage
 from ..steps.recipe import Recipe
 from ..steps.schedules import Moment, Schedule, reads_fraction, steady
@@ -89,6 +89,7 @@ class EpochResult(NamedTuple):
     interrupted: bool = False
     converged: bool = False
     message: str = ""
+    figures: Mapping[str, float] = NO_FIGURES
 
 
 class Loop:
@@ -176,12 +177,18 @@ class Loop:
             seconds=self.seconds(),
             theta=state.theta,
             restart=state.restart,
+            figures={**self._numbers(), **epoch.figures},
             look=self.probe,
         )
         self.probe.end(state.theta)
         if settings.stopping:
             self._note_best(event, settings.stopping)
         return event
+
+    def _numbers(self) -> Mapping[str, float]:
+        """Return the numbers that the optimiser remembers; those of an update rule say nothing of the training."""
+        memory = self.state.memory
+        return NO_FIGURES if memory is None or self.settings.optimizer.elementwise else memory.numbers
 
     def _note_best(self, event: Progress, stopping: Stopping) -> None:
         """Compare the monitored value with the best so far; NaN counts as no improvement."""

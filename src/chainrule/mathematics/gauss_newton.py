@@ -147,16 +147,27 @@ def _rows(objective: Objective, theta: Array) -> Matrix:
     """Return R (n o, P)."""
     J = _double(jacobian_rows(objective, theta))
     scores = objective.network.forward(theta, objective.X)
-    loss, given = objective.loss, (objective.y, objective.sample_weight)
+    if isinstance(objective.loss, ElementLoss):
+        return np.asarray(_bends(objective, scores, objective.loss)[:, :, None] * J).reshape(-1, J.shape[2])
+    return np.asarray(roots(objective, scores) @ J).reshape(-1, J.shape[2])
+
+
+def roots(objective: Objective, scores: Array) -> Matrix:
+    """Return √L'' of each row, (n, o, o): its rows squared and summed are the row's curvature in the scores."""
+    loss = objective.loss
     unit = np.eye(scores.shape[1], dtype=scores.dtype)
     if isinstance(loss, ElementLoss):
-        bends = _double(loss.curvature(scores, given[0], np.ones_like(scores), given[1]))
-        return np.asarray(np.sqrt(np.maximum(bends, 0))[:, :, None] * J).reshape(-1, J.shape[2])
-    along = [loss.curvature(scores, given[0], np.tile(e, (len(scores), 1)), given[1]) for e in unit]
+        return np.asarray(_bends(objective, scores, loss)[:, :, None] * unit)
+    along = [loss.curvature(scores, objective.y, np.tile(e, (len(scores), 1)), objective.sample_weight) for e in unit]
     H = _double(np.stack(along, axis=2))
     bends, axes = np.linalg.eigh((H + H.transpose(0, 2, 1)) / 2)
-    roots = np.sqrt(np.maximum(bends, 0))[:, :, None] * axes.transpose(0, 2, 1)
-    return np.asarray(roots @ J).reshape(-1, J.shape[2])
+    return np.asarray(np.sqrt(np.maximum(bends, 0))[:, :, None] * axes.transpose(0, 2, 1))
+
+
+def _bends(objective: Objective, scores: Array, loss: ElementLoss) -> Matrix:
+    """Return √l'' of each score, (n, o), for a loss that sees them one by one."""
+    bends = _double(loss.curvature(scores, objective.y, np.ones_like(scores), objective.sample_weight))
+    return np.asarray(np.sqrt(np.maximum(bends, 0)))
 
 
 def penalty_bends(objective: Objective, theta: Array) -> Matrix:

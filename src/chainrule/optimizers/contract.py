@@ -9,11 +9,14 @@ Nobody asks for an optimiser's name or class: whoever wants to know asks `needs`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from ..foundation.arrays import Array
+from ..mathematics.fisher import Factors
 from ..mathematics.gauss_newton import Quadratic, Root
+from ..mathematics.losses import Loss
 
 
 @dataclass(eq=False)
@@ -41,20 +44,49 @@ class Memory:
         self.t, self.arrays, self.numbers = other.t, other.arrays, other.numbers
 
 
+NO_FIGURES: Mapping[str, float] = {}
+
+
 class StepReport(NamedTuple):
     """The figures of one step; a message ends the training, converged or not.
 
     `loss` is J before the step, or after it where the optimiser knows that (a line search does, a single gradient
-    does not). A loss that is not finite means that no step was possible: the engine then drops it.
+    does not). A loss that is not finite means that no step was possible: the engine then drops it. `figures` are
+    further numbers to look at, the same names in every step; they stand in the events beside those of the memory.
     """
 
     loss: float
     gradient_norm: float
     converged: bool = False
     message: str = ""
+    figures: Mapping[str, float] = NO_FIGURES
 
 
-VERBS = ("forward", "value", "gradient", "gauss_newton_product", "hessian_product", "gauss_newton", "jacobian", "pull")
+class Evidence(NamedTuple):
+    """What a training says of the noise and of the parameters, beside θ.
+
+    `beta` is one over the variance of the noise; `alpha` is one over that of the parameters before any data, 0 where
+    nothing was known. `gamma` is the number of parameters that the data determine, None where nobody estimated it.
+    """
+
+    alpha: float
+    beta: float
+    gamma: float | None = None
+
+
+VERBS = (
+    "forward",
+    "value",
+    "gradient",
+    "gauss_newton_product",
+    "hessian_product",
+    "gauss_newton",
+    "jacobian",
+    "pull",
+    "factors",
+    "squares",
+    "part",
+)
 """The names of the verbs in `needs`: "gradient" stands for value_and_gradient, each other name for itself."""
 
 
@@ -84,6 +116,15 @@ class Verbs(Protocol):
 
     def pull(self, theta: Array, dscores: Array) -> Array:
         """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
+
+    def factors(self, theta: Array) -> list[Factors]:
+        """Return the Kronecker factors of the Gauss-Newton matrix of every Dense block."""
+
+    def squares(self, theta: Array) -> Array:
+        """Return the mean of the rows' squared gradients, (P,)."""
+
+    def part(self, share: float, draw: int) -> Verbs:
+        """Return the verbs on a share of the rows, at least one: those of this draw, the same whenever it is asked."""
 
 
 @runtime_checkable
@@ -115,6 +156,18 @@ class Optimizer(Protocol):
     @property
     def learning_rate(self) -> float | None:
         """Its own learning rate; None for an optimiser that finds its own steps; its `rate` is then 1."""
+        return None
+
+    def suited(self, loss: Loss) -> Self:
+        """Return itself, as it suits a loss."""
+        return self
+
+    def evidence(self, memory: Memory, parameters: int, residuals: float, squares: float | None) -> Evidence | None:
+        """Return what the end of a training says of noise and parameters; None where it says nothing.
+
+        There are P `parameters` and as many `residuals` as targets; `squares` is the sum of the squares of these, None
+        for a loss that is no sum of squares.
+        """
         return None
 
     def init(self, network: Any, theta: Array) -> Memory:

@@ -13,9 +13,9 @@ Source: Levenberg 1944; Marquardt 1963; Hagan and Menhaj 1994; MacKay 1992; Fore
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,16 @@ from numpy.typing import NDArray
 from ..foundation import values
 from ..foundation.arrays import Array
 from ..mathematics.gauss_newton import Quadratic, Root
-from .contract import Memory, Optimizer, StepReport, Verbs
-from .line_search import TOLERANCE, norm
-from .newton import check_size
+from ..mathematics.losses import Loss
+from .contract import Evidence, Memory, Optimizer, StepReport, Verbs
+from .line_search import TOLERANCE, check_size, norm, seen_condition
 
 Vector = NDArray[np.float64]
 
-POSITIVE = values.Number(0, low_open=True)
+POSITIVE = values.POSITIVE
+NO_STEP: Mapping[str, float] = {"condition": nan}
+"""The figures of a step that was none; else a lower bound of the condition number of what was solved with."""
+
 STUCK = "no damping up to {:g} makes the loss smaller"
 
 FIELDS: Mapping[str, values.Rule] = {
@@ -82,16 +85,30 @@ class LevenbergMarquardt(Optimizer):
         size = norm(parabola.gradient)
         message = ended(parabola, self.tolerance)
         if message or not isfinite(parabola.value):
-            return theta, memory, StepReport(parabola.value, size, bool(message), message)
+            return theta, memory, StepReport(parabola.value, size, bool(message), message, NO_STEP)
         mu = memory.numbers["damping"]
         while mu <= self.largest:
-            tried = moved(theta, parabola.step(damped(parabola, mu, self.scaled)))
+            damping = damped(parabola, mu, self.scaled)
+            d = parabola.step(damping)
+            tried = moved(theta, d)
             value = float(ask.value(tried)) if tried is not None else np.inf
             if tried is not None and value < parabola.value:
                 after = Memory(memory.t + 1, {}, {"damping": max(mu * self.decrease, 1e-20)})
-                return tried, after, StepReport(value, size)
+                return tried, after, StepReport(value, size, figures=seen(parabola, damping, d))
             mu *= self.increase
-        return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest))
+        return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest), NO_STEP)
+
+    def evidence(self, memory: Memory, parameters: int, residuals: float, squares: float | None) -> Evidence:
+        """Return β = (residuals - P) / squares, NaN where that is not above 0; 1 without squares."""
+        free = residuals - parameters
+        return Evidence(0.0, 1.0 if squares is None else free / squares if free > 0 and squares else nan)
+
+
+def seen(parabola: Quadratic | Root, damping: Vector, d: Vector | None) -> Mapping[str, float]:
+    """Return the figures of a step d: a lower bound of the condition number of G + diag(damping)."""
+    if d is None:
+        return NO_STEP
+    return {"condition": seen_condition(parabola.diagonal + damping, d, parabola.gradient)}
 
 
 def ended(parabola: Quadratic | Root, tolerance: float) -> str:
@@ -157,21 +174,30 @@ class BayesianRegularization(Optimizer):
         """Return the memory before the first step; ValueError for too many parameters."""
         check_size("bayesian", theta.size)
         names = {"damping": self.damping, "alpha": 0.0, "beta": 1.0, "gamma": float(theta.size), "still": 0.0}
-        return Memory(0, {}, {**names, "evidence": 0.0})
+        return Memory(0, {}, {**names, "evidence": 0.0, "outputs": float(network.outputs)})
+
+    def suited(self, loss: Loss) -> Self:
+        """Return itself, with β kept at 1 for a loss that is a log-likelihood as it stands."""
+        return replace(self, noise=self.noise and loss.targets == "real")
+
+    def evidence(self, memory: Memory, parameters: int, residuals: float, squares: float | None) -> Evidence:
+        """Return the last α, β and γ."""
+        return Evidence(*(memory.numbers[name] for name in ("alpha", "beta", "gamma")))
 
     def step(self, ask: Verbs, theta: Array, memory: Memory, rate: float) -> tuple[Array, Memory, StepReport]:
         """Return θ + d, the memory with the next μ, α, β and γ, and the loss after the step."""
         parabola = ask.gauss_newton(theta)
         size = norm(parabola.gradient)
         if not isfinite(parabola.value):
-            return theta, memory, StepReport(parabola.value, size)
+            return theta, memory, StepReport(parabola.value, size, figures=NO_STEP)
         numbers, start = dict(memory.numbers), theta.astype(np.float64)
         share = numbers["alpha"] / (numbers["beta"] * parabola.total)  # F / (β N) = E + ½ share ‖θ‖²
         here = parabola.value + 0.5 * share * float(start @ start)
         sloped = parabola._replace(gradient=parabola.gradient + share * start)
         mu, found, value = numbers["damping"], None, parabola.value
         while mu <= self.largest and found is None:
-            d = sloped.step(np.full(theta.size, share + mu / parabola.total))
+            damping = np.full(theta.size, share + mu / parabola.total)
+            d = sloped.step(damping)
             tried = moved(theta, d)
             if tried is not None:
                 value = float(ask.value(tried))
@@ -180,21 +206,23 @@ class BayesianRegularization(Optimizer):
                     found = tried
             mu *= self.decrease if found is not None else self.increase
         if found is None:
-            return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest))
+            return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest), NO_STEP)
         numbers["damping"] = max(mu, 1e-20)
         message = self._told(numbers, ask.gauss_newton(found), found.astype(np.float64))
-        return found, Memory(memory.t + 1, {}, numbers), StepReport(value, size, bool(message), message)
+        figures = seen(sloped, damping, d)
+        return found, Memory(memory.t + 1, {}, numbers), StepReport(value, size, bool(message), message, figures)
 
     def _told(self, numbers: dict[str, float], parabola: Quadratic | Root, theta: Vector) -> str:
         """Set α, β and γ from θ; return the words for values that do not change any more, or ""."""
         N, sizes, before = parabola.total, float(theta @ theta), dict(numbers)
         bends = np.maximum(parabola.bends(), 0) * N * numbers["beta"]
         gamma = float(np.sum(bends / (bends + numbers["alpha"]))) if numbers["alpha"] else float(theta.size)
+        residuals = N * numbers["outputs"]
         errors = max(2 * N * parabola.value, np.finfo(np.float64).tiny)
-        gamma = min(gamma, 0.999 * N) if self.noise else gamma
+        gamma = min(gamma, 0.999 * residuals) if self.noise else gamma
         numbers["gamma"], numbers["alpha"] = gamma, gamma / max(sizes, np.finfo(np.float64).tiny)
         if self.noise:
-            numbers["beta"] = (N - gamma) / errors
+            numbers["beta"] = (residuals - gamma) / errors
         numbers["evidence"] = parabola.value
         changes = [
             abs(numbers[name] - before[name]) / max(abs(numbers[name]), 1e-300)

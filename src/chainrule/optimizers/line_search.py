@@ -12,7 +12,8 @@ Source: Nocedal and Wright 2006, chapter 3.
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import isfinite
+from collections.abc import Mapping
+from math import isfinite, nan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,8 +33,23 @@ STILL = "the loss changes by no more than its rounding"
 LOST = "no step along the gradient makes the loss smaller"
 """The words for two of the endings; the others name a setting."""
 
+NO_STEP: Mapping[str, float] = {"step": nan, "curvature": nan}
+"""The figures of a step that was none; else α, and sᵀy / sᵀs: the curvature along the step, below 0 over a saddle."""
+
 TOLERANCE = values.Number(0, called="a number of at least 0")
 SEARCH = values.Choice(tuple(SEARCHES))
+
+LARGEST = 5_000
+"""Parameters of which a matrix P × P is formed: 200 MB."""
+
+
+def check_size(name: str, size: int) -> None:
+    """Raise ValueError for more parameters than a matrix P × P is formed of."""
+    if size > LARGEST:
+        raise ValueError(
+            f"{name} holds P × P numbers, {LARGEST**2 * 8 / 1e6:.0f} MB for P = {LARGEST:,}; this network has {size:,}:"
+            " take hessian_free or lbfgs"
+        )
 
 
 class NoDirectionError(ArithmeticError):
@@ -91,14 +107,16 @@ class LineSearched(Optimizer):
         small = self._flat(g) if isfinite(value) else ""
         message = small or self._spent(evaluations)
         if message or not isfinite(value):
-            return theta, _counted(memory, evaluations), StepReport(value, norm(g), bool(small), message)
+            report = StepReport(value, norm(g), bool(small), message, NO_STEP)
+            return theta, _counted(memory, evaluations), report
         still = ROUNDINGS * float(np.finfo(theta.dtype).eps)
         found, known = None, memory
         while found is None and evaluations < self.max_evaluations:
             try:
                 direction, known = self.direction(ask, theta, g, known)
             except NoDirectionError as error:
-                return theta, _counted(memory, evaluations), StepReport(value, norm(g), False, str(error))
+                report = StepReport(value, norm(g), False, str(error), NO_STEP)
+                return theta, _counted(memory, evaluations), report
             line = _Line(ask, start, direction, theta.dtype)
             here, most = Point(0.0, value, dot(direction, g), start, g), self.max_evaluations - evaluations
             first = self.first(known, here)
@@ -110,12 +128,15 @@ class LineSearched(Optimizer):
         if found is None:
             flat = -first * here.slope <= still * max(abs(value), 1.0)
             message = STILL if flat else self._spent(evaluations) or LOST
-            return theta, _counted(memory, evaluations), StepReport(value, norm(g), flat, message)
-        memory = self.remember(known, found, found.theta - start, found.gradient - g)
+            return theta, _counted(memory, evaluations), StepReport(value, norm(g), flat, message, NO_STEP)
+        s, y = found.theta - start, found.gradient - g
+        memory = self.remember(known, found, s, y)
         message = self._flat(found.gradient)
-        if not message and value - found.value <= still * max(abs(value), abs(found.value), 1.0):
+        if not message and abs(value - found.value) <= still * max(abs(value), abs(found.value), 1.0):
             message = STILL
-        report = StepReport(found.value, norm(found.gradient), bool(message), message or self._spent(evaluations))
+        figures = {"step": found.step, "curvature": dot(s, y) / (dot(s, s) or nan)}
+        message, flat = message or self._spent(evaluations), bool(message)
+        report = StepReport(found.value, norm(found.gradient), flat, message, figures)
         return found.theta.astype(theta.dtype), _counted(memory, evaluations), report
 
     def _flat(self, g: Array) -> str:
@@ -159,3 +180,12 @@ def curved(s: Array, y: Array) -> bool:
 def norm(a: Array) -> float:
     """Return ‖a‖."""
     return float(np.linalg.norm(a))
+
+
+def seen_condition(diagonal: Array, d: Array, g: Array) -> float:
+    """Return max Aᵢᵢ ‖d‖ / ‖g‖ from the solution of A d = -g: the condition number of A is at least that.
+
+    >>> seen_condition(np.array([4.0, 1.0]), np.array([0.0, -2.0]), np.array([0.0, 2.0]))
+    4.0
+    """
+    return float(diagonal.max(initial=0.0)) * norm(d) / (norm(g) or nan)

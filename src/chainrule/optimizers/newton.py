@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,20 +20,8 @@ from ..foundation import symmetric, values
 from ..foundation.arrays import Array
 from .contract import Memory, Verbs
 from .directions import check
-from .line_search import LineSearched, NoDirectionError
+from .line_search import LineSearched, NoDirectionError, check_size, seen_condition
 from .search import Point
-
-LARGEST = 5_000
-"""Parameters of which a matrix P × P is formed: 200 MB."""
-
-
-def check_size(name: str, size: int) -> None:
-    """Raise ValueError for more parameters than a matrix P × P is formed of."""
-    if size > LARGEST:
-        raise ValueError(
-            f"{name} holds P × P numbers, {LARGEST**2 * 8 / 1e6:.0f} MB for P = {LARGEST:,}; this network has {size:,}:"
-            " take hessian_free or lbfgs"
-        )
 
 
 def matrix(product: Callable[[Array], Array], size: int, dtype: Any) -> Array:
@@ -73,7 +62,7 @@ class Newton(LineSearched):
     def init(self, network: Any, theta: Array) -> Memory:
         """Return a memory without any step; ValueError for too many parameters."""
         check_size("newton", theta.size)
-        return Memory(0, {}, {"evaluations": 0.0})
+        return Memory(0, {}, {"evaluations": 0.0, "condition": nan})
 
     def direction(self, ask: Verbs, theta: Array, g: Array, memory: Memory) -> tuple[Array, Memory]:
         """Return the solution of H d = -g."""
@@ -83,7 +72,7 @@ class Newton(LineSearched):
             raise NoDirectionError(
                 "the Hessian is not positive definite here, so that H d = -g may lead up: take damped_newton"
             )
-        return d, memory
+        return d, Memory(memory.t, {}, {**memory.numbers, "condition": seen_condition(np.diagonal(H), d, g)})
 
     def first(self, memory: Memory, here: Point) -> float:
         """Return 1: the whole step."""
@@ -116,12 +105,12 @@ class DampedNewton(LineSearched):
 
     def __post_init__(self) -> None:
         above = values.Number(1, low_open=True)
-        check(self, damping=values.Number(0, low_open=True), factor=above)
+        check(self, damping=values.POSITIVE, factor=above)
 
     def init(self, network: Any, theta: Array) -> Memory:
         """Return the memory before the first step; ValueError for too many parameters."""
         check_size("damped_newton", theta.size)
-        return Memory(0, {}, {"evaluations": 0.0, "damping": self.damping})
+        return Memory(0, {}, {"evaluations": 0.0, "damping": self.damping, "condition": nan})
 
     def direction(self, ask: Verbs, theta: Array, g: Array, memory: Memory) -> tuple[Array, Memory]:
         """Return the solution of (H + α 1) d = -g, and the memory with the α that it took."""
@@ -129,7 +118,8 @@ class DampedNewton(LineSearched):
         damping = memory.numbers["damping"]
         while (d := solved(H, damping, g)) is None:
             damping *= self.factor
-        return d, Memory(memory.t, memory.arrays, {**memory.numbers, "damping": damping})
+        condition = seen_condition(np.diagonal(H) + damping, d, g)
+        return d, Memory(memory.t, {}, {**memory.numbers, "damping": damping, "condition": condition})
 
     def first(self, memory: Memory, here: Point) -> float:
         """Return 1: the whole step."""

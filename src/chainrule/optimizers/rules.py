@@ -23,7 +23,7 @@ import numpy as np
 from ..foundation import values
 from ..foundation.arrays import Array, namespace
 from ..foundation.records import names_of
-from .contract import Memory, StepReport, Verbs
+from .contract import Memory, Optimizer, StepReport, Verbs
 
 LIMITS: Mapping[str, values.Rule] = MappingProxyType(
     {
@@ -58,6 +58,7 @@ class UpdateRule(ABC):
     decays: ClassVar[bool] = False
     """True for a rule that shrinks weights by itself: "decayed" in its memory holds the entries to shrink, 0 and 1."""
     learning_rate: float
+    suited, evidence = Optimizer.suited, Optimizer.evidence
 
     def __post_init__(self) -> None:
         values.check(self, {name: LIMITS[name] for name in names_of(self) if name in LIMITS})

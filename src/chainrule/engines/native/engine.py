@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...foundation.arrays import Array
+from ...mathematics import fisher
 from ...mathematics.gauss_newton import Quadratic, Root, gauss_newton, penalty_bends
 from ...mathematics.objective import Objective
 from ...optimizers import Memory, Optimizer, Verbs
 from ...steps.augmentation.mixup import mixup_share
 from ...steps.recipe import DEFAULT_RECIPE, Recipe
 from ..job import Job
-from ..stepping import LastAsked, Steps, take_steps
+from ..stepping import LastAsked, Steps, drawn_rows, take_steps
 from .core import _core, threads
 from .inputs import Inputs, plain
 from .obstacles import VERBS, bent_obstacle, obstacle
@@ -168,6 +169,19 @@ class NativeEngine:
     def pull(self, theta: Array, dscores: Array) -> Array:
         """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
         return self._product("pull", theta, dscores)
+
+    def factors(self, theta: Array) -> list[fisher.Factors]:
+        """Return the Kronecker factors of the Gauss-Newton matrix of every Dense block, by the definitions."""
+        return fisher.factors(self.objective, theta)
+
+    def squares(self, theta: Array) -> Array:
+        """Return the mean of the rows' squared gradients, (P,), by the definitions."""
+        return fisher.squares(self.objective, theta)
+
+    def part(self, share: float, draw: int) -> NativeEngine:
+        """Return the verbs on a share of the rows, at least one: those of this draw, in their own order."""
+        rows = drawn_rows(self.objective.rows, share, self.seed, draw)
+        return NativeEngine(self.objective.batch(rows), None, self.seed, self.threads, self.recipe)
 
     def jacobian(self, theta: Array) -> Array:
         """Return dscores/dθ, (n, o, P)."""

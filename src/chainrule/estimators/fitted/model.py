@@ -24,6 +24,7 @@ from .inputs import read_rows
 from .predictor import Finish, Predictor
 from .saving import save
 from .targets import Target, output_activation
+from .uncertainty import Uncertainty
 
 
 class Layers(list[NDArray[Any]]):
@@ -61,6 +62,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
     _made: Mapping[str, Any]
     _seed: int
     _state: TrainingState
+    _uncertainty: Uncertainty | None = None
 
     @classmethod
     @cache
@@ -112,6 +114,29 @@ class Fitted(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type
         for view, array in zip(views, arrays, strict=True):
             if view.flags.writeable:
                 view[...] = array
+
+    @property
+    def gamma_(self) -> float:
+        """Number of parameters that the data determine, where the solver estimates it ("bayesian" does)."""
+        gamma = self._known("gamma_").evidence.gamma
+        if gamma is None:
+            raise AttributeError(f"gamma_ is what solver='bayesian' estimates; this is a fit by {self.solver!r}")
+        return gamma
+
+    @property
+    def standard_errors_(self) -> NDArray[np.float64]:
+        """Standard error of each entry of theta_ (P,); NaN for those that the data do not determine."""
+        return self._known("standard_errors_").standard_errors
+
+    def _known(self, name: str) -> Uncertainty:
+        """Return the uncertainty of the last fit; AttributeError, one line, where there is none."""
+        self._require_fit()
+        if self._uncertainty is None:
+            raise AttributeError(
+                f"{name} comes of the Gauss-Newton matrix, which a fit by {self.solver!r} does not leave:"
+                " take solver='levenberg_marquardt' or 'bayesian'"
+            )
+        return self._uncertainty
 
     @property
     def _layers(self) -> list[int]:

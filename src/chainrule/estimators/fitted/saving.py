@@ -27,6 +27,7 @@ from ...storage import signed_file
 from ...storage.vocabulary import UnstorableError, encode
 from ...tables.encoder import TableEncoder
 from ..settings import table
+from .uncertainty import Uncertainty
 
 MODEL = signed_file.Kind("chainrule", "model", 1, 0)
 
@@ -47,6 +48,7 @@ class Model(Protocol):
     loss_function_: Loss
     encoder_: TableEncoder | None
     n_features_in_: int
+    _uncertainty: Uncertainty | None
 
     def chosen_settings(self, as_made: bool = False) -> dict[str, Any]:
         """Return the settings by name."""
@@ -82,7 +84,7 @@ def save(model: Model, path: str | Path) -> None:
     except (ValueError, UnstorableError) as error:
         raise ModelFileError(f"{path}: not written, {error}") from error
     try:
-        signed_file.write(path, MODEL, document, model.network_.views(model.theta_))
+        signed_file.write(path, MODEL, document, {**model.network_.views(model.theta_), **_spread(model)})
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: not written, {cause_of(error).lower()}") from error
     for setting, value in left_out.items():
@@ -92,6 +94,11 @@ def save(model: Model, path: str | Path) -> None:
             f" {setting}={default!r}",
             stacklevel=3,
         )
+
+
+def _spread(model: Model) -> Mapping[str, NDArray[Any]]:
+    """Return the tensors of the uncertainty, where the fit left one."""
+    return {} if model._uncertainty is None else model._uncertainty.tensors()
 
 
 def _described(model: Model, settings: Mapping[str, Any]) -> dict[str, Any]:

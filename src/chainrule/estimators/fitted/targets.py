@@ -228,6 +228,11 @@ class Numbers:
             predicted = self.scale.decode(predicted).astype(self.dtype)
         return predicted[:, 0] if self.flat else predicted
 
+    def decode_deviations(self, deviations: NDArray[Any]) -> NDArray[Any]:
+        """Return the deviations of scores (n, o) in the target's own scale and precision."""
+        scaled = (deviations if self.scale is None else deviations * self.scale.deviation).astype(self.dtype)
+        return np.asarray(scaled[:, 0] if self.flat else scaled)
+
     def strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return None: numbers have no classes."""
         return None

@@ -17,20 +17,25 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from ...engines import build
 from ...loop import checkpoint
-from ...loop.progress import TrainingState
+from ...loop.progress import Result, TrainingState
+from ...loop.race import Entrant, Race
+from ...loop.race import race as run_race
 from ...loop.range_test import RangeTest, range_test
 from ...mathematics.objective import Objective
 from ...optimizers import OPTIMIZERS
 from ...steps.recipe import Recipe
+from ..fitted import uncertainty
 from ..fitted.inputs import read_rows, read_training_rows
 from ..fitted.model import Fitted
+from ..fitted.uncertainty import Uncertainty
 from ..settings import loss as loss_settings
 from ..settings import network as network_settings
 from ..settings import optimizer, running, step, table
 from .callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .endings import LARGE, advice, warn
-from .held_out import Rows, given, held_out
+from .held_out import Rows, given, held_out, scorer
 from .starting import Job, Way, first_weights, measured_by_transforms, run_job
 
 NOT_IN_A_PASS: Mapping[str, str] = {
@@ -119,6 +124,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         best = run_job(job)
         self._last_rule = job.rule
         self._take_over(best, fresh, job.keeps_best)
+        self._uncertainty = _uncertainty(job, best)
         if best.reason == "diverged" and not job.keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
         job.tasks.finish()
@@ -147,6 +153,8 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         rows = self._learn(values, (X, y, weight), way, labels)
         if way.fresh:
             self._seed = _seed(self.random_state) if saved is None else _seed_of(saved, self.random_state)
+            if not incremental:  # a network that is too large for the solver is refused here, before anything is done
+                self._rule(values).init(self.network_, np.zeros(self.network_.size, rows.X.dtype))
         else:
             self.network_, self._made = network, network_settings.made_of(values)
         return PreparedFit(rows, (X, y, weight), saved, way)
@@ -169,7 +177,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
     def _job(self, values: Mapping[str, Any], prepared: PreparedFit, train: Rows, held: Rows | None) -> Job:
         """Return the common ground of the starts of a fit."""
         fresh, incremental = way = prepared.way
-        rule = optimizer.optimizer(values)
+        rule = self._rule(values)
         if held is None and not incremental and running.monitor(values) != "loss":
             raise ValueError(f"monitor={self.monitor!r} needs early_stopping=True, or X_val and y_val in fit")
         objective = self.objective_on(train, loss_settings.penalties(values))
@@ -189,6 +197,10 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
             last=None if fresh else self._state_for(rule),
             measured=measured_by_transforms(self.network_, objective.X) if fresh else {},
         )
+
+    def _rule(self, values: Mapping[str, Any]) -> Any:
+        """Return the optimiser that the settings name, as it suits the loss."""
+        return optimizer.optimizer(values).suited(self.loss_function_)
 
     def _state_for(self, rule: Any) -> TrainingState:
         """Return the state to go on from, without a memory where that is of another kind of rule."""
@@ -227,12 +239,35 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         return range_test(
             self.objective_on(rows, loss_settings.penalties(values)),
             first_weights(self.network_, rows.X, values, self._seed),
-            optimizer=optimizer.optimizer(values),
+            optimizer=self._rule(values),
             batch_size=_batch_size(self.batch_size, rows.X.shape[0]),
             seed=self._seed,
             recipe=_recipe(self, values),
             **{"engine": self.engine, "n_threads": self.n_threads, **test},
         )
+
+    def race_prepared(self, prepared: PreparedFit, solvers: Mapping[str, Mapping[str, Any]], **race: Any) -> Race:
+        """Return the race of solvers on a fit that `prepare` made ready; `race` is as for `chainrule.race`.
+
+        `solvers` are the settings that each has of its own, by name, such as {"lm": {"solver": "lm"}}. The score is
+        that of a share of the rows, `validation_fraction`, which nobody trains on; schedule and stopping play no part.
+        """
+        values = self.chosen_settings()
+        train, held = held_out(prepared.rows, values["validation_fraction"], self._seed % 2**32, self._target)
+        return run_race(
+            self.objective_on(train, loss_settings.penalties(values)),
+            first_weights(self.network_, train.X, values, self._seed),
+            {name: self._entrant({**values, **own}, train.X.shape[0]) for name, own in solvers.items()},
+            score=scorer(self, held),
+            seed=self._seed,
+            recipe=_recipe(self, values),
+            **{"engine": self.engine, "n_threads": self.n_threads, **race},
+        )
+
+    def _entrant(self, values: Mapping[str, Any], rows: int) -> Entrant:
+        """Return the optimiser that settings name, with the rows of its steps."""
+        whole = optimizer.WHOLE.holds(values)
+        return Entrant(self._rule(values), None if whole else _batch_size(values["batch_size"], rows))
 
     def objective_on(self, rows: Rows, penalties: list[Any], judge: bool = False) -> Objective:
         """Return the objective on validated rows; one that judges sees targets as they are."""
@@ -244,6 +279,16 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _uncertainty(job: Job, best: Result) -> Uncertainty | None:
+    """Return the uncertainty of a result, where the solver asks for the Gauss-Newton matrix; else None."""
+    memory, values = best.state.memory, job.settings
+    if "gauss_newton" not in job.rule.needs or memory is None:
+        return None
+    parabola = build(values["engine"], job.objective, job.rule, n_threads=values["n_threads"]).gauss_newton(best.theta)
+    found: Uncertainty | None = uncertainty.of(job.objective, parabola, best.theta, job.rule, memory)
+    return found
 
 
 def check_same_reading(model: Fitted) -> None:

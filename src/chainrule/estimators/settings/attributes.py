@@ -33,6 +33,12 @@ ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType(
         "best_validation_score_": Attribute("float or None", "best score on the validation rows"),
         "n_iter_": Attribute("int", "epochs that were done"),
         "t_": Attribute("int", "rows that were seen in training"),
+        "gamma_": Attribute(
+            "float", "parameters that the data determine; only where the solver estimates it (bayesian)"
+        ),
+        "standard_errors_": Attribute(
+            "array", "standard error of each entry of theta_; only after levenberg_marquardt or bayesian"
+        ),
         "stop_reason_": Attribute("str", "reason why the training ended"),
         "target_scale_": Attribute("Scale or None", "mean and deviation of the target", (REGRESSOR,)),
         "target_name_": Attribute("str", "name of the target; only after `chainrule train`"),

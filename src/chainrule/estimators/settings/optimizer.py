@@ -6,7 +6,7 @@ Nothing here asks for an optimiser's name or class: conditions ask the attribute
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -47,6 +47,17 @@ UNRATED = With(
 )
 SCHEDULED = solvers(follows_a_schedule, "a solver that follows a learning rate")
 WHOLE = solvers(compares_batches, "a solver that compares gradients")
+
+
+def with_field(field: str, default: Any) -> tuple[str, ...]:
+    """Return the names of the optimisers with a field of some default; one with another default keeps to that."""
+    table: Mapping[str, Any] = OPTIMIZERS
+    return tuple(
+        name for name, kind in table.items() if any(f.name == field and f.default == default for f in fields(kind))
+    )
+
+
+MOST_EVALUATIONS, TOLERANCE = 15000, 1e-4
 
 ADAMS = ("adam", "adamw", "nadam", "amsgrad", "radam")
 """The rules whose β₁, β₂ and ε the settings give. Lion's β₂ and AdaGrad's ε have other defaults of their own."""
@@ -145,17 +156,18 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
         ),
         "max_fun": Setting(
             "optimiser",
-            15000,
+            MOST_EVALUATIONS,
             Whole(),
-            "largest number of evaluations of lbfgs",
-            _of("lbfgs", field="max_evaluations"),
+            "largest number of evaluations of the loss",
+            _of(*with_field("max_evaluations", MOST_EVALUATIONS), field="max_evaluations"),
+            With("solver", with_field("max_evaluations", MOST_EVALUATIONS), said="a solver that searches along a line"),
         ),
         "tol": Setting(
             "stopping",
-            1e-4,
+            TOLERANCE,
             Number(0),
-            "smallest change that counts as an improvement",
-            (Field(Stopping, "min_change"), *_of("lbfgs", field="tolerance")),
+            "smallest change that counts as an improvement; where a search along a line ends, the largest gradient",
+            (Field(Stopping, "min_change"), *_of(*with_field("tolerance", TOLERANCE), field="tolerance")),
         ),
     }
 )

@@ -54,7 +54,7 @@ KEPT = With("checkpoint", takes=lambda given: True, said="a checkpoint")
 
 ROWS: Mapping[str, Setting] = MappingProxyType(
     {
-        "max_iter": Setting("training", 200, Whole(), "largest number of epochs (iterations of lbfgs)"),
+        "max_iter": Setting("training", 200, Whole(), "largest number of epochs (steps of solvers that take all rows)"),
         "shuffle": Setting("training", True, Flag(("once",)), "new batches each epoch", needs=optimizer.STEPPING),
         "n_restarts": Setting("training", 1, Whole(), "independent starts, of which the best is kept"),
         "class_weight": Setting("training", By(MLPClassifier=None), _class_weight, "weights of the classes"),
