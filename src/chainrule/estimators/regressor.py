@@ -76,8 +76,8 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         Longest the incoming weights of a unit may be.
     solver : see below, default='adam'
         Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
-        amsgrad, radam, lion, rprop, lbfgs, gradient_descent, cg, bfgs, newton, damped_newton, levenberg_marquardt, lm,
-        bayesian, or an Optimizer object.
+        amsgrad, radam, lion, rprop, muon, gradient_descent, newton, damped_newton, bfgs, lbfgs, cg, trust_region,
+        hessian_free, natural_gradient, kfac, levenberg_marquardt, lm, bayesian, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
         takes batches and a schedule without a rate of its own.

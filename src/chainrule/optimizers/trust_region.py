@@ -24,8 +24,8 @@ from ..foundation.arrays import Array
 from . import conjugate
 from .contract import Memory, Optimizer, StepReport, Verbs
 from .directions import product
-from .line_search import ROUNDINGS, STILL, TOLERANCE, curved, dot, norm
-from .newton import check_size, matrix, solved
+from .line_search import ROUNDINGS, STILL, TOLERANCE, check_size, curved, dot, norm
+from .newton import matrix, solved
 
 POOR, GOOD, TAKEN = 0.25, 0.75, 0.15
 """ρ below which Δ shrinks, above which it grows, and above which a step is taken."""
