@@ -76,7 +76,7 @@ def race(ctx: click.Context, /, source: str, target: str | None, test: str | Non
     if telling:
         for text in notes:
             show.note(text)
-        _show(found, planned.trial.validatedname)
+        _show(found, planned.trial.score_name)
     else:
         report = {"command": "race", "version": version(), "source": planned.trial.data.source.name, **facts(found)}
         show.print_json({**report, "notes": [*planned.remarks, *notes]})
@@ -98,11 +98,14 @@ def _solvers(ctx: click.Context, text: str) -> dict[str, Any]:
 
 
 def _own(ctx: click.Context, planned: PlannedTraining, solver: Any) -> Mapping[str, Any]:
-    """Return the settings of a solver: itself, its learning rate, and its batches, as train would have them."""
+    """Return the settings of a solver: itself, its learning rate, and its batches, as train would have them.
+
+    It ends by itself only where it can go no farther, unless --tol says more.
+    """
     given, data = given_settings(ctx), planned.trial.data
     known = Facts(len(data.train), data.standardise, solver=solver)
     presets = {name: DEFAULTS[name].of(known) for name in (RATE, "batch_size") if name not in given}
-    return {"solver": solver, **presets}
+    return {"solver": solver, **presets, **({} if "tol" in given else {"tol": 0.0})}
 
 
 def _show(found: Race, score: str) -> None:

@@ -50,8 +50,8 @@ A backward pass is two thirds of a gradient. The Gauss-Newton matrix takes one f
 MOST_EPOCHS = 10**9
 """More than any budget of seconds allows."""
 
-LOOKS = 50
-"""Moments at which the loss of a method that takes batches is computed."""
+LOOK, FIRST_LOOK = 0.1, 0.002
+"""The loss of a method that takes batches is computed when its time has grown by a tenth and 0.2 % of the budget."""
 
 NEAR = 0.01
 """The goal, where none is given, is what is left of the loss when 99 % of the way to the best one are done."""
@@ -213,7 +213,7 @@ class _Moment(NamedTuple):
 class _Watch:
     """Follows one training: its moments, its clock, and the passes that its optimiser asks for.
 
-    Methods that take all rows tell J in their events. That of others is computed LOOKS times, while the clock stands.
+    Methods that take all rows tell J in their events. That of others is computed now and then, while the clock stands.
     """
 
     objective: Objective
@@ -255,7 +255,7 @@ class _Watch:
         self.epochs += 1
         if self.entrant.optimizer.whole_batch:
             self._note(event.loss)
-        elif perf_counter() - self.began - self.moments[-1].seconds >= self.budget / LOOKS:
+        elif perf_counter() - self.began >= (1 + LOOK) * self.moments[-1].seconds + FIRST_LOOK * self.budget:
             self._look(event.theta)
 
     def end(self, theta: NDArray[np.floating]) -> float:
