@@ -21,8 +21,8 @@ def race(data: Any, solvers: Solvers, *, start: Any = None, batch_size: int | No
     """Train the same start with each solver for so many seconds, and return how far each came.
 
     Args:
-        data: an Objective, or a pair (X, y), or a triple (X, y, estimator) whose settings are taken: with tol=0 a solver
-            ends by itself only where it can go no farther.
+        data: an Objective, or a pair (X, y), or a triple (X, y, estimator) whose settings are taken: with tol=0 a
+            solver ends by itself only where it can go no farther.
         solvers: their names, or optimisers by a name of yours.
         start: θ (P,), for an objective; None takes `network.initialize(0)`.
         batch_size: rows to a step on an objective, for those that take batches; an estimator has its own.
