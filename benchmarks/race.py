@@ -51,7 +51,13 @@ def table() -> tuple[Any, Any]:
     if not TABLE.exists():
         X, y = load_diabetes(return_X_y=True)
         return StandardScaler().fit_transform(X), y
-    numbers = pl.read_csv(TABLE, infer_schema_length=None).select(pl.selectors.numeric()).drop_nulls().to_numpy().astype(float)
+    numbers = (
+        pl.read_csv(TABLE, infer_schema_length=None)
+        .select(pl.selectors.numeric())
+        .drop_nulls()
+        .to_numpy()
+        .astype(float)
+    )
     return StandardScaler().fit_transform(numbers[:, :-1]), numbers[:, -1]
 
 
