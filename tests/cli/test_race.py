@@ -27,7 +27,7 @@ def test_the_table_names_each_solver_and_the_winner(table) -> None:
     assert lines[-2].startswith("goal: loss ")
     winner = lines[-1].removeprefix("winner: ").split(", loss ")[0]
     assert losses[winner] == min(losses.values())
-    assert lines[0].startswith("data: people.csv, 80 rows")
+    assert lines[0].endswith("people.csv, 80 rows with 4 columns")
     assert ran.err == ""
 
 
@@ -66,7 +66,7 @@ def test_the_options_are_those_of_train_and_its_own(table) -> None:
     assert "--solvers NAME[:FIELD=VALUE],..." in shown
     for option in ("--seconds", "--goal", "--plot", "--hidden-layer-sizes", "--tol", "--dtype"):
         assert option in shown
-    for option in ("--solver NAME", "--early-stopping", "--max-iter", "--checkpoint"):
+    for option in ("--solver NAME", "--early-stopping / ", "--max-iter N", "--checkpoint NAME"):
         assert option not in shown
     ran = ok(
         "race", table, "--target", "price", *QUICK, "--solvers", "sgd", "--learning-rate-init", 1e-30, "--goal", 0.5

@@ -94,7 +94,10 @@ def _solvers(ctx: click.Context, text: str) -> dict[str, Any]:
     names = [name.strip() for name in parts_of(text) if name.strip()]
     if not names:
         raise click.UsageError("--solvers names nobody", ctx)
-    return {name: kind.convert(name, None, ctx) for name in names}
+    try:
+        return {name: kind.convert(name, None, ctx) for name in names}
+    except click.UsageError as error:
+        raise click.UsageError(error.message.replace("--solver", "--solvers", 1), ctx) from None
 
 
 def _own(ctx: click.Context, planned: PlannedTraining, solver: Any) -> Mapping[str, Any]:
@@ -116,7 +119,7 @@ def _show(found: Race, score: str) -> None:
         counts = (f"{line['epochs']:,}", f"{line['passes']:,.0f}", f"{line['seconds']:.2f}")
         validated = "-" if line["score"] is None else f"{line['score']:.4f}"
         made.add_row(line["solver"], show.brief_number(line["loss"]), validated, *counts, goal, line["ended"])
-    show.print_table(made, least=60 + max(len(course.name) for course in found.courses) + len(score))
+    show.print_table(made, least=80 + max(len(course.name) for course in found.courses) + len(score))
     for course in found.courses:
         if course.loss is None:
             show.note(f"{course.name}: {course.message}")

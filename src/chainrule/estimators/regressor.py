@@ -135,7 +135,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     random_state : a whole number of at least 0 and at most 18446744073709551615, or None, default=None
         Seed: the same seed gives the same bits.
     tol : a number at least 0, default=0.0001
-        Smallest change that counts as an improvement; where a search along a line ends, the largest gradient.
+        Smallest change that counts as an improvement; for a search, gradient to end at.
     n_iter_no_change : a whole number of at least 1, or inf, default=10
         Epochs without improvement before stopping.
     early_stopping : True or False, default=False
