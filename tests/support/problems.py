@@ -3,7 +3,8 @@
 Each row of PROBLEMS is a `Problem`:
 
 - `name`: for the test's id;
-- `objective`: has `value(theta)`, `value_and_gradient(theta)`, `hessian_product(theta, v)` and `rows`. The analytic
+- `objective`: has `value(theta)`, `value_and_gradient(theta)`, `hessian_product(theta, v)`,
+  `gauss_newton_product(theta, v)` and `rows`. The analytic
   ones are `Quadratic` and `Rosenbrock` below, the two data sets are a chainrule `Objective` on all of their rows.
   The analytic ones have `passes` too, and return themselves as their own batch, so that an engine and L-BFGS can run
   every row of the table;
@@ -92,6 +93,9 @@ class Quadratic(Analytic):
     def hessian_product(self, theta: Vector, v: Vector) -> Vector:
         return self.A @ v
 
+    def gauss_newton_product(self, theta: Vector, v: Vector) -> Vector:
+        return self.A @ v
+
 
 class Rosenbrock(Analytic):
     """(1 - a)² + 100 (b - a²)² of θ = (a, b): a bent, narrow valley with its minimum 0 at (1, 1)."""
@@ -107,6 +111,10 @@ class Rosenbrock(Analytic):
     def hessian_product(self, theta: Vector, v: Vector) -> Vector:
         a, b = theta
         return np.array([[2 - 400 * (b - 3 * a * a), -400 * a], [-400 * a, 200]]) @ v
+
+    def gauss_newton_product(self, theta: Vector, v: Vector) -> Vector:
+        J = np.array([[1.0, 0.0], [-20 * theta[0], 10.0]])
+        return 2 * J.T @ (J @ v)
 
 
 def quadratic(condition: float, size: int = 6) -> Problem:

@@ -106,13 +106,18 @@ BETAS: Mapping[str, Beta] = MappingProxyType(
 """The table of β."""
 
 
+RESTART = 0.2
+"""The cosine of two gradients, in units of the last one, from which on the directions are no longer conjugate."""
+
+
 @dataclass(frozen=True)
 class ConjugateGradients(LineSearched):
     """θ ← θ + α d,  d ← -g + β d: each direction keeps what those before it have gained, on a parabola.
 
     β is a row of BETAS: Polak and Ribière's, Fletcher and Reeves's or Hestenes and Stiefel's. d starts again from -g
-    where β would be below 0, and where d does not lead down. The line search is tight (c₂ = 0.2), for the directions
-    stand on it. Memory: the last direction, and the change of the gradient along it.
+    where β would be below 0, where d does not lead down, and where two gradients in a row are far from right angles,
+    |g'ᵀg| ≥ 0.2 g'ᵀg' (Powell 1977). The line search is tight (c₂ = 0.2), for the directions stand on it. Memory: the
+    last direction, and the change of the gradient along it.
 
     >>> import chainrule as cr
     >>> network, X = cr.Network(1, [cr.Dense(1)]), np.array([[0.0], [1.0], [2.0]])
@@ -136,9 +141,11 @@ class ConjugateGradients(LineSearched):
         return Memory(0, nothing, {"evaluations": 0.0, "gain": 0.0})
 
     def direction(self, ask: Verbs, theta: Array, g: Array, memory: Memory) -> tuple[Array, Memory]:
-        """Return -g + β d, or -g without a last direction."""
+        """Return -g + β d, or -g without a last direction that is good for anything."""
         if not self.knows(memory):
             return -g, memory
+        if abs(dot(g, g - memory["change"])) >= RESTART * dot(g, g):
+            return -g, self.forget(memory)
         last = memory["direction"]
         d = BETAS[self.beta](g, memory["change"], last) * last - g
         return (d if dot(d, g) < 0 else -g), memory

@@ -48,7 +48,7 @@ class KFAC(Optimizer):
     scheduled: ClassVar[bool] = True
     learning_rate: float = 0.1
     momentum: float = 0.9
-    damping: float = 1e-2
+    damping: float = 0.1
     rho: float = 0.95
     every: int = 5
     limit: float = 1e-2

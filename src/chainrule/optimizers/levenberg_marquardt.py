@@ -29,7 +29,7 @@ from .line_search import TOLERANCE, check_size, norm, seen_condition
 
 Vector = NDArray[np.float64]
 
-POSITIVE = values.Number(0, low_open=True)
+POSITIVE = values.POSITIVE
 NO_STEP: Mapping[str, float] = {"condition": nan}
 """The figures of a step that was none; else a lower bound of the condition number of what was solved with."""
 

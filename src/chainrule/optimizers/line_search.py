@@ -132,7 +132,7 @@ class LineSearched(Optimizer):
         s, y = found.theta - start, found.gradient - g
         memory = self.remember(known, found, s, y)
         message = self._flat(found.gradient)
-        if not message and value - found.value <= still * max(abs(value), abs(found.value), 1.0):
+        if not message and abs(value - found.value) <= still * max(abs(value), abs(found.value), 1.0):
             message = STILL
         figures = {"step": found.step, "curvature": dot(s, y) / (dot(s, s) or nan)}
         message, flat = message or self._spent(evaluations), bool(message)

@@ -110,7 +110,7 @@ class DampedNewton(LineSearched):
 
     def __post_init__(self) -> None:
         above = values.Number(1, low_open=True)
-        check(self, damping=values.Number(0, low_open=True), factor=above)
+        check(self, damping=values.POSITIVE, factor=above)
 
     def init(self, network: Any, theta: Array) -> Memory:
         """Return the memory before the first step; ValueError for too many parameters."""
