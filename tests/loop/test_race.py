@@ -150,6 +150,24 @@ def test_who_cannot_train_is_refused_or_has_no_end_and_the_others_race() -> None
     assert (none.winner, none.best_score) == (None, None)
 
 
+@dataclass(frozen=True)
+class Interrupted(Endless):
+    """Takes one step; in the second Ctrl-C is pressed."""
+
+    def step(self, ask: Any, theta: Any, memory: Memory, rate: float) -> Any:
+        if memory.t:
+            raise KeyboardInterrupt
+        return super().step(ask, theta, memory, rate)
+
+
+def test_ctrl_c_ends_the_race_with_what_there_is() -> None:
+    found = race(OBJECTIVE, START, {"sgd": SGD(), "stopped": Interrupted(), "never": SGD()}, seconds=0.05)
+    assert [(course.name, course.reason) for course in found.courses] == [
+        ("sgd", "out of time"),
+        ("stopped", "interrupted"),
+    ]
+
+
 def test_scores_are_those_of_the_end() -> None:
     found = race(OBJECTIVE, START, {"sgd": SGD(0.1), "lm": LevenbergMarquardt()}, seconds=0.05, score=lambda theta: 7.0)
     assert [course.score for course in found.courses] == [7.0, 7.0]

@@ -138,6 +138,7 @@ def race(
 
     Each begins at the same θ with the same batches, and follows its own learning rate, constant. One that cannot train
     this network is in the result as refused. A step that is not done when the time is up is given up.
+    Ctrl-C ends the race.
 
     Args:
         objective: what is to be minimised.
@@ -173,6 +174,8 @@ def race(
         own = recipe if entrant.optimizer.elementwise else DEFAULT_RECIPE
         watch = _Watch(objective, entrant, value, float(seconds))
         courses.append(_run(watch, name, theta, score, seed=seed, recipe=own, engine=engine, n_threads=n_threads))
+        if courses[-1].reason == "interrupted":
+            break
     begin = float(value(theta))
     best = min((course.loss for course in courses if course.loss is not None), default=begin)
     return Race(float(seconds), begin, best + NEAR * (begin - best) if goal is None else float(goal), tuple(courses))
