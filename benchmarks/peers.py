@@ -88,7 +88,7 @@ def _layer(width: int) -> tuple[chainrule.Dense, chainrule.Activation]:
     return chainrule.Dense(width), chainrule.Activation("relu")
 
 
-def _starting_weights(widths: tuple[int, ...]) -> Weights:
+def starting_weights(widths: tuple[int, ...]) -> Weights:
     """Return He uniform weights, ±√(6 / fan_in), the last layer's Glorot, ±√(6 / (fan_in + fan_out)); biases 0."""
     random = np.random.default_rng(0)
     weights: Weights = []
@@ -138,7 +138,7 @@ def _torch_model(workload: Workload) -> Any:
     import torch
 
     modules: list[Any] = []
-    for W, b in _starting_weights(workload.widths):
+    for W, b in starting_weights(workload.widths):
         linear = torch.nn.Linear(*W.shape)
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(W.T.copy()))
@@ -166,7 +166,7 @@ def _jax_seconds(workload: Workload) -> Timed:
     import jax.numpy as jnp
 
     X, y = map(jnp.asarray, workload.data())
-    start = jax.tree.map(jnp.asarray, _starting_weights(workload.widths))
+    start = jax.tree.map(jnp.asarray, starting_weights(workload.widths))
     step = _jax_step(_jax_loss(workload))
     random = np.random.default_rng(0)
 

@@ -21,9 +21,11 @@ from chainrule import engines as engines_module
 from chainrule.engines import ENGINES, EngineNotice, NativeEngine, ReferenceEngine, steps_of
 from chainrule.engines import reference as reference_module
 from chainrule.engines.native import core as native
+from chainrule.engines.stepping import drawn_rows
 from chainrule.losses import CrossEntropy, SquaredError
-from chainrule.mathematics import curvature
+from chainrule.mathematics import curvature, fisher
 from chainrule.mathematics.blocks import PREDICTING, BatchNorm, Context, Dropout
+from chainrule.mathematics.gauss_newton import Quadratic, Root
 from chainrule.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum, UpdateRule
 from chainrule.penalties import L2
 from support.naive_loops import RULES, Watching, classification
@@ -373,15 +375,32 @@ def test_the_report() -> None:
     assert (facts["threads"], facts["processors"]) == (native.threads(), os.cpu_count())
 
 
+def _squared(parabola: Quadratic | Root) -> Quadratic:
+    return parabola.squared() if isinstance(parabola, Root) else parabola
+
+
 VERBS: dict[str, Any] = {
     "forward": lambda engine, theta, v: engine.forward(theta),
     "value": lambda engine, theta, v: engine.value(theta),
     "gradient": lambda engine, theta, v: engine.value_and_gradient(theta)[1],
     "gauss_newton_product": lambda engine, theta, v: engine.gauss_newton_product(theta, v),
     "hessian_product": lambda engine, theta, v: engine.hessian_product(theta, v),
+    "gauss_newton": lambda engine, theta, v: _squared(engine.gauss_newton(theta)).matrix,
     "jacobian": lambda engine, theta, v: engine.jacobian(theta),
     "pull": lambda engine, theta, v: engine.pull(theta, engine.forward(theta)),
+    "factors": lambda engine, theta, v: np.concatenate([f.A.ravel() for f in engine.factors(theta)]),
+    "squares": lambda engine, theta, v: engine.squares(theta),
+    "part": lambda engine, theta, v: engine.part(0.5, 3).gauss_newton_product(theta, v),
 }
+
+
+def test_a_part_of_the_rows_is_drawn_by_seed_and_number() -> None:
+    drawn = [drawn_rows(40, 0.25, seed, draw).tolist() for seed, draw in ((0, 0), (0, 0), (0, 1), (1, 0))]
+    assert drawn[0] == drawn[1] == sorted({*drawn[0]})
+    assert len({*map(tuple, drawn)}) == 3
+    assert all(len(rows) == 10 for rows in drawn)
+    assert drawn_rows(40, 1.0, 0, 0).tolist() == list(range(40))
+    assert len(drawn_rows(40, 1e-9, 0, 0)) == 1
 
 
 def test_every_verb_is_tried() -> None:
@@ -401,8 +420,12 @@ def test_the_verbs_of_the_reference_engine_are_the_definitions(verb: str) -> Non
         "gradient": objective.gradient(theta),
         "gauss_newton_product": objective.gauss_newton_product(theta, v),
         "hessian_product": objective.hessian_product(theta, v),
+        "gauss_newton": curvature.gauss_newton(objective, theta),
         "jacobian": J,
         "pull": np.einsum("no,nop->p", objective.network.forward(theta, objective.X), J),
+        "factors": np.concatenate([f.A.ravel() for f in fisher.factors(objective, theta)]),
+        "squares": fisher.squares(objective, theta),
+        "part": objective.batch(drawn_rows(objective.rows, 0.5, 0, 3)).gauss_newton_product(theta, v),
     }
     np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted[verb], rtol=1e-12, atol=1e-14)
     of_rows = VERBS[verb](ReferenceEngine(objective.batch(rows), None), theta, v)
@@ -416,9 +439,6 @@ def test_the_verbs_of_the_reference_engine_are_the_definitions(verb: str) -> Non
 def test_the_verbs_of_the_native_engine_are_those_it_states(verb: str) -> None:
     objective, theta = classification()
     engine, v = NativeEngine(objective), np.linspace(-1, 1, theta.size)
-    if verb in engine.verbs:
-        wanted = VERBS[verb](ReferenceEngine(objective, None), theta, v)
-        np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted, rtol=1e-10, atol=1e-12)
-    else:
-        with pytest.raises(NotImplementedError, match=f"the native engine has no {verb}; .* in `needs`"):
-            VERBS[verb](engine, theta, v)
+    assert verb in engine.verbs
+    wanted = VERBS[verb](ReferenceEngine(objective, None), theta, v)
+    np.testing.assert_allclose(VERBS[verb](engine, theta, v), wanted, rtol=1e-10, atol=1e-12)

@@ -76,7 +76,18 @@ def test_words_of_one_stream_for_ever() -> None:
 
 def test_purposes_keep_their_numbers() -> None:
     """A new purpose takes the next number; an old one never changes."""
-    names = ("weights", "shuffle", "split", "dropout", "noise", "slope", "connection", "augmentation", "mixup")
+    names = (
+        "weights",
+        "shuffle",
+        "split",
+        "dropout",
+        "noise",
+        "slope",
+        "connection",
+        "augmentation",
+        "mixup",
+        "curvature",
+    )
     assert dict(PURPOSES) == {name: number for number, name in enumerate(names, 1)}
 
 

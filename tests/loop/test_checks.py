@@ -55,7 +55,7 @@ CALLBACKS = "callbacks must be a sequence of functions that take an event, got "
 INHERIT = "its class must inherit from chainrule.optimizers.Optimizer"
 NO_VERB = (
     "no verb of an engine; accepted: a set of forward, value, gradient, gauss_newton_product, hessian_product, "
-    "gauss_newton, jacobian, pull"
+    "gauss_newton, jacobian, pull, factors, squares, part"
 )
 SEED = "seed must be a whole number from 0 to 2**64 - 1, got "
 BATCH = "batch_size must be a whole number of at least 1 (or None for all rows), got "

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
-from ..foundation.randomness import Stream
 from ..mathematics import curvature, fisher
 from ..mathematics.blocks import PREDICTING, Context
 from ..mathematics.gauss_newton import Quadratic, Root, gauss_newton
@@ -18,7 +17,7 @@ from ..mathematics.objective import Objective
 from ..optimizers import VERBS, Memory, Optimizer, Verbs
 from ..steps.recipe import DEFAULT_RECIPE, Recipe, follow
 from .job import Job
-from .stepping import LastAsked, Steps, take_steps
+from .stepping import LastAsked, Steps, drawn_rows, take_steps
 
 PIECE = 1 << 15
 """Entries of θ that an update rule is applied to at a time: its temporaries then stay in the cache."""
@@ -74,9 +73,8 @@ class Definitions:
 
     def part(self, share: float, draw: int) -> Definitions:
         """Return the verbs on a share of the rows, at least one: those of this draw, in their own order."""
-        rows, stream = self.objective.rows, Stream(self.context.seed, "curvature", draw)
-        drawn = np.sort(stream.permutation(rows)[: max(1, round(share * rows))])
-        return Definitions(self.objective.batch(drawn), self.context)
+        rows = drawn_rows(self.objective.rows, share, self.context.seed, draw)
+        return Definitions(self.objective.batch(rows), self.context)
 
 
 class ReferenceEngine(Definitions):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.arrays import Array
+from ..foundation.randomness import Stream
 from ..foundation.words import quoted
 from ..optimizers import NO_FIGURES, Memory, Optimizer, StepReport, Verbs
 from ..steps.recipe import follow
@@ -101,3 +102,9 @@ class LastAsked:
 def steps_of(rows: int, batch_size: int) -> int:
     """Return the number of steps of one pass over the rows."""
     return ceil(rows / batch_size)
+
+
+def drawn_rows(rows: int, share: float, seed: int, draw: int) -> NDArray[np.intp]:
+    """Return the numbers of a share of the rows, at least one, in their order: those of one draw of a seed."""
+    order = Stream(seed, "curvature", draw).permutation(rows)
+    return np.sort(order[: max(1, round(share * rows))])

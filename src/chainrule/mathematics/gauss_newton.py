@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..foundation import symmetric
 from ..foundation.arrays import Array
 from .losses.elements import ElementLoss
 from .objective import Objective
@@ -43,12 +43,7 @@ class Quadratic(NamedTuple):
 
     def step(self, damping: Matrix) -> Matrix | None:
         """Return d with (G + diag(damping)) d = -dJ/dθ, by Cholesky's factors; None where they do not exist."""
-        A = self.matrix.copy()
-        A[np.diag_indices_from(A)] += damping
-        try:
-            return np.asarray(cho_solve(cho_factor(A, lower=True, overwrite_a=True), -self.gradient))
-        except LinAlgError:
-            return None
+        return symmetric.solve(self.matrix, -self.gradient, damping)
 
     def bends(self) -> Matrix:
         """Return the eigenvalues of G, (P,)."""
@@ -79,13 +74,9 @@ class Root(NamedTuple):
             return self.squared().step(damping)
         inverse = 1 / inverse
         plain = -inverse * self.gradient
-        A = (self.rows * inverse) @ self.rows.T
-        A[np.diag_indices_from(A)] += 1
-        try:
-            across = cho_solve(cho_factor(A, lower=True, overwrite_a=True), self.rows @ plain)
-        except LinAlgError:
-            return None
-        return np.asarray(plain - inverse * (self.rows.T @ across))
+        A = symmetric.gram((self.rows * np.sqrt(inverse)).T)
+        across = symmetric.solve(A, self.rows @ plain, np.ones(len(A)))
+        return None if across is None else np.asarray(plain - inverse * (self.rows.T @ across))
 
     def bends(self) -> Matrix:
         """Return the eigenvalues of G that are not 0 for want of rows, at most P."""
@@ -95,7 +86,7 @@ class Root(NamedTuple):
 
     def squared(self) -> Quadratic:
         """Return the parabola with G formed."""
-        G = self.rows.T @ self.rows
+        G = symmetric.gram(self.rows)
         G[np.diag_indices_from(G)] += self.penalty
         return Quadratic(self.value, self.gradient, G, self.total)
 
@@ -118,19 +109,23 @@ def root(objective: Objective, theta: Array) -> Root:
     """
     value, gradient = objective.value_and_gradient(theta)
     return Root(
-        float(value), _double(gradient), _rows(objective, theta), _penalty(objective, theta), float(objective.total)
+        float(value),
+        _double(gradient),
+        _rows(objective, theta),
+        penalty_bends(objective, theta),
+        float(objective.total),
     )
 
 
 def quadratic(objective: Objective, theta: Array) -> Quadratic:
     """Return J, dJ/dθ and G at θ, summed over pieces of rows."""
     value, gradient = objective.value_and_gradient(theta)
-    G = np.diag(_penalty(objective, theta))
+    G = np.diag(penalty_bends(objective, theta))
     plain = objective.without_penalties()
     for start in range(0, objective.rows, PIECE):
         piece = plain.batch(slice(start, start + PIECE))
         rows = _rows(piece, theta)
-        G += (float(piece.total) / float(objective.total)) * (rows.T @ rows)
+        G += (float(piece.total) / float(objective.total)) * symmetric.gram(rows)
     return Quadratic(float(value), _double(gradient), G, float(objective.total))
 
 
@@ -174,6 +169,8 @@ def _bends(objective: Objective, scores: Array, loss: ElementLoss) -> Matrix:
     return np.asarray(np.sqrt(np.maximum(bends, 0)))
 
 
-def _penalty(objective: Objective, theta: Array) -> Matrix:
+def penalty_bends(objective: Objective, theta: Array) -> Matrix:
     """Return the second derivatives of the penalties, (P,): they see each parameter by itself."""
+    if not objective.penalties:
+        return np.zeros(theta.shape[0])
     return _double(objective.penalty_product(theta, np.ones_like(theta)))

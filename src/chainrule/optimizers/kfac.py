@@ -18,7 +18,6 @@ from math import sqrt
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from ..foundation import values
 from ..foundation.arrays import Array
@@ -104,8 +103,7 @@ def inverse(M: Array, damping: float) -> Array:
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    unit = np.eye(len(M))
-    found = cho_solve(cho_factor(M + damping * unit, lower=True), unit)
+    found = np.linalg.inv(M + damping * np.eye(len(M)))
     return np.asarray((found + found.T) / 2)
 
 

@@ -15,9 +15,8 @@ from math import nan
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from ..foundation import values
+from ..foundation import symmetric, values
 from ..foundation.arrays import Array
 from .contract import Memory, Verbs
 from .directions import check
@@ -34,11 +33,7 @@ def matrix(product: Callable[[Array], Array], size: int, dtype: Any) -> Array:
 
 def solved(H: Array, damping: float, g: Array) -> Array | None:
     """Return the solution of (H + α 1) d = -g by Cholesky's factors; None where H + α 1 is not positive definite."""
-    try:
-        factors = cho_factor(H + damping * np.eye(len(H)), lower=True, overwrite_a=True)
-    except LinAlgError:
-        return None
-    return np.asarray(cho_solve(factors, -g))
+    return symmetric.solve(H, -g, np.full(len(H), damping))
 
 
 @dataclass(frozen=True)

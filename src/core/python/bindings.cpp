@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "python/arguments.hpp"
+#include "run/matrices.hpp"
 
 using namespace chainrule;
 
@@ -80,6 +81,87 @@ double value(Trainer<T>& trainer, const In& theta, const In& X, const In& y, con
     if (signals.raised) throw nb::python_error();
     return loss;
 }
+
+// What the second derivatives are asked with: θ and rows that fit a plan which knows them.
+template <class T> struct Asked {
+    Checked<T> rows;
+    const T* theta;
+
+    Asked(const Trainer<T>& trainer, const In& theta_given, const In& X, const In& y, const std::optional<In>& weight)
+        : rows(trainer.spec(), X, y, weight), theta(memory_of<T>(theta_given, "theta", {trainer.spec().parameters})) {
+        if (trainer.spec().batch < 1) refuse("this plan only predicts");
+        for (const LayerSpec& layer : trainer.spec().layers)
+            if (layer.norm || layer.slopes != ABSENT)
+                refuse("the core has no second derivatives of a normalisation or a slope that is learnt");
+        for (Index i = 0; i < rows.data.rows; ++i) rows.check_row(i, trainer.spec().layers.back().outputs);
+    }
+};
+
+// Run `work` with a watch, and let go of Python meanwhile.
+template <class F> void watched(F work) {
+    Signals signals;
+    {
+        const WithoutInterpreter free;
+        work(&signals);
+    }
+    if (signals.raised) throw nb::python_error();
+}
+
+template <class T>
+void product(Trainer<T>& trainer, Product kind, const In& theta, const In& v, const In& X, const In& y,
+             const std::optional<In>& weight, const InOut& out, int threads) {
+    const Asked<T> asked(trainer, theta, X, y, weight);
+    const Index parameters = trainer.spec().parameters;
+    Curve<T> curve{kind, nullptr, nullptr, nullptr, memory_of<T>(out, "out", {parameters})};
+    if (kind == Product::PULL)
+        curve.dscores = memory_of<T>(v, "dscores", {asked.rows.data.rows, trainer.spec().layers.back().outputs});
+    else curve.v = memory_of<T>(v, "v", {parameters});
+    watched([&](Watch* watch) { trainer.product(asked.rows.data, asked.theta, curve, threads, watch); });
+}
+
+// The rows of the Jacobian, of scores (float of the plan) or rooted (float64), or the sum of the latter's products.
+template <class T>
+void jacobian(Trainer<T>& trainer, const In& theta, const In& X, const In& y, const std::optional<In>& weight,
+              const InOut& out, const std::string& what, int threads) {
+    const Asked<T> asked(trainer, theta, X, y, weight);
+    const Index rows = asked.rows.data.rows, outputs = trainer.spec().layers.back().outputs,
+                parameters = trainer.spec().parameters;
+    JacobianRows<T> to{};
+    double* matrix = nullptr;
+    if (what == "jacobian") to.plain = memory_of<T>(out, "out", {rows, outputs, parameters});
+    else if (what == "root") to.matrix = memory_of<double>(out, "out", {rows * outputs, parameters});
+    else if (what == "matrix") matrix = memory_of<double>(out, "out", {parameters, parameters});
+    else refuse("what must be jacobian, root or matrix");
+    to.rooted = !to.plain;
+    watched([&](Watch* watch) { trainer.jacobian(asked.rows.data, asked.theta, to, matrix, threads, watch); });
+}
+
+bool solve_symmetric(const std::string& set, const In& A, const std::optional<In>& diagonal, const In& b,
+                     const InOut& x, int threads) {
+    const double* right = memory_of<double>(b, "b", {-1});
+    const Index n = static_cast<Index>(b.shape(0));
+    const Symmetric given{memory_of<double>(A, "A", {n, n}),
+                          diagonal ? memory_of<double>(*diagonal, "diagonal", {n}) : nullptr, n};
+    double* to = memory_of<double>(x, "x", {n});
+    const InstructionSet* chosen = set_of(set);
+    const WithoutInterpreter free;
+    return chainrule::solve(*chosen, given, right, to, threads);
+}
+
+void gram_matrix(const std::string& set, const In& R, const InOut& out, int threads) {
+    const double* from = memory_of<double>(R, "R", {-1, -1});
+    const Index rows = static_cast<Index>(R.shape(0)), n = static_cast<Index>(R.shape(1));
+    double* to = memory_of<double>(out, "out", {n, n});
+    const InstructionSet* chosen = set_of(set);
+    const WithoutInterpreter free;
+    chainrule::gram(*chosen, from, rows, n, to, threads);
+}
+
+constexpr std::pair<const char*, Product> PRODUCTS[] = {
+    {"hessian_product", Product::HESSIAN},
+    {"gauss_newton_product", Product::GAUSS_NEWTON},
+    {"pull", Product::PULL},
+};
 
 template <class T>
 void predict(Trainer<T>& trainer, const std::optional<In>& theta, const In& X, const std::string& link,
@@ -195,8 +277,28 @@ NB_MODULE(_core, m) {
               if (x.dtype() == nb::dtype<float>()) augment<float>(*set_of(set), spec, named, first, x, out);
               else augment<double>(*set_of(set), spec, named, first, x, out);
           });
-    nb::class_<Plan>(m, "Plan")
-        .def("__init__",
+    m.def("solve", &solve_symmetric, nb::arg("set"), nb::arg("A"), nb::arg("diagonal").none(), nb::arg("b"),
+          nb::arg("x"), nb::arg("threads"));
+    m.def("gram", &gram_matrix, nb::arg("set"), nb::arg("R"), nb::arg("out"), nb::arg("threads"));
+    nb::class_<Plan> plan(m, "Plan");
+    for (const auto& [name, kind] : PRODUCTS)
+        plan.def(
+            name,
+            [kind = kind](Plan& self, const In& theta, const In& v, const In& X, const In& y,
+                          const std::optional<In>& weight, const InOut& out, int threads) {
+                self.with([&](auto& trainer) { product(trainer, kind, theta, v, X, y, weight, out, threads); });
+            },
+            nb::arg("theta"), nb::arg(kind == Product::PULL ? "dscores" : "v"), nb::arg("X"), nb::arg("y"),
+            nb::arg("weight").none(), nb::arg("out"), nb::arg("threads"));
+    plan.def(
+        "jacobian",
+        [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, const InOut& out,
+           const std::string& what, int threads) {
+            self.with([&](auto& trainer) { jacobian(trainer, theta, X, y, weight, out, what, threads); });
+        },
+        nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("out"), nb::arg("what"),
+        nb::arg("threads"));
+    plan.def("__init__",
              [](Plan* self, const nb::kwargs& given) { new (self) Plan(checked(fields_of<Spec>(given, "Plan"))); })
         .def(
             "run",

@@ -3,10 +3,18 @@
 
 namespace chainrule {
 
-#define SET(set)                                         \
-    extern const Program<float> program_##set##_float;   \
-    extern const Program<double> program_##set##_double; \
-    const InstructionSet set_##set{#set, program_##set##_float, program_##set##_double};
+#define SET(set)                                                  \
+    extern const Program<float> program_##set##_float;            \
+    extern const Program<double> program_##set##_double;          \
+    extern const SecondOrder<float> second_order_##set##_float;   \
+    extern const SecondOrder<double> second_order_##set##_double; \
+    extern const Matrices matrices_##set;                         \
+    const InstructionSet set_##set{#set,                          \
+                                   program_##set##_float,         \
+                                   program_##set##_double,        \
+                                   second_order_##set##_float,    \
+                                   second_order_##set##_double,   \
+                                   matrices_##set};
 
 #if defined(__x86_64__)
 SET(avx512)

@@ -101,13 +101,13 @@ template <class T> void Trainer<T>::make_scratch(int threads) {
     const Index tile = capacity_ ? widest_tile_ * side : 0, row = capacity_ ? round_up(spec_.inputs, side) : 0;
     Index work = 0;
     for (const AugmentationSpec& a : spec_.recipe.augmentations) work = std::max(work, a.workspace<T>());
-    const Index sizes[] = {tile, BLOCK * side, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
+    const Index sizes[] = {tile, BLOCK * side, lanes, lanes, lanes, row, row, row, round_up(work, side), layer, layer};
     while (static_cast<int>(scratch_.size()) < threads) {
         Index total = 0;
         for (const Index size : sizes) total += size;
         T *next = buffers_.emplace_back(static_cast<std::size_t>(total)).get(), *at[std::size(sizes)];
         for (std::size_t k = 0; k < std::size(sizes); next += sizes[k++]) at[k] = next;
-        scratch_.push_back({at[0], at[1], at[2], at[3], {at[4], at[5], at[6]}, at[7], {at[8], at[9]}, nullptr});
+        scratch_.push_back({at[0], at[1], at[2], at[3], at[4], {at[5], at[6], at[7]}, at[8], {at[9], at[10]}, nullptr});
     }
 }
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "formulas/rule_constants.hpp"
+#include "run/stop.hpp"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -16,33 +17,6 @@ namespace {
 constexpr double WORTH_A_THREAD = 4e5;  // multiplications of a step that pay for another thread's two barriers
 constexpr double PER_SECOND = 5e10;     // multiplications of one thread: only its size matters
 constexpr double SMALL_STEP = 3e-3;     // seconds; longer steps gain more from company than a scheduler takes
-
-// What thread 0 asks, and how the others learn of it: they give up only at the barrier of the phase it named.
-class Stop {
-  public:
-    void at(Index phase) { phase_.store(phase, std::memory_order_release); }
-    bool by(Index phase) const { return phase_.load(std::memory_order_acquire) <= phase; }
-    bool asked() const { return by(std::numeric_limits<Index>::max() - 1); }
-
-  private:
-    std::atomic<Index> phase_{std::numeric_limits<Index>::max()};
-};
-
-class PhaseWatch final : public Watch {
-  public:
-    PhaseWatch(Watch* asked, Stop& stop) : asked_(asked), stop_(stop) {}
-
-    bool given_up() override {
-        if (asked_ && !stop_.by(phase) && asked_->given_up()) stop_.at(phase);
-        return stop_.by(phase);
-    }
-
-    Index phase = 0;
-
-  private:
-    Watch* asked_;
-    Stop& stop_;
-};
 
 }  // namespace
 
@@ -329,10 +303,14 @@ template <class T> Outcome Trainer<T>::run(const Training<T>& training, int thre
     const Task task{step, training, watch, true, learning_};
     Steps work(*this, lease, task);
     lease.run(work);
-    const double alone = work_of(training.batch, 3) / PER_SECOND;  // seconds of a step
-    if (lease.threads() > 1 && alone < SMALL_STEP)
-        company_.judge(work.waited(), alone * static_cast<double>(training.steps), lease.threads());
+    judge(work.waited(), work_of(training.batch, 3), training.steps, lease.threads());
     return work.outcome();
+}
+
+// Look back on work of `products` multiplications, done so many times: whether company has paid.
+template <class T> void Trainer<T>::judge(double waited, double products, Index times, int threads) {
+    const double alone = products / PER_SECOND;  // seconds
+    if (threads > 1 && alone < SMALL_STEP) company_.judge(waited, alone * static_cast<double>(times), threads);
 }
 
 template <class T> double Trainer<T>::value(const Data<T>& data, const T* theta, int threads, Watch* watch) {

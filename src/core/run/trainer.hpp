@@ -97,6 +97,14 @@ template <class T> class Trainer {
     bool predict(const T* theta, const T* X, Index rows, Link link, T* out, int threads, Watch* watch,
                  bool wait = true);
 
+    // A product of second derivatives, or a pull, on all rows as at prediction: `out` of the curve. False where the
+    // watch gives up.
+    bool product(const Data<T>& data, const T* theta, const Curve<T>& curve, int threads, Watch* watch);
+
+    // The rows of the Jacobian, to the arrays in C order that are not null; where `matrix` (P, P) is not null, the sum
+    // of their products Rᵀ R instead, rooted.
+    bool jacobian(const Data<T>& data, const T* theta, JacobianRows<T> to, double* matrix, int threads, Watch* watch);
+
     // Threads that pay for themselves on this much work.
     int useful(int threads, Index rows, int passes) const;
     double work_of(Index rows, int passes) const;  // multiplications
@@ -108,6 +116,7 @@ template <class T> class Trainer {
     struct Task;
     class Steps;
     class Rows;
+    class Curves;
 
     Range rows_of(Index rows, int thread, int threads) const {
         return {rows * thread / threads, rows * (thread + 1) / threads};
@@ -117,6 +126,8 @@ template <class T> class Trainer {
     void lay_out(const LayerSpec& spec, Index inputs, Index stride);
     void plan_phases();
     void make_scratch(int threads);
+    void lay_out_along();
+    void judge(double waited, double products, Index times, int threads);
     Step<T> step_for(const Data<T>& data);
     void begin(Step<T>& step, const Index* order, Index start, Index rows) const;
     double loss_of(const Step<T>& step, double penalty) const;
@@ -125,6 +136,7 @@ template <class T> class Trainer {
     Spec spec_;
     const Program<T>& program_;
     std::vector<Layer<T>> layers_;
+    std::vector<Along<T>> along_;  // of each layer, from the first product on
     std::vector<Phase> learning_;  // the phases of a step
     bool whole_ = false;           // a batch normalisation needs all rows at once
     Index tiles_ = 0, slots_ = 0, capacity_ = 0, wave_ = 0, products_ = 0, widest_tile_ = 0;

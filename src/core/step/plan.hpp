@@ -83,6 +83,7 @@ template <class T> struct Scratch {
     T* block;      // BLOCK x PANEL
     T* scores;     // outputs x LANES: the scores of some rows, side by side
     T* targets;    // the same of their targets
+    T* along;      // the same of a change of the scores
     T* row[3];     // rows of inputs on their way: this one, the next, their mixture
     T* workspace;  // of an augmentation
     T* layer[2];   // prediction: BLOCK x the widest layer, input and output
@@ -154,16 +155,5 @@ template <class T> struct Program {
     bool (*evaluate)(const char* name, const T* x, T* y, Index n, T setting);
     void (*augment)(const AugmentationSpec&, const Stream&, Index row, const T* from, T* to, T* workspace);
 };
-
-struct InstructionSet {
-    const char* name;
-    const Program<float>& single;
-    const Program<double>& twofold;
-};
-
-template <class T> const Program<T>& program_of(const InstructionSet& set) {
-    if constexpr (sizeof(T) == 4) return set.single;
-    else return set.twofold;
-}
 
 }  // namespace chainrule

@@ -112,12 +112,13 @@ INLINE void cover(const Kernel<T> (&kinds)[KERNEL_VECTORS][KERNEL_ROWS], Factor<
     }
 }
 
-// c = a b for one panel of b (terms, PANEL): a (rows, terms) in panels, the sum in pieces of at most DEPTH terms.
-template <class T> INLINE void multiply(Factor<T> a, const T* b, Index terms, T* c, Index rows, Index columns) {
+// c = or += a b for one panel of b (terms, PANEL): a (rows, terms) in panels, the sum in pieces of at most DEPTH terms.
+template <class T>
+INLINE void multiply(Factor<T> a, const T* b, Index terms, T* c, Index rows, Index columns, bool add = false) {
     const Index strips = panels(terms, PANEL<T>), pieces = panels(strips, DEPTH / PANEL<T>);
     for (Index p = 0; p < pieces; ++p)
         cover(KERNELS<T>.inner, a, Index{PANEL<T>}, b, strips * p / pieces * PANEL<T>,
-              smaller(terms, strips * (p + 1) / pieces * PANEL<T>), c, PANEL<T>, rows, columns, p > 0);
+              smaller(terms, strips * (p + 1) / pieces * PANEL<T>), c, PANEL<T>, rows, columns, add || p > 0);
 }
 
 // c (rows, columns) = or += Σₖ a(k, ·)ᵀ b(k, ·) over rows first <= k < last of two panels; rows of c are `apart`.

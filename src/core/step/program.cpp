@@ -2,50 +2,12 @@
 // the set and CHAINRULE_NUMBER float or double.
 #include "formulas/links.hpp"
 #include "step/inputs.hpp"
-#include "step/products.hpp"
+#include "step/passes.hpp"
 #include "step/scoring.hpp"
 #include "step/tiles.hpp"
 
 namespace chainrule::CHAINRULE_SET {
 namespace {
-
-// A layer's panels of the workspace, for rows `first` of the wave on.
-template <class T> struct Places {
-    T *y, *d, *e, *normal, *inverse;
-};
-
-template <class T> Places<T> places_of(const Layer<T>& layer, Index first, bool backward) {
-    const auto from = [&](T* panels, Index apart) { return panels ? panels + first * apart : nullptr; };
-    if (!backward) return {from(layer.y, PANEL<T>), nullptr, nullptr, nullptr, nullptr};
-    return {from(layer.y, PANEL<T>), layer.sloped ? from(layer.d, PANEL<T>) : nullptr, from(layer.e, PANEL<T>),
-            from(layer.normal, PANEL<T>), layer.norm == LAYER_NORM ? from(layer.inverse, 1) : nullptr};
-}
-
-// z = x W, without b.
-template <class T> void product(const Layer<T>& layer, const T* x, T* y, Index stride, Index rows) {
-    for (Index j = 0; j * PANEL<T> < layer.outputs; ++j)
-        multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, y + j * stride, rows,
-                 smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>));
-}
-
-// A whole layer for rows from `row` of the batch on; all in panels `stride` apart.
-template <class T>
-void forward(const Step<T>& step, const Layer<T>& layer, const T* x, const Places<T>& to, Index stride, Index row,
-             Index rows) {
-    const bool norm = layer.norm == LAYER_NORM;
-    if (norm) {
-        product(layer, x, to.y, stride, rows);
-        normalize_rows(layer, to.y, to.normal, to.inverse, stride, rows);
-    }
-    for (Index j = 0; j * PANEL<T> < layer.outputs; ++j) {
-        const auto panel_of = [&](T* panels) { return panels ? panels + j * stride : nullptr; };
-        const Panel<T> panel{j, layer.outputs, panel_of(to.y), panel_of(to.d), panel_of(to.e)};
-        if (!norm)
-            multiply({x, stride}, layer.packed + j * layer.inputs * PANEL<T>, layer.inputs, panel.y, rows,
-                     smaller<Index>(PANEL<T>, layer.outputs - j * PANEL<T>));
-        finish(step, layer, panel, layer.units[norm ? SHIFT : BIAS].packed + j * PANEL<T>, row, rows);
-    }
-}
 
 // dL/dz of the layer before, or dL/dy of its normalisation: (dz Wᵀ) f'.
 template <class T>
@@ -132,21 +94,23 @@ template <class T, class F> bool each(const T* x, T* y, Index n, F f) {
     return true;
 }
 
-// An activation's f ("f relu") or f' ("df relu"), as a step runs it: one vector of a panel at a time.
+// An activation's f ("f relu"), f' ("df relu") or f'' ("d2f relu"), as a step runs it: one vector of a panel at a time.
 template <class T> bool evaluate_activation(const char* name, const T* x, T* y, Index n, T setting) {
-    const bool slope = *name == 'd';
-    name += slope;
+    const bool slope = *name == 'd', bend = slope && name[1] == '2';
+    name += slope + bend;
     if (name[0] != 'f' || name[1] != ' ') return false;
     T bias[LANES<T>];
     store(bias, all<Vector<T>>(T(-0.0)));  // the number that added to any changes nothing
     for (std::size_t k = 0; k < sizeof ACTIVATION_NAMES / sizeof *ACTIVATION_NAMES; ++k) {
         if (!same(name + 2, ACTIVATION_NAMES[k])) continue;
-        T value[PANEL<T>], derivative[PANEL<T>];
+        T value[PANEL<T>], derivative[PANEL<T>], along[PANEL<T>], bent[PANEL<T>];
         for (Index i = 0; i < n; i += LANES<T>) {
             const int count = static_cast<int>(smaller<Index>(LANES<T>, n - i));
             store(value, load<Vector<T>>(x + i, count));
-            ACTIVATE<T>[k](value, derivative, bias, setting, 1, 1);
-            store(y + i, load<Vector<T>>(slope ? derivative : value), count);
+            store(along, all<Vector<T>>(1));
+            if (bend) ACTIVATE_ALONG<T>[k](value, nullptr, along, bent, bias, bias, setting, 1, 1);
+            else ACTIVATE<T>[k](value, derivative, bias, setting, 1, 1);
+            store(y + i, load<Vector<T>>(bend ? bent : slope ? derivative : value), count);
         }
         return true;
     }

@@ -18,9 +18,9 @@ template <class T> void mix_targets(const Step<T>& step, Index r, Index source, 
         to[c * LANES<T>] = target(source, c) * step.mix + target(partner, c) * (T(1) - step.mix);
 }
 
-// The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
-template <class Loss, class T>
-void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
+// Call f(r, count, rows) for the rows first to last of the wave, LANES at a time: their scores, targets and shares.
+template <class T, class F>
+INLINE void each_rows(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, F f) {
     const Layer<T>& output = step.layer[step.layers - 1];
     const Index outputs = output.outputs;
     T share[LANES<T>], *targets = scratch.targets;
@@ -37,15 +37,21 @@ void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Inde
             else
                 for (Index c = 0; c < outputs; ++c) targets[c * LANES<T> + i] = step.loss.target[source * outputs + c];
         }
-        const Rows<T> rows{outputs,
-                           scratch.scores,
-                           step.loss.target || step.mixes ? targets : nullptr,
-                           load<typename Rows<T>::I>(classes),
-                           load<Vector<T>>(share),
-                           step.loss.a};
-        store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
-        if (backward) out_of_lanes(scratch.scores, step.stride, count, outputs, output.d + r * PANEL<T>, output.sloped);
+        f(r, count,
+          Rows<T>{outputs, scratch.scores, step.loss.target || step.mixes ? targets : nullptr,
+                  load<typename Rows<T>::I>(classes), load<Vector<T>>(share), step.loss.a, scratch.along});
     }
+}
+
+// The losses of rows first to last of the wave and, on the way back, dL/dz: times f' where the network ends in one.
+template <class Loss, class T>
+void take_loss(const Step<T>& step, const Scratch<T>& scratch, Index first, Index last, bool backward) {
+    const Layer<T>& output = step.layer[step.layers - 1];
+    each_rows(step, scratch, first, last, [&](Index r, Index count, const Rows<T>& rows) LAMBDA {
+        store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
+        if (backward)
+            out_of_lanes(scratch.scores, step.stride, count, output.outputs, output.d + r * PANEL<T>, output.sloped);
+    });
 }
 
 template <class T> using TakeLoss = void (*)(const Step<T>&, const Scratch<T>&, Index, Index, bool);

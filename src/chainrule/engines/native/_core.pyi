@@ -135,6 +135,12 @@ def augment(
     """Write x (n, i) changed by an augmentation into out, its row r drawn as row first_row + r of the stream (seed,
     purpose, step, block); shape is the image's, or (1, i, 1)."""
 
+def solve(set: str, A: _Array, diagonal: _Array | None, b: _Array, x: _Array, threads: int) -> bool:
+    """Write x with (A + diag(diagonal)) x = b; False where that matrix is not positive definite."""
+
+def gram(set: str, R: _Array, out: _Array, threads: int) -> None:
+    """Write Rᵀ R (n, n) of R (m, n)."""
+
 class Plan:
     """A network, a loss and an update rule with the workspace of a batch; batch 0 only predicts."""
 
@@ -159,6 +165,27 @@ class Plan:
     def run(self, steps: Steps) -> tuple[int, int, float, BaseException | None]:
         """Make the steps; return how many were done, the losses written, the last |gradient|, and what a signal
         handler raised."""
+
+    def hessian_product(
+        self, theta: _Array, v: _Array, X: _Array, y: _Array, weight: _Array | None, out: _Array, threads: int
+    ) -> None:
+        """Write (d²J/dθ²) v on all rows, as at prediction, into out (P,)."""
+
+    def gauss_newton_product(
+        self, theta: _Array, v: _Array, X: _Array, y: _Array, weight: _Array | None, out: _Array, threads: int
+    ) -> None:
+        """Write (Jᵀ L'' J) v into out (P,)."""
+
+    def pull(
+        self, theta: _Array, dscores: _Array, X: _Array, y: _Array, weight: _Array | None, out: _Array, threads: int
+    ) -> None:
+        """Write Jᵀ dscores into out (P,), for dscores (n, o)."""
+
+    def jacobian(
+        self, theta: _Array, X: _Array, y: _Array, weight: _Array | None, out: _Array, what: str, threads: int
+    ) -> None:
+        """Write what is asked for into out: "jacobian", J (n, o, P); in float64 "root", √L'' J (n o, P), or "matrix",
+        Jᵀ L'' J (P, P)."""
 
     def value(self, theta: _Array, X: _Array, y: _Array, weight: _Array | None, threads: int) -> float: ...
     def predict(self, theta: _Array | None, X: _Array, link: str, out: _Array, threads: int) -> None:

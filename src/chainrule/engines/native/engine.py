@@ -15,22 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...foundation.arrays import Array
-from ...mathematics.fisher import Factors
-from ...mathematics.gauss_newton import Quadratic, Root, gauss_newton
+from ...mathematics import fisher
+from ...mathematics.gauss_newton import Quadratic, Root, gauss_newton, penalty_bends
 from ...mathematics.objective import Objective
 from ...optimizers import Memory, Optimizer, Verbs
 from ...steps.augmentation.mixup import mixup_share
 from ...steps.recipe import DEFAULT_RECIPE, Recipe
 from ..job import Job
-from ..stepping import LastAsked, Steps, take_steps
+from ..stepping import LastAsked, Steps, drawn_rows, take_steps
 from .core import _core, threads
 from .inputs import Inputs, plain
-from .obstacles import VERBS, obstacle
+from .obstacles import VERBS, bent_obstacle, obstacle
 from .plans import step_plan
 from .predicting import scores
+from .symmetric import announce
 
 VALUED = 512
-"""Rows that a value needs room for at a time: at prediction no row depends on another."""
+"""Rows that a value or a product needs room for at a time: at prediction no row depends on another."""
+
+announce()
 
 
 class NativeEngine:
@@ -131,10 +134,15 @@ class NativeEngine:
 
     def value(self, theta: NDArray[np.floating]) -> float:
         """Return J(θ) on all rows."""
+        return float(self._at_prediction.value(theta, self._inputs.at(theta), self._y, self._weight, self.threads))
+
+    @property
+    def _at_prediction(self) -> Any:
+        """The core's plan for values and second derivatives."""
         if self._values is None:
             rows = min(self.objective.rows, VALUED)
             self._values = step_plan(self.objective, None, rows, DEFAULT_RECIPE, rows)
-        return float(self._values.value(theta, self._inputs.at(theta), self._y, self._weight, self.threads))
+        return self._values
 
     def value_and_gradient(self, theta: NDArray[np.floating]) -> tuple[float, NDArray[np.floating]]:
         """Return J(θ) and dJ/dθ (P,) on all rows, as training step 0 of the seed finds them."""
@@ -150,40 +158,68 @@ class NativeEngine:
         return np.asarray(scores(self.objective.network, theta, X, "identity", self.threads))
 
     def gauss_newton_product(self, theta: Array, v: Array) -> Array:
-        """Refuse: the core has no second derivatives."""
-        raise _missing("gauss_newton_product")
+        """Return (Jᵀ L'' J) v."""
+        return self._product("gauss_newton_product", theta, v)
 
     def hessian_product(self, theta: Array, v: Array) -> Array:
-        """Refuse: the core has no second derivatives."""
-        raise _missing("hessian_product")
-
-    def gauss_newton(self, theta: Array) -> Quadratic | Root:
-        """Return J(θ), dJ/dθ and the Gauss-Newton matrix, as the definitions find them."""
-        return gauss_newton(self.objective, theta)
-
-    def jacobian(self, theta: Array) -> Array:
-        """Refuse: the core pushes no tangents."""
-        raise _missing("jacobian")
+        """Return (d²J/dθ²) v, by Pearlmutter's R{·}."""
+        return self._product("hessian_product", theta, v)
 
     def pull(self, theta: Array, dscores: Array) -> Array:
-        """Refuse: the core pulls back the gradients of its own losses only."""
-        raise _missing("pull")
+        """Return (dscores/dθ)ᵀ dscores: a derivative in the scores (n, o), pulled back to θ."""
+        return self._product("pull", theta, dscores)
 
-    def factors(self, theta: Array) -> list[Factors]:
-        """Refuse: the core keeps no inputs and deltas of its layers."""
-        raise _missing("factors")
+    def factors(self, theta: Array) -> list[fisher.Factors]:
+        """Return the Kronecker factors of the Gauss-Newton matrix of every Dense block, by the definitions."""
+        return fisher.factors(self.objective, theta)
 
     def squares(self, theta: Array) -> Array:
-        """Refuse: the core has no gradients of single rows."""
-        raise _missing("squares")
+        """Return the mean of the rows' squared gradients, (P,), by the definitions."""
+        return fisher.squares(self.objective, theta)
 
-    def part(self, share: float, draw: int) -> Verbs:
-        """Refuse: the verbs are on all rows."""
-        raise _missing("part")
+    def part(self, share: float, draw: int) -> NativeEngine:
+        """Return the verbs on a share of the rows, at least one: those of this draw, in their own order."""
+        rows = drawn_rows(self.objective.rows, share, self.seed, draw)
+        return NativeEngine(self.objective.batch(rows), None, self.seed, self.threads, self.recipe)
 
+    def jacobian(self, theta: Array) -> Array:
+        """Return dscores/dθ, (n, o, P)."""
+        rows, outputs = self.objective.rows, self.objective.network.outputs
+        return self._rows("jacobian", theta, np.zeros((rows, outputs, np.size(theta)), self.objective.X.dtype))
 
-def _missing(verb: str) -> NotImplementedError:
-    """Return the refusal of a verb that the core does not have: second derivatives are the reference engine's."""
-    return NotImplementedError(
-        f"the native engine has no {verb}; the reference engine has: an optimiser that asks it names it in `needs`"
-    )
+    def gauss_newton(self, theta: Array) -> Quadratic | Root:
+        """Return J(θ), dJ/dθ and the Gauss-Newton matrix, or its root where that is smaller.
+
+        J is never kept: its rows are formed a few at a time. What the core has no second derivatives of is left to the
+        definitions.
+        """
+        if bent_obstacle(self.objective.network):
+            return gauss_newton(self.objective, theta)
+        value, gradient = self.value_and_gradient(theta)
+        P, wide, total = np.size(theta), gradient.astype(np.float64), float(self.objective.total)
+        bends = penalty_bends(self.objective, theta)
+        if (rows := self.objective.rows * self.objective.network.outputs) < P:
+            return Root(value, wide, self._rows("root", theta, np.zeros((rows, P))), bends, total)
+        G = self._rows("matrix", theta, np.empty((P, P)))
+        if self.objective.penalties:
+            G[np.diag_indices(P)] += bends
+        return Quadratic(value, wide, G, total)
+
+    def _product(self, verb: str, theta: Array, along: Array) -> Array:
+        """Ask the core for one of its products, (P,)."""
+        self._check_bent(verb)
+        out, along = np.zeros_like(theta), plain(np.asarray(along, self.objective.X.dtype))
+        product = getattr(self._at_prediction, verb)
+        product(theta, along, self._inputs.at(theta), self._y, self._weight, out, self.threads)
+        return out
+
+    def _rows(self, what: str, theta: Array, out: NDArray[Any]) -> NDArray[Any]:
+        """Let the core write rows of the Jacobian, or what it makes of them, to `out`."""
+        self._check_bent(what)
+        X = self._inputs.at(theta)
+        self._at_prediction.jacobian(theta, X, self._y, self._weight, out, what, self.threads)
+        return out
+
+    def _check_bent(self, verb: str) -> None:
+        if reason := bent_obstacle(self.objective.network):
+            raise NotImplementedError(f"the native engine has no {verb} here: {reason}; the reference engine has")

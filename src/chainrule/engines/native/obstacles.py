@@ -11,6 +11,7 @@ from ...foundation.arrays import is_sparse
 from ...mathematics.losses import LOSSES, Loss
 from ...mathematics.network import Network
 from ...mathematics.objective import Objective
+from ...optimizers import VERBS as ALL_VERBS
 from ...optimizers import Optimizer
 from ...steps.augmentation import AUGMENTATIONS
 from ...steps.recipe import Recipe
@@ -19,8 +20,11 @@ from . import core
 from .lowering import lower
 from .plans import PARTS, loss_name, rule_name
 
-VERBS = frozenset({"forward", "value", "gradient", "gauss_newton"})
-"""The verbs of the native engine."""
+VERBS = frozenset(ALL_VERBS)
+"""The verbs of the native engine: all there are."""
+
+BENT = frozenset({"hessian_product", "gauss_newton_product", "jacobian", "pull"})
+"""The verbs for which `bent_obstacle` says what the core does not know."""
 
 FLOATS = (np.float32, np.float64)
 
@@ -46,7 +50,7 @@ def _obstacles(job: Job) -> Iterator[str]:
     if loss_name(job.objective.loss) is None:
         yield f"the loss {job.objective.loss!r} is not of the table"
     if job.optimizer is not None:
-        yield from _of_optimizer(job.optimizer)
+        yield from _of_optimizer(job.optimizer, job.chain)
     if any(type(p) not in PARTS or not {*p.kinds} <= {"weight", "bias"} for p in job.objective.penalties):
         yield "a penalty is not of the table, or on other parameters than weights and biases"
     yield from _of_recipe(job.recipe, job.chain)
@@ -59,12 +63,25 @@ def _of_rows(X: Any, dtype: Any) -> Iterator[str]:
         yield f"X holds {X.dtype} numbers and θ {dtype or X.dtype}; both must be float32 or both float64"
 
 
-def _of_optimizer(optimizer: Optimizer) -> Iterator[str]:
+def bent_obstacle(network: Network) -> str | None:
+    """Return why the core has no products, Jacobian or pull of a network that it lowers, or None."""
+    lowered = lower(network)
+    if isinstance(lowered, str):
+        return lowered
+    for layer in lowered.layers:
+        if "norm" in layer or "slopes" in layer:
+            return "the core has no second derivatives of a normalisation or of slopes that are learnt"
+    return None
+
+
+def _of_optimizer(optimizer: Optimizer, network: Network) -> Iterator[str]:
     if optimizer.elementwise:
         if rule_name(optimizer) is None:
             yield f"the update rule {optimizer!r} is not of the table"
     elif missing := sorted(optimizer.needs - VERBS):
         yield f"{type(optimizer).__name__} needs {', '.join(missing)}, which the core does not have"
+    elif (asked := sorted(optimizer.needs & BENT)) and (reason := bent_obstacle(network)):
+        yield f"{type(optimizer).__name__} needs {', '.join(asked)}, and {reason}"
     elif not optimizer.whole_batch:
         yield f"{type(optimizer).__name__} asks batches of rows, which the core takes in an update rule only"
 
