@@ -47,7 +47,7 @@ def ways(methods: tuple[str, ...]) -> Iterator[Way]:
     """Yield the lines of the table."""
     kinds = cr.optimizers
     if "hessian_free" in methods:
-        yield Way("hessian_free", kinds.HessianFree(damping=10.0, rows=0.25, tolerance=0), 1.0)
+        yield Way("hessian_free", kinds.HessianFree(damping=10.0, rows=0.25, preconditioned=True, tolerance=0), 1.0)
     rates = {"momentum": (0.03, 0.1, 0.3), "adam": (1e-3, 3e-3, 1e-2)}
     for method in filter(methods.__contains__, rates):
         for rate in rates[method]:

@@ -16,7 +16,6 @@ Source: Martens and Grosse 2015 (K-FAC); Botev et al. 2017 (the whole curvature 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +24,6 @@ from ..foundation.arrays import Array, is_sparse
 from .blocks import Dense
 from .gauss_newton import Matrix, roots
 from .objective import Objective
-
-NUMBERS = 1 << 22
-"""Numbers of row gradients that are formed at a time."""
 
 
 class Factors(NamedTuple):
@@ -89,20 +85,24 @@ def squares(objective: Objective, theta: Array) -> Matrix:
     >>> squares(objective, np.array([2.0, 0.0]))
     array([5., 1.])
     """
-    total = np.zeros(theta.shape[0])
-    for rows, share in _pieces(objective, theta):
-        network = rows.network
-        params = network.unpack(theta)
-        scores, caches = network.forward_with_caches(params, rows.X)
-        slopes = rows.rows * rows.loss.gradient(scores, rows.y)
-        gradients = np.asarray(network.backward_rows(params, caches, slopes), np.float64)
-        total += (gradients**2 * share[:, None]).sum(axis=0)
-    return total
+    network = objective.network
+    params = network.unpack(theta)
+    scores, caches = network.forward_with_caches(params, objective.X)
+    dy, share = objective.rows * objective.loss.gradient(scores, objective.y), _shares(objective)
+    found: list[dict[str, Matrix]] = [{} for _ in network.blocks]
+    for k in reversed(range(len(network.blocks))):
+        block = network.blocks[k]
+        if isinstance(block, Dense):
+            found[k] = _dense_squares(caches[k].x, dy, share)
+        else:
+            rows = block.pull_rows(params[k], caches[k], dy)
+            found[k] = {name: np.tensordot(share, np.asarray(each, np.float64) ** 2, 1) for name, each in rows.items()}
+        dy = block.pull_input(params[k], caches[k], dy) if k else dy
+    return np.asarray(network.pack(found)) if network.slots else np.zeros(0)
 
 
-def _pieces(objective: Objective, theta: Array) -> Iterator[tuple[Objective, Matrix]]:
-    """Yield the rows, a piece at a time, with their shares."""
-    share, size = _shares(objective), max(1, NUMBERS // max(theta.shape[0], 1))
-    for start in range(0, objective.rows, size):
-        piece = slice(start, start + size)
-        yield objective.batch(piece), share[piece]
+def _dense_squares(x: Array, dy: Array, share: Matrix) -> dict[str, Matrix]:
+    """Return Σ p (x dyᵀ)² = (x²)ᵀ (p dy²) and Σ p dy²: no gradient of a row is formed."""
+    x, dy = np.asarray(x.toarray() if is_sparse(x) else x, np.float64), np.asarray(dy, np.float64)
+    weighted = share[:, None] * dy**2
+    return {"W": (x**2).T @ weighted, "b": weighted.sum(axis=0)}

@@ -126,9 +126,9 @@ class HessianFree(Optimizer):
     ) -> list[conjugate.Iterate]:
         """Return the iterates of the conjugate gradients, and count them."""
         damping, inverse = numbers["damping"], np.ones(1)
-        if self.preconditioned:
-            inverse = (np.asarray(ask.squares(theta), np.float64) + damping) ** -EXPONENT
         rows = ask if self.rows == 1 else ask.part(self.rows, int(numbers["draws"]))
+        if self.preconditioned:
+            inverse = (np.asarray(rows.squares(theta), np.float64) + damping) ** -EXPONENT
         numbers["draws"] += 1
         times = damped_product(rows, theta, damping)
         found = conjugate.path(times, g, start, self.most, inverse, self.progress)

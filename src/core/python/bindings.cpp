@@ -119,21 +119,34 @@ void product(Trainer<T>& trainer, Product kind, const In& theta, const In& v, co
     watched([&](Watch* watch) { trainer.product(asked.rows.data, asked.theta, curve, threads, watch); });
 }
 
-// The rows of the Jacobian, of scores (float of the plan) or rooted (float64), or the sum of the latter's products.
+// The rows of the Jacobian of the scores.
 template <class T>
 void jacobian(Trainer<T>& trainer, const In& theta, const In& X, const In& y, const std::optional<In>& weight,
-              const InOut& out, const std::string& what, int threads) {
+              const InOut& out, int threads) {
     const Asked<T> asked(trainer, theta, X, y, weight);
-    const Index rows = asked.rows.data.rows, outputs = trainer.spec().layers.back().outputs,
-                parameters = trainer.spec().parameters;
     JacobianRows<T> to{};
-    double* matrix = nullptr;
-    if (what == "jacobian") to.plain = memory_of<T>(out, "out", {rows, outputs, parameters});
-    else if (what == "root") to.matrix = memory_of<double>(out, "out", {rows * outputs, parameters});
-    else if (what == "matrix") matrix = memory_of<double>(out, "out", {parameters, parameters});
-    else refuse("what must be jacobian, root or matrix");
-    to.rooted = !to.plain;
-    watched([&](Watch* watch) { trainer.jacobian(asked.rows.data, asked.theta, to, matrix, threads, watch); });
+    to.plain = memory_of<T>(out, "out",
+                            {asked.rows.data.rows, trainer.spec().layers.back().outputs, trainer.spec().parameters});
+    watched(
+        [&](Watch* watch) { trainer.jacobian(asked.rows.data, asked.theta, to, nullptr, nullptr, threads, watch); });
+}
+
+// The Gauss-Newton matrix or its root, dL/dθ, both without penalties, and the objective.
+template <class T>
+double gauss_newton(Trainer<T>& trainer, const In& theta, const In& X, const In& y, const std::optional<In>& weight,
+                    const InOut& gradient, const InOut& out, bool root, int threads) {
+    const Asked<T> asked(trainer, theta, X, y, weight);
+    const Index rows = asked.rows.data.rows * trainer.spec().layers.back().outputs, P = trainer.spec().parameters;
+    double* to = memory_of<double>(out, "out", {root ? rows : P, P});
+    T* slope = memory_of<T>(gradient, "gradient", {P});
+    JacobianRows<T> kept{};
+    kept.rooted = true;
+    if (root) kept.matrix = to;
+    double value = 0;
+    watched([&](Watch* watch) {
+        value = trainer.jacobian(asked.rows.data, asked.theta, kept, root ? nullptr : to, slope, threads, watch);
+    });
+    return value;
 }
 
 bool solve_symmetric(const std::string& set, const In& A, const std::optional<In>& diagonal, const In& b,
@@ -293,11 +306,18 @@ NB_MODULE(_core, m) {
     plan.def(
         "jacobian",
         [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight, const InOut& out,
-           const std::string& what, int threads) {
-            self.with([&](auto& trainer) { jacobian(trainer, theta, X, y, weight, out, what, threads); });
+           int threads) { self.with([&](auto& trainer) { jacobian(trainer, theta, X, y, weight, out, threads); }); },
+        nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("out"), nb::arg("threads"));
+    plan.def(
+        "gauss_newton",
+        [](Plan& self, const In& theta, const In& X, const In& y, const std::optional<In>& weight,
+           const InOut& gradient, const InOut& out, bool root, int threads) {
+            return self.with([&](auto& trainer) {
+                return gauss_newton(trainer, theta, X, y, weight, gradient, out, root, threads);
+            });
         },
-        nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("out"), nb::arg("what"),
-        nb::arg("threads"));
+        nb::arg("theta"), nb::arg("X"), nb::arg("y"), nb::arg("weight").none(), nb::arg("gradient"), nb::arg("out"),
+        nb::arg("root"), nb::arg("threads"));
     plan.def("__init__",
              [](Plan* self, const nb::kwargs& given) { new (self) Plan(checked(fields_of<Spec>(given, "Plan"))); })
         .def(

@@ -36,6 +36,8 @@ template <class T> class Trainer<T>::Curves final : public Work {
           threads_(lease.threads()),
           barrier_(lease.threads(), lease.spin()) {
         step_.theta = const_cast<T*>(theta);
+        if (trainer.spec_.weights.any() || trainer.spec_.biases.any())
+            step_.l1 = trainer.l1_.data(), step_.l2 = trainer.l2_.data();
         trainer.begin(step_, nullptr, 0, data.rows);
         curve_.along = trainer.along_.data();
     }
@@ -50,6 +52,7 @@ template <class T> class Trainer<T>::Curves final : public Work {
 
     bool given_up() const { return stop_.asked(); }
     double waited() const { return barrier_.waited(); }
+    double value() const { return trainer_.loss_of(step_, trainer_.penalty_of(step_)); }
 
     void run(int thread) override {
         const FlushDenormals flush(sizeof(T) == 4);
@@ -66,9 +69,9 @@ template <class T> class Trainer<T>::Curves final : public Work {
             const Range rows = trainer_.rows_of(step.wave_rows, thread, threads_);
             if (forms_) program.jacobian(step, curve_, scratch, rows_for(thread), rows.first, rows.last);
             else program.rows(step, curve_, scratch, rows.first, rows.last);
-            if (!(going = meet(phase)) || (forms_ && !tiles_)) continue;
-            if (forms_) add(step, thread);
-            else program.tiles(step, curve_, scratch, tiles.first, tiles.last);
+            if (!(going = meet(phase)) || (forms_ && !to_.rooted)) continue;
+            if (tiles_) add(step, thread);
+            program.tiles(step, curve_, scratch, tiles.first, tiles.last);
             going = meet(phase);
         }
         scratch.watch = nullptr;
@@ -121,12 +124,13 @@ bool Trainer<T>::product(const Data<T>& data, const T* theta, const Curve<T>& cu
 }
 
 template <class T>
-bool Trainer<T>::jacobian(const Data<T>& data, const T* theta, JacobianRows<T> to, double* matrix, int threads,
-                          Watch* watch) {
+double Trainer<T>::jacobian(const Data<T>& data, const T* theta, JacobianRows<T> to, double* matrix, T* gradient,
+                            int threads, Watch* watch) {
     const Turn turn(turns_);
     const Index outputs = layers_.back().outputs, P = spec_.parameters, across = panels(P, SIDE);
-    const int passes = static_cast<int>(std::min<Index>(3 * outputs + (matrix ? P / 8 : 0), 1 << 20));
+    const int passes = static_cast<int>(std::min<Index>(3 * outputs + (matrix ? P / 16 * outputs : 0), 1 << 20));
     if (along_.empty()) lay_out_along();
+    row_loss_.resize(std::max<std::size_t>(row_loss_.size(), data.rows));
     Lease lease(company_.threads(useful(threads, data.rows, passes)));
     make_scratch(lease.threads());
     const Index most = std::clamp<Index>(DEPTH / outputs, 1, wave_), count = across * (across + 1) / 2;
@@ -138,17 +142,19 @@ bool Trainer<T>::jacobian(const Data<T>& data, const T* theta, JacobianRows<T> t
         tiles = Buffer<double>(static_cast<std::size_t>(count * SIDE * SIDE));
         to.panels = rows.get();
     }
-    Curves work(*this, lease, data, theta, {Product::PULL, nullptr, nullptr, nullptr, nullptr}, watch);
+    Curves work(*this, lease, data, theta, {Product::PULL, nullptr, nullptr, nullptr, gradient}, watch);
     work.form(to, most, count, tiles.get());
     lease.run(work);
-    if (matrix && !work.given_up()) unpack(tiles.get(), P, matrix);
-    return !work.given_up();
+    judge(work.waited(), work_of(data.rows, passes), 1, lease.threads());
+    if (work.given_up() || !to.rooted) return std::numeric_limits<double>::quiet_NaN();
+    if (matrix) unpack(tiles.get(), P, matrix);
+    return work.value();
 }
 
 #define INSTANTIATE(T)                                                                         \
     template void Trainer<T>::lay_out_along();                                                 \
     template bool Trainer<T>::product(const Data<T>&, const T*, const Curve<T>&, int, Watch*); \
-    template bool Trainer<T>::jacobian(const Data<T>&, const T*, JacobianRows<T>, double*, int, Watch*);
+    template double Trainer<T>::jacobian(const Data<T>&, const T*, JacobianRows<T>, double*, T*, int, Watch*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -102,8 +102,10 @@ template <class T> class Trainer {
     bool product(const Data<T>& data, const T* theta, const Curve<T>& curve, int threads, Watch* watch);
 
     // The rows of the Jacobian, to the arrays in C order that are not null; where `matrix` (P, P) is not null, the sum
-    // of their products Rᵀ R instead, rooted.
-    bool jacobian(const Data<T>& data, const T* theta, JacobianRows<T> to, double* matrix, int threads, Watch* watch);
+    // of their products Rᵀ R instead. Where they are rooted, dL/dθ without penalties comes to `gradient`, and the
+    // objective is returned: NaN where the watch gives up, and where nothing is rooted.
+    double jacobian(const Data<T>& data, const T* theta, JacobianRows<T> to, double* matrix, T* gradient, int threads,
+                    Watch* watch);
 
     // Threads that pay for themselves on this much work.
     int useful(int threads, Index rows, int passes) const;

@@ -144,13 +144,25 @@ void take_root(const Step<T>& step, const Curve<T>& curve, const Scratch<T>& scr
     });
 }
 
+// dL/dscores of each row into along.d, and its loss.
+template <class Loss, class T>
+void take_slope(const Step<T>& step, const Curve<T>& curve, const Scratch<T>& scratch, Index first, Index last) {
+    const Index outputs = step.layer[step.layers - 1].outputs;
+    each_rows(step, scratch, first, last, [&](Index r, Index count, const Rows<T>& rows) LAMBDA {
+        store(step.row_loss + step.wave + r, Loss::of(rows), static_cast<int>(count));
+        out_of_lanes(scratch.scores, step.stride, count, outputs, curve.along[step.layers - 1].d + r * PANEL<T>, false);
+    });
+}
+
 template <class T> struct Curvature {
     void (*bend)(const Step<T>&, const Curve<T>&, const Scratch<T>&, Index, Index);
     void (*root)(const Step<T>&, const Curve<T>&, const Scratch<T>&, Index, Index, Index);
+    void (*slope)(const Step<T>&, const Curve<T>&, const Scratch<T>&, Index, Index);
 };
 
-#define ROW_OF_ELEMENTS(name, Type) {take_bend<Elementwise<Type>, T>, take_root<Elementwise<Type>, T>},
-#define ROW_OF_ROWS(name, Type) {take_bend<Type, T>, take_root<Type, T>},
+#define ROW_OF_ELEMENTS(name, Type) \
+    {take_bend<Elementwise<Type>, T>, take_root<Elementwise<Type>, T>, take_slope<Elementwise<Type>, T>},
+#define ROW_OF_ROWS(name, Type) {take_bend<Type, T>, take_root<Type, T>, take_slope<Type, T>},
 template <class T>
 constexpr Curvature<T> CURVATURE[] = {CHAINRULE_ELEMENT_LOSSES(ROW_OF_ELEMENTS) CHAINRULE_ROW_LOSSES(ROW_OF_ROWS)};
 #undef ROW_OF_ELEMENTS
@@ -170,6 +182,13 @@ template <class T> void forward_block(const Step<T>& step, const Scratch<T>& scr
         forward(step, step.layer[l], x, places_of(step.layer[l], first, true), step.stride, step.wave + first, rows);
 }
 
+// From dL/dscores in along.d to dL/dz of every layer.
+template <class T>
+void pull_block(const Step<T>& step, const Curve<T>& curve, Scratch<T>& scratch, Index first, Index rows) {
+    enter(step, curve, first, rows);
+    for (int l = step.layers - 1; l > 0; --l) pull_along(step, curve, l, scratch, first, rows);
+}
+
 template <class T>
 void product_block(const Step<T>& step, const Curve<T>& curve, Scratch<T>& scratch, Index first, Index last) {
     const Index rows = last - first;
@@ -185,8 +204,7 @@ void product_block(const Step<T>& step, const Curve<T>& curve, Scratch<T>& scrat
         for (int l = 0; l < step.layers; ++l) forward_along(step, curve, l, first, rows);
         CURVATURE<T>[step.loss.kind].bend(step, curve, scratch, first, last);
     }
-    enter(step, curve, first, rows);
-    for (int l = step.layers - 1; l > 0; --l) pull_along(step, curve, l, scratch, first, rows);
+    pull_block(step, curve, scratch, first, rows);
 }
 
 // Call f(first, last) for blocks of rows of the wave, until the work is given up.
@@ -292,15 +310,15 @@ INLINE void put_panels(const double* row, Index parameters, double* panels_at, I
 template <class T>
 void jacobian_block(const Step<T>& step, const Curve<T>& curve, Scratch<T>& scratch, const JacobianRows<T>& to,
                     Index first, Index last) {
-    const Index outputs = step.layer[step.layers - 1].outputs;
+    const Index outputs = step.layer[step.layers - 1].outputs, rows = last - first;
     T* entered = curve.along[step.layers - 1].d;
-    forward_block(step, scratch, first, last - first);
+    const Curvature<T>& curvature = CURVATURE<T>[step.loss.kind];
+    forward_block(step, scratch, first, rows);
     for (Index k = 0; k < outputs; ++k) {
-        if (to.rooted) CURVATURE<T>[step.loss.kind].root(step, curve, scratch, k, first, last);
+        if (to.rooted) curvature.root(step, curve, scratch, k, first, last);
         else
             each_score(step, first, last, [&](Index, Index c, Index at) LAMBDA { entered[at] = c == k ? T(1) : T(0); });
-        enter(step, curve, first, last - first);
-        for (int l = step.layers - 1; l > 0; --l) pull_along(step, curve, l, scratch, first, last - first);
+        pull_block(step, curve, scratch, first, rows);
         for (Index r = first; r < last; ++r) {
             const Index q = r * outputs + k, number = step.wave * outputs + q;
             if (to.plain) form_row(step, curve, r, to.plain + number * to.parameters);
@@ -310,6 +328,9 @@ void jacobian_block(const Step<T>& step, const Curve<T>& curve, Scratch<T>& scra
             put_panels(to.row, to.parameters, to.panels, to.stride, q);
         }
     }
+    if (!to.rooted) return;
+    curvature.slope(step, curve, scratch, first, last);
+    pull_block(step, curve, scratch, first, rows);
 }
 
 template <class T>

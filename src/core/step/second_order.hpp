@@ -29,7 +29,8 @@ template <class T> struct Curve {
     T* out;            // (P,), what is wanted
 };
 
-// Where the rows of the Jacobian go, one for each row of the wave and output. Rooted: those of √L'' J, in float64.
+// Where the rows of the Jacobian go, one for each row of the wave and output. Rooted: those of √L'' J, in float64; the
+// passes then end with the losses of the rows and their dL/dz, of which the tiles make dL/dθ.
 template <class T> struct JacobianRows {
     bool rooted;
     Index parameters;

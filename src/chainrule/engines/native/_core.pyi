@@ -181,11 +181,22 @@ class Plan:
     ) -> None:
         """Write Jᵀ dscores into out (P,), for dscores (n, o)."""
 
-    def jacobian(
-        self, theta: _Array, X: _Array, y: _Array, weight: _Array | None, out: _Array, what: str, threads: int
-    ) -> None:
-        """Write what is asked for into out: "jacobian", J (n, o, P); in float64 "root", √L'' J (n o, P), or "matrix",
-        Jᵀ L'' J (P, P)."""
+    def jacobian(self, theta: _Array, X: _Array, y: _Array, weight: _Array | None, out: _Array, threads: int) -> None:
+        """Write dscores/dθ into out (n, o, P)."""
+
+    def gauss_newton(
+        self,
+        theta: _Array,
+        X: _Array,
+        y: _Array,
+        weight: _Array | None,
+        gradient: _Array,
+        out: _Array,
+        root: bool,
+        threads: int,
+    ) -> float:
+        """Write dL/dθ (P,) and, in float64, Jᵀ L'' J (P, P) or its root √L'' J (n o, P), all without penalties; return
+        J(θ)."""
 
     def value(self, theta: _Array, X: _Array, y: _Array, weight: _Array | None, threads: int) -> float: ...
     def predict(self, theta: _Array | None, X: _Array, link: str, out: _Array, threads: int) -> None:

@@ -63,6 +63,7 @@ class NativeEngine:
         self._weight = None if weight is None else plain(weight)
         self._plans: dict[tuple[int, int], Any] = {}
         self._values: Any = None
+        self._unbent = bent_obstacle(objective.network)
         self._gradients: Any = None
         self._all_rows: Verbs = LastAsked(self)
 
@@ -184,8 +185,11 @@ class NativeEngine:
 
     def jacobian(self, theta: Array) -> Array:
         """Return dscores/dθ, (n, o, P)."""
-        rows, outputs = self.objective.rows, self.objective.network.outputs
-        return self._rows("jacobian", theta, np.zeros((rows, outputs, np.size(theta)), self.objective.X.dtype))
+        self._check_bent("jacobian")
+        objective = self.objective
+        out = np.zeros((objective.rows, objective.network.outputs, np.size(theta)), objective.X.dtype)
+        self._at_prediction.jacobian(theta, self._inputs.at(theta), self._y, self._weight, out, self.threads)
+        return out
 
     def gauss_newton(self, theta: Array) -> Quadratic | Root:
         """Return J(θ), dJ/dθ and the Gauss-Newton matrix, or its root where that is smaller.
@@ -193,17 +197,21 @@ class NativeEngine:
         J is never kept: its rows are formed a few at a time. What the core has no second derivatives of is left to the
         definitions.
         """
-        if bent_obstacle(self.objective.network):
+        if self._unbent:
             return gauss_newton(self.objective, theta)
-        value, gradient = self.value_and_gradient(theta)
-        P, wide, total = np.size(theta), gradient.astype(np.float64), float(self.objective.total)
-        bends = penalty_bends(self.objective, theta)
-        if (rows := self.objective.rows * self.objective.network.outputs) < P:
-            return Root(value, wide, self._rows("root", theta, np.zeros((rows, P))), bends, total)
-        G = self._rows("matrix", theta, np.empty((P, P)))
-        if self.objective.penalties:
-            G[np.diag_indices(P)] += bends
-        return Quadratic(value, wide, G, total)
+        objective, P, given = self.objective, np.size(theta), (self._y, self._weight)
+        rows = objective.rows * objective.network.outputs
+        gradient, out = np.zeros_like(theta), np.zeros((min(rows, P), P))
+        X = self._inputs.at(theta)
+        value = self._at_prediction.gauss_newton(theta, X, *given, gradient, out, rows < P, self.threads)
+        if objective.penalties:
+            gradient += objective.penalty_and_gradient(theta)[1]
+        wide, bends, total = gradient.astype(np.float64), penalty_bends(objective, theta), float(objective.total)
+        if rows < P:
+            return Root(value, wide, out, bends, total)
+        if objective.penalties:
+            out[np.diag_indices(P)] += bends
+        return Quadratic(value, wide, out, total)
 
     def _product(self, verb: str, theta: Array, along: Array) -> Array:
         """Ask the core for one of its products, (P,)."""
@@ -213,13 +221,6 @@ class NativeEngine:
         product(theta, along, self._inputs.at(theta), self._y, self._weight, out, self.threads)
         return out
 
-    def _rows(self, what: str, theta: Array, out: NDArray[Any]) -> NDArray[Any]:
-        """Let the core write rows of the Jacobian, or what it makes of them, to `out`."""
-        self._check_bent(what)
-        X = self._inputs.at(theta)
-        self._at_prediction.jacobian(theta, X, self._y, self._weight, out, what, self.threads)
-        return out
-
     def _check_bent(self, verb: str) -> None:
-        if reason := bent_obstacle(self.objective.network):
-            raise NotImplementedError(f"the native engine has no {verb} here: {reason}; the reference engine has")
+        if self._unbent:
+            raise NotImplementedError(f"the native engine has no {verb} here: {self._unbent}; the reference engine has")
