@@ -310,7 +310,10 @@ def test_each_layer_can_have_its_own_activation() -> None:
         fitted.set_params(activation=("tanh", "relu")).fit(X, TARGETS["binary"])
 
 
-@pytest.mark.parametrize("solver", [*(n for n, kind in OPTIMIZERS.items() if not kind.whole_batch), optimizers.RMSProp(0.07)])
+RATED = [name for name, kind in OPTIMIZERS.items() if not kind.whole_batch]
+
+
+@pytest.mark.parametrize("solver", [*RATED, optimizers.RMSProp(0.07)])
 def test_without_a_learning_rate_the_rules_own_is_taken(solver: Any) -> None:
     seen: list[float | None] = []
     settings = {**EASY, "max_iter": 1, "solver": solver, "callbacks": [lambda event: seen.append(event.learning_rate)]}
