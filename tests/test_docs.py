@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/", "python examples/mnist_errors.py")
+NOT_RUN = ("pip ", "ruff ", "git ", "python benchmarks/", "python examples/mnist_errors.py", "chainrule race")
 """Commands that set up, check or measure: `.ci/run` runs the first two, the last take minutes or hours by design."""
 
 

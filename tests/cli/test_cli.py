@@ -236,7 +236,7 @@ def test_every_setting_is_an_option_with_its_default_in_the_help() -> None:
     for default in DEFAULTS.values():
         assert f"[{default.words or show_value(default.value)}]" in words
     for condition in (
-        "largest number of evaluations of lbfgs; with --solver lbfgs",
+        "largest number of evaluations of the loss; with a solver that searches along a line",
         "factor of the step and exponential schedules; with --learning-rate step or exponential",
         "; with a solver that takes batches",
         "share of the rows kept for validation; with --early-stopping ",

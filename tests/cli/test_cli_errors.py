@@ -68,7 +68,7 @@ def model(train, tmp_path):
     [
         (("--alpha", "-1"), "--alpha must be a number at least 0; got '-1'"),
         (("--alpha", "much"), "--alpha must be a number at least 0; got 'much'"),
-        (("--solver", "newton"), "--solver must be one of sgd, momentum"),
+        (("--solver", "newtn"), "--solver must be one of sgd, momentum"),
         (("--activation", "foo"), "--activation must be one of algebraic_sigmoid"),
         (("--activation", "relu,tanh,relu"), "activation names 3 layers, hidden_layer_sizes 2"),
         (("--hidden-layer-sizes", "3,x"), "--hidden-layer-sizes must be a whole number"),

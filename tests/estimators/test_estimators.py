@@ -235,11 +235,15 @@ def test_a_clone_is_unfitted_and_fits_alike(task: str) -> None:
 @pytest.mark.parametrize("solver", list(OPTIMIZERS))
 @every_task
 def test_every_solver_trains(solver: str, task: str) -> None:
-    rate = None if solver == "adadelta" else 0.02
-    settings = {**EASY, "solver": solver, "learning_rate_init": rate, "batch_size": 10, "max_iter": 40}
+    rate = None if solver in ("adadelta", "muon", "kfac") else 0.02
+    epochs = 150 if solver == "muon" else 40  # the first and the last layer are AdamW's, at its own slow rate
+    settings = {**EASY, "solver": solver, "learning_rate_init": rate, "batch_size": 10, "max_iter": epochs}
     fitted = model(task, **settings).fit(X, TARGETS[task])
-    assert fitted.loss_curve_[-1] < 0.6 * fitted.loss_curve_[0]
-    assert hasattr(fitted, "partial_fit") == (solver != "lbfgs")
+    if solver == "newton":  # these starts lie where the Hessian is not positive definite, which it says
+        assert (fitted.stop_reason_, fitted.n_iter_) == ("gave up", 1)
+    else:
+        assert fitted.loss_curve_[-1] < 0.6 * fitted.loss_curve_[0]
+    assert hasattr(fitted, "partial_fit") == (not OPTIMIZERS[solver].whole_batch)
 
 
 def test_lbfgs_says_how_it_went() -> None:
@@ -306,7 +310,10 @@ def test_each_layer_can_have_its_own_activation() -> None:
         fitted.set_params(activation=("tanh", "relu")).fit(X, TARGETS["binary"])
 
 
-@pytest.mark.parametrize("solver", [*(name for name in OPTIMIZERS if name != "lbfgs"), optimizers.RMSProp(0.07)])
+RATED = [name for name, kind in OPTIMIZERS.items() if not kind.whole_batch]
+
+
+@pytest.mark.parametrize("solver", [*RATED, optimizers.RMSProp(0.07)])
 def test_without_a_learning_rate_the_rules_own_is_taken(solver: Any) -> None:
     seen: list[float | None] = []
     settings = {**EASY, "max_iter": 1, "solver": solver, "callbacks": [lambda event: seen.append(event.learning_rate)]}

@@ -1,4 +1,4 @@
-"""The command line: `chainrule train`, `find-lr`, `predict`, `evaluate`, `summary`, `check-gradients`, `info`.
+"""The command line: `chainrule train`, `race`, `find-lr`, `predict`, `evaluate`, `summary`, `check-gradients`, `info`.
 
 Commands are imported when they are asked for: `chainrule --help` needs none of them. A user's mistake ends every
 command the same way, here: one line on stderr that starts with "chainrule: error:", exit code 2, no traceback.
@@ -21,6 +21,7 @@ __all__ = ["main"]
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "train": ("train:train", "Train a network on a data set, test it, and save it."),
+        "race": ("race:race", "Race solvers on a data set: the same start, so many seconds each."),
         "find-lr": ("find_lr:find_lr", "Find a learning rate for a data set by a short training."),
         "predict": ("use:predict", "Predict with a saved model."),
         "evaluate": ("use:evaluate", "Test a saved model on data that it has not seen."),

@@ -6,7 +6,6 @@ It reads the same data and builds the same network as `chainrule train` with the
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +19,7 @@ from .data_options import data_options
 from .object_texts import without_rate
 from .option_types import as_options, option
 from .options import TrainCommand, given_settings, is_given, show_value, training_options
+from .pictures import empty_figure
 from .planning import in_options, planned_training
 from .written_files import check_not_read, check_writable
 
@@ -77,7 +77,7 @@ def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | 
     if plot is not None:
         check_writable("--plot", plot)
         check_not_read("--plot", plot, source, test)
-    figure = None if plot is None else _figure(plot)
+    figure = None if plot is None else empty_figure(plot, (7, 4))
     planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"], validate=False)
     if not rest["as_json"]:
         planned.announce()
@@ -143,20 +143,6 @@ def _show(found: RangeTest, command: str | None) -> None:
     why = f"1/{BELOW:g} of {found.rates[found.lowest]:.2g}, where the loss was lowest"
     show.line(f"suggestion: {found.suggestion:.2g}, {why}")
     show.line(f"to use it: {command}")
-
-
-def _figure(path: str) -> Any:
-    """Return an empty figure that can be written to `path`; ValueError, one line, where it cannot."""
-    try:
-        from matplotlib.figure import Figure  # not above: an extra, for --plot alone
-    except ImportError:
-        raise ValueError("--plot needs matplotlib; install it: pip install 'chainrule[plots]'") from None
-    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
-    kinds = figure.canvas.get_supported_filetypes()
-    kind = Path(path).suffix.lstrip(".").lower()
-    if kind not in kinds:
-        raise ValueError(f"--plot {path}: the name must end in one of .{', .'.join(sorted(kinds))}")
-    return figure
 
 
 def _draw(figure: Any, found: RangeTest, path: str) -> None:

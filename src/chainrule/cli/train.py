@@ -90,6 +90,9 @@ def _tell_end(trial: Trial, notes: Sequence[str]) -> None:
         show.line(f"validation {trial.score_name}: {best:.4f}, the best of all epochs")
     if trial.blocks:
         show.show_statistics(trial.blocks)
+        if trial.figures:
+            figures = (f"{name} {show.brief_number(value)}" for name, value in trial.figures.items())
+            show.line(f"the solver's last step: {', '.join(figures)}")
     for text in notes:
         show.note(text)
 
@@ -123,6 +126,7 @@ def _report(
             "best_validation_score": model.best_validation_score_,
         },
         **({"statistics": [asdict(block) for block in trial.blocks]} if statistics else {}),
+        **({"figures": trial.figures} if statistics else {}),
         "test": scores,
         "model": out,
         "notes": [*planned.remarks, *notes],

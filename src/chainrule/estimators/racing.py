@@ -21,7 +21,8 @@ def race(data: Any, solvers: Solvers, *, start: Any = None, batch_size: int | No
     """Train the same start with each solver for so many seconds, and return how far each came.
 
     Args:
-        data: an Objective, or a pair (X, y), or a triple (X, y, estimator) whose settings are taken.
+        data: an Objective, or a pair (X, y), or a triple (X, y, estimator) whose settings are taken: with tol=0 a
+            solver ends by itself only where it can go no farther.
         solvers: their names, or optimisers by a name of yours.
         start: θ (P,), for an objective; None takes `network.initialize(0)`.
         batch_size: rows to a step on an objective, for those that take batches; an estimator has its own.
@@ -47,7 +48,7 @@ def race(data: Any, solvers: Solvers, *, start: Any = None, batch_size: int | No
         raise ValueError(f"data must be an Objective, or (X, y), or (X, y, estimator), got {type(data).__name__}")
     X, y, *given = data
     kind = MLPRegressor if type_of_target(y).startswith("continuous") else MLPClassifier
-    model = given[0] if given else kind(random_state=0)
+    model = given[0] if given else kind(random_state=0, tol=0.0)
     own = {name: {"solver": solver} for name, solver in chosen.items()}
     return model.race_prepared(model.prepare(X, y), own, **race)
 

@@ -76,8 +76,8 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         Longest the incoming weights of a unit may be.
     solver : see below, default='adam'
         Update rule or minimiser: one of sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, nadam,
-        amsgrad, radam, lion, rprop, lbfgs, gradient_descent, cg, bfgs, newton, damped_newton, levenberg_marquardt, lm,
-        bayesian, or an Optimizer object.
+        amsgrad, radam, lion, rprop, muon, gradient_descent, newton, damped_newton, bfgs, lbfgs, cg, trust_region,
+        hessian_free, natural_gradient, kfac, levenberg_marquardt, lm, bayesian, or an Optimizer object.
     learning_rate_init : a number above 0, or None, default=None
         Learning rate at the start (one_cycle: at its top); none: the solver's own. Has an effect with a solver that
         takes batches and a schedule without a rate of its own.
@@ -135,7 +135,7 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
     random_state : a whole number of at least 0 and at most 18446744073709551615, or None, default=None
         Seed: the same seed gives the same bits.
     tol : a number at least 0, default=0.0001
-        Smallest change that counts as an improvement; where a search along a line ends, the largest gradient.
+        Smallest change that counts as an improvement; for a search, gradient to end at.
     n_iter_no_change : a whole number of at least 1, or inf, default=10
         Epochs without improvement before stopping.
     early_stopping : True or False, default=False

@@ -9,9 +9,10 @@ Shapes: k moments of a course, P parameters, o outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -37,6 +38,8 @@ PASSES: Mapping[str, Callable[[int], float]] = MappingProxyType(
         "hessian_product": lambda o: 2.0,
         "gauss_newton": lambda o: 1 + (1 + 2 * o) / 3,
         "jacobian": lambda o: (1 + 2 * o) / 3,
+        "factors": lambda o: (1 + 2 * o) / 3,
+        "squares": lambda o: 1.0,
     }
 )
 """The passes over its rows that a verb counts, by the outputs o.
@@ -47,10 +50,20 @@ A backward pass is two thirds of a gradient. The Gauss-Newton matrix takes one f
 MOST_EPOCHS = 10**9
 """More than any budget of seconds allows."""
 
+LOOK, FIRST_LOOK = 0.1, 0.002
+"""The loss of a method that takes batches is computed when its time has grown by a tenth and 0.2 % of the budget."""
+
 NEAR = 0.01
 """The goal, where none is given, is what is left of the loss when 99 % of the way to the best one are done."""
 
 SECONDS = Number(0, low_open=True, high_open=True)
+
+
+OUT_OF_TIME = "out of time"
+
+
+class _OutOfTimeError(Exception):
+    """The time is up within a step."""
 
 
 class Entrant(NamedTuple):
@@ -65,8 +78,9 @@ class Course:
     """The course of one optimiser.
 
     `loss` is J on all rows at the end, `score` that of the validation rows; both None where it did not come to an end.
-    `seconds`, `passes` and `losses` (k,) are its moments, the start first: an epoch each, with the loss of its event.
-    `reason` is why it ended, in words; `refused` says that it did not even begin.
+    `seconds`, `passes` and `losses` (k,) are its moments, the start first, with J on all rows.
+    `reason` is why it ended: "out of time", "converged", "gave up", "diverged" or, before it began, "refused";
+    `message` says more.
     """
 
     name: str
@@ -77,7 +91,7 @@ class Course:
     passes: NDArray[np.float64]
     losses: NDArray[np.float64]
     reason: str
-    refused: bool = False
+    message: str = ""
 
     def seconds_to(self, goal: float) -> float | None:
         """Return the seconds after which the loss was at most `goal`; None where it never was."""
@@ -123,7 +137,8 @@ def race(
     """Train θ with each optimiser for so many seconds, one after the other, and return how far each came.
 
     Each begins at the same θ with the same batches, and follows its own learning rate, constant. One that cannot train
-    this network is in the result as refused; a step that has begun is ended, however long that takes.
+    this network is in the result as refused. A step that is not done when the time is up is given up.
+    Ctrl-C ends the race.
 
     Args:
         objective: what is to be minimised.
@@ -152,39 +167,41 @@ def race(
     if not optimizers:
         raise ValueError("optimizers must name at least one")
     value = evaluator(engine, objective, n_threads, theta.dtype)
-    begin, courses = float(value(theta)), list[Course]()
-    settings = {"seed": seed, "time_limit": seconds, "engine": engine, "n_threads": n_threads}
+    courses = list[Course]()
     for name, given in optimizers.items():
         told(name)
         entrant = given if isinstance(given, Entrant) else Entrant(given)
-        own = {**settings, "recipe": recipe if entrant.optimizer.elementwise else DEFAULT_RECIPE}
-        courses.append(_run(_Watch(objective, entrant, begin), name, theta, value, score, own))
-    ends = [course.loss for course in courses if course.loss is not None]
-    told_goal = min(ends, default=begin) + NEAR * (begin - min(ends, default=begin)) if goal is None else float(goal)
-    return Race(float(seconds), begin, told_goal, tuple(courses))
+        own = recipe if entrant.optimizer.elementwise else DEFAULT_RECIPE
+        watch = _Watch(objective, entrant, value, float(seconds))
+        courses.append(_run(watch, name, theta, score, seed=seed, recipe=own, engine=engine, n_threads=n_threads))
+        if courses[-1].reason == "interrupted":
+            break
+    begin = float(value(theta))
+    best = min((course.loss for course in courses if course.loss is not None), default=begin)
+    return Race(float(seconds), begin, best + NEAR * (begin - best) if goal is None else float(goal), tuple(courses))
 
 
 def _run(
-    watch: _Watch,
-    name: str,
-    theta: NDArray[np.floating],
-    value: Callable[[NDArray[np.floating]], float],
-    score: Callable[[Array], float] | None,
-    settings: dict[str, Any],
+    watch: _Watch, name: str, theta: NDArray[np.floating], score: Callable[[Array], float] | None, **settings: Any
 ) -> Course:
     """Train with one optimiser and return its course."""
-    watch.state = TrainingState(np.array(theta))
+    watch.begin_at(theta)
     settings |= {"optimizer": watch.optimizer, "batch_size": watch.entrant.batch_size, "epochs": MOST_EPOCHS}
     try:
-        result = train(watch.objective, theta, state=watch.state, callbacks=[watch], **settings)
+        with np.errstate(all="ignore"):
+            result = train(
+                watch.objective, theta, state=watch.state, callbacks=[watch], on_steps=watch.after_steps, **settings
+            )
+        end, reason, message = result.theta, result.reason.replace("callback", OUT_OF_TIME), result.message
+    except _OutOfTimeError:
+        end, reason, message = watch.state.theta, OUT_OF_TIME, ""
     except DivergenceError as error:
-        return watch.course(name, None, None, str(error))
+        return watch.course(name, None, None, "diverged", str(error))
     except (ValueError, MemoryError) as error:
         words = " ".join(str(error).split()) or "not enough memory"
-        return watch.course(name, None, None, words, refused=len(watch.moments) == 1)
-    words = result.message or {"time": "out of time"}.get(result.reason, result.reason)
-    loss = float(value(result.theta))
-    return watch.course(name, loss, None if score is None else float(score(result.theta)), words)
+        return watch.course(name, None, None, "refused" if len(watch.moments) == 1 else "gave up", words)
+    loss = watch.end(end)
+    return watch.course(name, loss, None if score is None else float(score(end)), reason, message)
 
 
 class _Moment(NamedTuple):
@@ -197,21 +214,30 @@ class _Moment(NamedTuple):
 
 @dataclass
 class _Watch:
-    """Follows one training: its moments, and the passes that its optimiser asks for."""
+    """Follows one training: its moments, its clock, and the passes that its optimiser asks for.
+
+    Methods that take all rows tell J in their events. That of others is computed now and then, while the clock stands.
+    """
 
     objective: Objective
     entrant: Entrant
-    begin: float
-    state: TrainingState | None = None
+    value: Callable[[NDArray[np.floating]], float]
+    budget: float
+    state: TrainingState = field(default_factory=lambda: TrainingState(np.zeros(0)))
     counter: _Counter | None = None
     moments: list[_Moment] = field(default_factory=list)
+    epochs: int = 0
+    began: float = 0.0
 
-    def __post_init__(self) -> None:
-        self.moments.append(_Moment(0.0, 0.0, self.begin))
+    def begin_at(self, theta: NDArray[np.floating]) -> None:
+        """Begin at θ: the clock runs from here."""
+        self.state = TrainingState(np.array(theta))
         rows, optimizer = self.objective.rows, self.entrant.optimizer
         if not optimizer.elementwise:
             size = rows if optimizer.whole_batch else min(self.entrant.batch_size or rows, rows)
-            self.counter = _Counter(1 / steps_of(rows, size), self.objective.network.outputs)
+            self.counter = _Counter(1 / steps_of(rows, size), self.objective.network.outputs, self.out_of_time)
+        self.moments.append(_Moment(0.0, 0.0, self.value(theta)))
+        self.began = perf_counter()
 
     @property
     def optimizer(self) -> Optimizer:
@@ -219,16 +245,42 @@ class _Watch:
         inner = self.entrant.optimizer
         return inner if self.counter is None else Counted(inner, self.counter)
 
+    def out_of_time(self) -> bool:
+        """Return True where the budget is spent."""
+        return perf_counter() - self.began >= self.budget
+
+    def after_steps(self, rates: Sequence[float], losses: Sequence[float]) -> bool:
+        """Return True, which stops the training, where the budget is spent."""
+        return self.out_of_time()
+
     def __call__(self, event: Progress) -> None:
         """Note a moment."""
-        assert self.state is not None
-        passes = self.state.rows / self.objective.rows if self.counter is None else self.counter.passes
-        self.moments.append(_Moment(event.seconds, passes, event.loss))
+        self.epochs += 1
+        if self.entrant.optimizer.whole_batch:
+            self._note(event.loss)
+        elif perf_counter() - self.began >= (1 + LOOK) * self.moments[-1].seconds + FIRST_LOOK * self.budget:
+            self._look(event.theta)
 
-    def course(self, name: str, loss: float | None, score: float | None, reason: str, refused: bool = False) -> Course:
+    def end(self, theta: NDArray[np.floating]) -> float:
+        """Note the end, and return its loss."""
+        self._look(theta)
+        return self.moments[-1].loss
+
+    def _look(self, theta: NDArray[np.floating]) -> None:
+        """Note a moment with J at θ; the clock stands meanwhile."""
+        stopped = perf_counter()
+        loss = float(self.value(theta))
+        self.began += perf_counter() - stopped
+        self._note(loss)
+
+    def _note(self, loss: float) -> None:
+        passes = self.state.rows / self.objective.rows if self.counter is None else self.counter.passes
+        self.moments.append(_Moment(perf_counter() - self.began, passes, loss))
+
+    def course(self, name: str, loss: float | None, score: float | None, reason: str, message: str) -> Course:
         """Return the course."""
         seconds, passes, losses = np.array(self.moments, np.float64).T
-        return Course(name, loss, score, len(self.moments) - 1, seconds, passes, losses, reason, refused)
+        return Course(name, loss, score, self.epochs, seconds, passes, losses, reason, message)
 
 
 @dataclass
@@ -237,16 +289,22 @@ class _Counter:
 
     share: float
     outputs: int
+    out_of_time: Callable[[], bool]
     passes: float = 0.0
     last: Array | None = None
 
-    def note(self, verb: str, theta: Array) -> None:
-        """Count a verb at θ; the gradient at the θ of the last one comes of memory where steps take all rows."""
-        if verb == "value_and_gradient":
+    def note(self, verb: str, theta: Array, part: float) -> None:
+        """Count a verb at θ on a part of the rows of a step; _OutOfTimeError when time is up.
+
+        The gradient at the θ of the last one comes of memory where steps take all rows.
+        """
+        if self.out_of_time():
+            raise _OutOfTimeError
+        if verb == "value_and_gradient" and part == 1:
             if self.share == 1 and self.last is not None and np.array_equal(theta, self.last):
                 return
             self.last = np.array(theta)
-        self.passes += self.share * PASSES[verb](self.outputs)
+        self.passes += part * self.share * PASSES[verb](self.outputs)
 
 
 class Counted(Optimizer):
@@ -268,20 +326,25 @@ class Counted(Optimizer):
 
     def step(self, ask: Any, theta: Array, memory: Memory, rate: float) -> tuple[Array, Memory, StepReport]:
         """Return the step of the one inside."""
-        return self.inner.step(_CountedVerbs(ask, self.counter), theta, memory, rate)
+        verbs: Any = _CountedVerbs(ask, self.counter)
+        return self.inner.step(verbs, theta, memory, rate)
 
 
 class _CountedVerbs:
-    """The verbs of an engine, each counted."""
+    """The verbs of an engine on a share of the rows of a step, each counted."""
 
-    def __init__(self, verbs: Any, counter: _Counter) -> None:
+    def __init__(self, verbs: Any, counter: _Counter, share: float = 1.0) -> None:
+        self.verbs, self.counter, self.share = verbs, counter, share
         for verb in PASSES:
-            setattr(self, verb, self._counted(verb, getattr(verbs, verb), counter))
+            setattr(self, verb, self._counted(verb, getattr(verbs, verb)))
 
-    @staticmethod
-    def _counted(verb: str, call: Callable[..., Any], counter: _Counter) -> Callable[..., Any]:
+    def _counted(self, verb: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(theta: Array, *given: Any) -> Any:
-            counter.note(verb, theta)
+            self.counter.note(verb, theta, self.share)
             return call(theta, *given)
 
         return counted
+
+    def part(self, share: float, draw: int) -> _CountedVerbs:
+        """Return the verbs on a share of these rows, counted."""
+        return _CountedVerbs(self.verbs.part(share, draw), self.counter, self.share * share)

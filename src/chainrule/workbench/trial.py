@@ -12,7 +12,7 @@ Shapes: n rows, i inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -22,6 +22,7 @@ from ..estimators.fitting.fit import PreparedFit
 from ..estimators.settings.network import sizes
 from ..inspection.statistics import BlockStatistics
 from ..loop.progress import Progress
+from ..loop.race import Race
 from ..loop.range_test import RangeTest
 from ..mathematics.blocks import Activation
 from ..tables.cells import TableError
@@ -48,7 +49,8 @@ class Trial:
     """One training, planned: its estimator knows encoder and network, its test rows are encoded.
 
     `validation` are rows that are set apart here, as given; `saved` is the progress in a checkpoint that is there.
-    After `run`: `seconds`, `notes`, and `blocks` where the statistics of the last epoch were asked for.
+    After `run`: `seconds`, `notes`, the optimiser's `figures` of the last epoch, and `blocks` where the statistics of
+    that epoch were asked for.
     """
 
     data: Data
@@ -60,6 +62,7 @@ class Trial:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     blocks: tuple[BlockStatistics, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def layer_sizes(self) -> list[int]:
@@ -89,8 +92,9 @@ class Trial:
             self.seconds = perf_counter() - started
         self.model.set_params(callbacks=None)
         self.model.target_name_ = self.data.source.target
-        if statistics and last:
-            self.blocks = last[0].statistics
+        if last:
+            self.figures = last[0].figures
+            self.blocks = last[0].statistics if statistics else ()
         reason = self.model.stop_reason_
         if reason == "diverged" and not self.model.loss_curve_:
             cause = next((text for text in notes if "diverged" in text), "training diverged")
@@ -117,6 +121,12 @@ class Trial:
         """Return the learning-rate range test on the training rows, and the notes on it."""
         with noted() as notes:
             found = self.model.range_test_prepared(self._taken(), low=low, high=high, steps=steps)
+        return found, notes
+
+    def race(self, solvers: Mapping[str, Mapping[str, Any]], **race: Any) -> tuple[Race, list[str]]:
+        """Return the race of solvers on the training rows, as `race_prepared` has it, and the notes on it."""
+        with noted() as notes:
+            found = self.model.race_prepared(self._taken(), solvers, **race)
         return found, notes
 
     def scores(self) -> dict[str, Any] | None:

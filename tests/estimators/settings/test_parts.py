@@ -185,6 +185,24 @@ RULES: dict[str, tuple[Any, Any]] = {
     "lion": (optimizers.Lion(1e-4, 0.9, 0.99, 0.01), optimizers.Lion(0.3, 0.6, 0.99, 0.2)),
     "rprop": (optimizers.Rprop(0.01, 0.5, 1.2, 1e-6, 50.0), optimizers.Rprop(0.3, 0.5, 1.2, 1e-6, 50.0)),
     "lbfgs": (optimizers.LBFGS(10, 1e-4, 15000), optimizers.LBFGS(10, 0.01, 9)),
+    "muon": (optimizers.Muon(), optimizers.Muon(learning_rate=0.3)),
+    "kfac": (optimizers.KFAC(), optimizers.KFAC(learning_rate=0.3)),
+    **{
+        name: (kind(tolerance=1e-4, max_evaluations=15000), kind(tolerance=0.01, max_evaluations=9))
+        for name, kind in (
+            ("gradient_descent", optimizers.GradientDescent),
+            ("newton", optimizers.Newton),
+            ("damped_newton", optimizers.DampedNewton),
+            ("bfgs", optimizers.BFGS),
+            ("cg", optimizers.ConjugateGradients),
+            ("trust_region", optimizers.TrustRegion),
+            ("natural_gradient", optimizers.NaturalGradient),
+        )
+    },
+    "hessian_free": (optimizers.HessianFree(tolerance=1e-4), optimizers.HessianFree(tolerance=0.01)),
+    "levenberg_marquardt": (optimizers.LevenbergMarquardt(tolerance=1e-7),) * 2,
+    "lm": (optimizers.LevenbergMarquardt(tolerance=1e-7),) * 2,
+    "bayesian": (optimizers.BayesianRegularization(tolerance=1e-7),) * 2,
 }
 """For each solver the optimiser that the default settings give, and that of FACTORS."""
 

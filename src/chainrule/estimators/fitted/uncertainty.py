@@ -84,7 +84,7 @@ class Uncertainty:
         lost = int((~np.isfinite(self.spread.variances)).sum())
         if not self.evidence.beta > 0:
             return f"there are no more targets than the {len(self.spread.axes):,} parameters, or no noise at all"
-        return f"the data leave {lost:,} directions of θ open" if lost else ""
+        return f"the data leave {lost:,} direction{'s' * (lost > 1)} of θ open" if lost else ""
 
     def deviations(self, network: Network, theta: NDArray[Any], X: Any) -> Matrix:
         """Return √(1/β + gᵀ C g) for each row and output, (n, o)."""

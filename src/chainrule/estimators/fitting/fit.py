@@ -17,26 +17,23 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ...engines import build
 from ...loop import checkpoint
-from ...loop.progress import Result, TrainingState
+from ...loop.progress import TrainingState
 from ...loop.race import Entrant, Race
 from ...loop.race import race as run_race
 from ...loop.range_test import RangeTest, range_test
 from ...mathematics.objective import Objective
 from ...optimizers import OPTIMIZERS
 from ...steps.recipe import Recipe
-from ..fitted import uncertainty
 from ..fitted.inputs import read_rows, read_training_rows
 from ..fitted.model import Fitted
-from ..fitted.uncertainty import Uncertainty
 from ..settings import loss as loss_settings
 from ..settings import network as network_settings
 from ..settings import optimizer, running, step, table
 from .callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
 from .endings import LARGE, advice, warn
 from .held_out import Rows, given, held_out, scorer
-from .starting import Job, Way, first_weights, measured_by_transforms, run_job
+from .starting import Job, Way, first_weights, measured_by_transforms, run_job, uncertainty_of
 
 NOT_IN_A_PASS: Mapping[str, str] = {
     "early_stopping": "fit does",
@@ -124,7 +121,7 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         best = run_job(job)
         self._last_rule = job.rule
         self._take_over(best, fresh, job.keeps_best)
-        self._uncertainty = _uncertainty(job, best)
+        self._uncertainty = uncertainty_of(job, best)
         if best.reason == "diverged" and not job.keeps_best:
             raise ValueError(f"{LARGE} {best.message}")
         job.tasks.finish()
@@ -279,16 +276,6 @@ class MLP(CallbackSupport, Fitted):  # type: ignore[misc]  # scikit-learn ships 
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _uncertainty(job: Job, best: Result) -> Uncertainty | None:
-    """Return the uncertainty of a result, where the solver asks for the Gauss-Newton matrix; else None."""
-    memory, values = best.state.memory, job.settings
-    if "gauss_newton" not in job.rule.needs or memory is None:
-        return None
-    parabola = build(values["engine"], job.objective, job.rule, n_threads=values["n_threads"]).gauss_newton(best.theta)
-    found: Uncertainty | None = uncertainty.of(job.objective, parabola, best.theta, job.rule, memory)
-    return found
 
 
 def check_same_reading(model: Fitted) -> None:

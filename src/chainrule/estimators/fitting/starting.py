@@ -21,7 +21,9 @@ from ...mathematics.network import Network
 from ...mathematics.objective import Objective
 from ...mathematics.starts import STARTS, measure
 from ...steps.recipe import Recipe
+from ..fitted import uncertainty
 from ..fitted.model import Fitted
+from ..fitted.uncertainty import Uncertainty
 from ..settings import optimizer, running, step
 from .callbacks import Tasks
 from .endings import drain, print_iteration
@@ -146,3 +148,14 @@ def first_weights(
 def measured_by_transforms(network: Network, X: Any) -> dict[str, NDArray[Any]]:
     """Return the figures that the transforms of the inputs measure: the weights, which come later, play no part."""
     return measure(network, np.zeros(network.size, X.dtype), X)
+
+
+def uncertainty_of(job: Job, best: Result) -> Uncertainty | None:
+    """Return the uncertainty of a result, where the solver asks for the Gauss-Newton matrix; else None."""
+    memory, values = best.state.memory, job.settings
+    if "gauss_newton" not in job.rule.needs or memory is None:
+        return None
+    engine = engines.build(values["engine"], job.objective, job.rule, n_threads=values["n_threads"])
+    parabola = engine.gauss_newton(best.theta)
+    found: Uncertainty | None = uncertainty.of(job.objective, parabola, best.theta, job.rule, memory)
+    return found

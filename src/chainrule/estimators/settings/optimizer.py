@@ -166,7 +166,7 @@ ROWS: Mapping[str, Setting] = MappingProxyType(
             "stopping",
             TOLERANCE,
             Number(0),
-            "smallest change that counts as an improvement; where a search along a line ends, the largest gradient",
+            "smallest change that counts as an improvement; for a search, gradient to end at",
             (Field(Stopping, "min_change"), *_of(*with_field("tolerance", TOLERANCE), field="tolerance")),
         ),
     }
