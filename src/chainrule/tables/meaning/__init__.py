@@ -1,0 +1,8 @@
+"""What the texts of a column mean: numbers in other dress, dates, flags, missing marks, codes.
+
+`understand` looks at a column once; `read_values` follows what it found, then and for ever after.
+"""
+
+from .understanding import DECLARED, Understanding, read_values, understand
+
+__all__ = ["DECLARED", "Understanding", "read_values", "understand"]

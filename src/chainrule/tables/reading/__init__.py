@@ -1,0 +1,4 @@
+"""From a name to a table: text files, Parquet, JSON lines, Arrow, Excel and databases, all read by DuckDB.
+
+The only room that knows DuckDB. Whatever cannot be read is a `SourceError` of one line: file, row, cause, remedy.
+"""
