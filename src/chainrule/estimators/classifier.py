@@ -240,8 +240,10 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         Rows that were seen in training.
     stop_reason_ : str
         Reason why the training ended.
-    target_name_ : str
-        Name of the target; only after `chainrule train`.
+    target_name_ : str or list
+        Name of the target, or of several; only after `chainrule train`.
+    reading_ : dict
+        How the file was read; only after `chainrule train` on a table.
     encoder_ : TableEncoder or None
         Encoder of the columns, where there is one.
     input_scale_ : float
