@@ -164,7 +164,7 @@ class _Column(NamedTuple):
         if found.stray is not None:
             raise ValueError(self._stray(*found.stray))
         if found.missing and cells.has_levels:
-            self._refuse_marks(found.missing)
+            self._refuse_marks(found)
         if found.reads in ("moment", "duration"):
             self._question_time(found.reads)
             if found.bad:
@@ -234,23 +234,25 @@ class _Column(NamedTuple):
         """Raise ValueError, with the first row, where a value is absent."""
         if absent.any():
             raise ValueError(
-                f"target {self.name!r} is missing or not finite in {self._rows(absent)} {FIRST}: a row without an"
-                " answer teaches nothing; take it out"
+                f"target {self.name!r} is missing or not finite in {self._rows(absent)} {FIRST}: take"
+                f" {'this row' if int(absent.sum()) == 1 else 'these rows'} out"
             )
 
     def _rows(self, chosen: NDArray[np.bool_]) -> str:
         first, count = self._row(int(chosen.argmax())), int(chosen.sum())
         return f"row {first}" if count == 1 else f"{count:,} rows, the first is row {first}"
 
-    def _refuse_marks(self, marks: Any) -> None:
+    def _refuse_marks(self, found: Understanding) -> None:
+        marks = found.missing
         codes = [k for k, level in enumerate(self.cells.levels) if level in marks]
         if not codes:
             return
         chosen = np.isin(self.cells.values, codes)
-        them = "it" if int(chosen.sum()) == 1 else "them"
+        them = "this row" if int(chosen.sum()) == 1 else "these rows"
+        kept = f", or keep the text as a class: {self._insist()}" if found.reads in ("flag", "category") else ""
         raise ValueError(
             f"target {self.name!r} is missing ({listed(marks, most=3)}) in {self._rows(chosen)} {FIRST}: take {them}"
-            f" out; or keep every text as a class of its own: {self._insist()}"
+            f" out{kept}"
         )
 
     def _insist(self, kind: str = "category") -> str:
