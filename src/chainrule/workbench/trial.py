@@ -24,7 +24,7 @@ from ..inspection.statistics import BlockStatistics
 from ..loop.progress import Progress
 from ..loop.range_test import RangeTest
 from ..mathematics.blocks import Activation
-from ..tables.cells import TableError
+from ..tables.table import TableError
 from .data import Data, Rows, can_stratify, check_numbers, split
 from .notes import blaming, noted
 from .scores import scores_of
