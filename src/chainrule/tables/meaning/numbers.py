@@ -1,0 +1,259 @@
+"""Numbers in the dress that people give them: "$1,234.50", "12,5 %", "(5.00)", "3.5 kg", "1.2M".
+
+A `NumberForm` is shown as the number 1234.5 would be written in it. In every form blanks may stand around a number and
+before its unit, a minus may stand before or behind it or be a pair of brackets, and digits may be of any alphabet.
+
+Shapes: l different texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .marks import tidied
+
+Values = NDArray[np.float64]
+
+LINES = 4096
+"""Texts that are read at once, as the lines of one text; where one of them is no number, they are read one by one."""
+
+GROUPED = {
+    "": r"\d+",
+    ",": r"(?:[1-9]\d{0,2}(?:,\d{3})++|[1-9]\d?(?:,\d\d)+,\d{3}|\d++)",  # 1,234,567, and in India 12,34,567
+    ".": r"(?:[1-9]\d{0,2}(?:\.\d{3})++|\d++)",
+    "'": r"(?:[1-9]\d{0,2}(?:'\d{3})++|\d++)",
+    " ": r"(?:[1-9]\d{0,2}(?: \d{3})++|\d++)",
+}
+"""The whole part of a number, by the mark between its thousands. 0,123 is no thousand."""
+
+MAGNITUDES = {"k": "e3", "K": "e3", "M": "e6", "B": "e9"}
+"""Letters that stand for a power of ten where values of one column bear different ones (950, 1.2k, 3M)."""
+
+
+@dataclass(frozen=True)
+class NumberForm:
+    """How numbers are written: signs before and behind, the mark between thousands, the decimal mark.
+
+    `scaled`: a letter of `MAGNITUDES` may follow.
+
+    >>> form = NumberForm.parse("1.234,5 €")
+    >>> form.read(["1.000,25 €", "(3 €)", "4 $"]).tolist()
+    [1000.25, -3.0, nan]
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+    thousands: str = ""
+    decimal: str = "."
+    scaled: bool = False
+
+    def __str__(self) -> str:
+        if self == PLAIN:
+            return ""
+        shown = f"1{self.decimal}2345k" if self.scaled else f"1{self.thousands}234{self.decimal}5"
+        return f"{self.prefix}{shown}{self.suffix}"
+
+    @classmethod
+    def parse(cls, form: str) -> NumberForm:
+        """Return the form that is shown as `form`; ValueError where there is none."""
+        if not form:
+            return PLAIN
+        found = re.fullmatch(r"(\D*)1(?:([,.' ]?)234([.,])5|([.,])2345k)(.*)", form)
+        if not found or (found[3] and found[2] == found[3]):
+            raise ValueError(f"{form!r} does not show how the number 1234.5 is written")
+        return cls(found[1], found[5], found[2] or "", found[3] or found[4], found[4] is not None)
+
+    @property
+    def has_sign(self) -> bool:
+        """True where a currency, a unit or a letter for a power of ten belongs to the number."""
+        return bool(self.prefix or self.suffix or self.scaled)
+
+    @property
+    def bare(self) -> NumberForm:
+        """The form without its currency or unit."""
+        return NumberForm("", "", self.thousands, self.decimal)
+
+    @cached_property
+    def line(self) -> str:
+        """The pattern of one number, in tidied text."""
+        before, behind = re.escape(self.prefix.strip()), _unit_pattern(self.suffix.strip())
+        mark = re.escape(self.decimal)
+        body = rf"(?:{GROUPED[self.thousands]}(?:{mark}\d*+)?|{mark}\d++)"
+        if "e" not in (self.prefix + self.suffix).lower() and not self.scaled:
+            body += r"(?:[eE][+-]?\d++)?"
+        if self == PLAIN:
+            body = rf"(?:{body}|(?i:inf(?:inity)?))"
+        if self.scaled:
+            body += rf" *[{''.join(MAGNITUDES)}]?"
+        before, behind = before and before + " *", behind and " *" + behind
+        signs = rf"[+-]? *{before}{body}{behind}|{body}{behind}-|{before}{body}-{behind}"
+        if before:
+            signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
+        return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
+
+    @cached_property
+    def one(self) -> re.Pattern[str]:
+        """The pattern of one text."""
+        return re.compile(self.line)
+
+    @cached_property
+    def many(self) -> re.Pattern[str]:
+        """The pattern of several lines."""
+        return re.compile(rf"(?:{self.line}\n)*+")
+
+    def read(self, levels: Sequence[str]) -> Values:
+        """Return the values of some texts, (l,); NaN where one is not written so."""
+        values = np.full(len(levels), np.nan)
+        for start in range(0, len(levels), LINES):
+            part = levels[start : start + LINES]
+            lines = tidied("\n".join(part))
+            if self.many.fullmatch(lines + "\n") and lines.count("\n") == len(part) - 1:
+                values[start : start + LINES] = self._convert(lines)
+                continue
+            for k, text in enumerate(part, start):
+                bare = tidied(text).strip()
+                if self.one.fullmatch(bare):
+                    values[k] = self._convert(bare)[0]
+        return values
+
+    def _convert(self, lines: str) -> list[float]:
+        """Return the values of lines that match the pattern."""
+        unit = self.suffix.strip()
+        for sign in (self.prefix.strip(), unit, unit[:-1] if _is_plural(unit) else ""):
+            lines = lines.replace(sign, "") if sign else lines
+        lines = lines.replace(" ", "")
+        if self.thousands not in ("", " "):
+            lines = lines.replace(self.thousands, "")
+        if self.decimal != ".":
+            lines = lines.replace(self.decimal, ".")
+        if "(" in lines:
+            lines = lines.replace("(", "-").replace(")", "")
+        if self.scaled:
+            for letter, power in MAGNITUDES.items():
+                lines = lines.replace(letter, power)
+        if lines.endswith("-") or "-\n" in lines:
+            lines = re.sub(r"^([^-\n]+)-$", r"-\1", lines, flags=re.MULTILINE)
+        return list(map(float, lines.split("\n")))
+
+
+PLAIN = NumberForm()
+
+
+def _is_plural(unit: str) -> bool:
+    return len(unit) > 3 and unit.isalpha() and unit.endswith("s")
+
+
+def _unit_pattern(unit: str) -> str:
+    """Return the pattern of a unit; "years" may be one year."""
+    return re.escape(unit) + "?" * _is_plural(unit)
+
+
+CURRENCY_SIGNS = "$¢£¤¥₠-⃀؋฿﷼"
+CURRENCY_CODES = (
+    *(
+        "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW KWD MAD MXN MYR".split()
+    ),
+    *(
+        "NGN NOK NZD PEN PHP PKR PLN RMB RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR Rs Rs. kr kr. Fr. RM zł Kč".split()
+    ),
+)
+PREFIX = rf"[A-Z]{{0,3}}[{CURRENCY_SIGNS}]|{'|'.join(map(re.escape, CURRENCY_CODES))}"
+SUFFIX = rf"(?:[^\W\d_]|[%‰°\"'″/Ω{CURRENCY_SIGNS}])(?:[\w%°/²³·*^.]|-(?=\w)| (?=[^\W\d_])){{0,30}}"
+
+DRESSED = re.compile(
+    rf"[+-]? *\(? *(?P<prefix>{PREFIX})?(?P<gap> *)[+-]? *\(? *"
+    r"(?P<body>[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:[eE][+-]?\d+)?)-?(?: *\))?"
+    rf"(?P<space> *)(?P<suffix>{SUFFIX})? *[)-]?"
+)
+"""Anything that may be a number in some form."""
+
+
+class Dress(NamedTuple):
+    """What stands around a number."""
+
+    prefix: str
+    suffix: str
+
+
+def marks_of_numbers(decimal: str) -> Iterator[tuple[str, str]]:
+    """Yield the marks between thousands and before decimals that are tried, the first that fit best are taken.
+
+    In a file with a decimal comma 1,234 is 1.234 and 1.234 is 1234; elsewhere 1,234 is 1234.
+    """
+    pairs = {".": [("", "."), (",", "."), ("'", "."), (" ", ".")], ",": [("", ","), (".", ","), ("'", ","), (" ", ",")]}
+    yield from pairs.pop(decimal)
+    for others in pairs.values():
+        yield from others
+
+
+def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
+    """Return the form in which most of some texts are numbers; None where none is one.
+
+    >>> str(find_form(["$1,200", "$950", "-$3.50"]))
+    '$1,234.5'
+    """
+    dresses: Counter[Dress] = Counter()
+    gaps: Counter[tuple[Dress, str, str]] = Counter()
+    texts: dict[Dress, list[str]] = {}
+    for text in sample:
+        found = DRESSED.fullmatch(tidied(text).strip())
+        if found:
+            dress = Dress(found["prefix"] or "", found["suffix"] or "")
+            dresses[dress] += 1
+            gaps[dress, found["gap"][:1] if found["prefix"] else "", found["space"][:1] if found["suffix"] else ""] += 1
+            texts.setdefault(dress, []).append(text)
+    if not dresses:
+        return None
+    dress = dresses.most_common(1)[0][0]
+    scaled = _scaled(dresses, dress.prefix, texts)
+    if scaled:
+        dress = Dress(dress.prefix, "")
+        chosen = [text for key in scaled for text in texts[key]]
+    else:
+        plural = Dress(dress.prefix, dress.suffix + "s")
+        dress = plural if plural in dresses and _is_plural(plural.suffix) else dress
+        chosen = [
+            text for key in {dress, Dress(dress.prefix, dress.suffix.removesuffix("s"))} for text in texts.get(key, ())
+        ]
+    _, before, behind = max((key for key in gaps if key[0] == dress), key=gaps.__getitem__, default=(dress, "", ""))
+    shown = NumberForm(dress.prefix + before, behind + dress.suffix, scaled=bool(scaled))
+    forms = [
+        replace(shown, thousands=thousands, decimal=mark)
+        for thousands, mark in marks_of_numbers(decimal)
+        if not (scaled and thousands)
+    ]
+    return max(forms, key=lambda form: np.count_nonzero(~np.isnan(form.read(chosen))))
+
+
+def _scaled(dresses: Counter[Dress], prefix: str, texts: dict[Dress, list[str]]) -> list[Dress]:
+    """Return the dresses with letters for powers of ten, where they are of one column; else none.
+
+    Different letters are, and so are letters beside bare numbers if one of them stands behind a fraction (1.2k).
+    """
+    lettered = [Dress(prefix, letter) for letter in MAGNITUDES if Dress(prefix, letter) in dresses]
+    bare = [Dress(prefix, "")] if Dress(prefix, "") in dresses else []
+    fraction = any(re.search(r"\d[.,]\d{1,2}\D*$", text) for dress in lettered for text in texts[dress])
+    kinds = {dress.suffix.upper() for dress in lettered}
+    return lettered + bare if lettered and (len(kinds) > 1 or bare) and (fraction or not bare) else []
+
+
+def mixed_dress(sample: Iterable[str]) -> str:
+    """Return the currencies or units of some texts, in words, where they are different; else "".
+
+    >>> mixed_dress(["5 kg", "3 lb", "2 kg", "many"])
+    "'kg' and 'lb'"
+    """
+    found = [DRESSED.fullmatch(tidied(text).strip()) for text in sample]
+    signs = Counter((match["prefix"] or match["suffix"] or "").strip() for match in found if match)
+    if not 2 <= len(signs) <= 6 or 2 * signs.total() < len(found):
+        return ""
+    names = [repr(sign) if sign else "none" for sign, _ in signs.most_common()]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
