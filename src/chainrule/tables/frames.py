@@ -93,7 +93,7 @@ def _eager(frame: Any) -> nw.DataFrame[Any]:
 
 def _texts(names: Iterable[Any]) -> list[str]:
     """Return names as texts; TableError where two are the same."""
-    texts = [str(name) for name in names]
+    texts = [*map(str, names)]
     if len(set(texts)) < len(texts):
         raise _repeated(texts)
     return texts
@@ -127,13 +127,13 @@ def _exact(block: NDArray[np.float64], whole: list[int]) -> list[int]:
 
 
 def _pandas_table(frame: Any, only: Collection[str] | None) -> Table:
-    names = _texts(frame.columns)
+    names = _texts(frame.columns.tolist())
     if only is not None:
         wanted = set(only)
         kept = [k for k, name in enumerate(names) if name in wanted]
         if len(kept) < len(names):
             frame, names = frame.iloc[:, kept], [names[k] for k in kept]
-    kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in frame.dtypes.array]
+    kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in frame.dtypes.tolist()]
     plain = [k for k, kind in enumerate(kinds) if kind in ("f", "i", "u")]
     part = frame if len(plain) == len(names) else frame.iloc[:, plain]
     block = part.to_numpy(np.float64)

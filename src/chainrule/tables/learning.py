@@ -38,8 +38,8 @@ ALWAYS_MISSING, COUNTS_ROWS = "always missing", "it only tells the rows apart"
 COMMON_SHARE = 20
 """A level in at least one of so many rows is not rare."""
 
-FEWEST_ROWS, MOST_OTHERS, MANY_NUMBERS = 20, 3, 20
-"""Rows from which a column may be taken for an id; texts among numbers that are named; numbers among texts that are."""
+FEWEST_ROWS, MOST_OTHERS = 20, 3
+"""Rows from which a column may be taken for an id; other texts among numbers of which one is named."""
 
 ID_NAME = re.compile(
     r"""(?i:id|uuid|guid|index|row|rowid|row[ _]?(number|num|nr|id|no)|unnamed:\ 0|(.*[ _.-])(id|uuid|guid))
@@ -114,12 +114,9 @@ def _learn_column(given: Given, rules: Rules) -> Column:
     if found.stray is not None:
         raise _stray(given, found)
     note_bad(given, found)
-    if found.reads in READINGS:
-        return _learn_number(given, found)
-    record = learn_category(given, found, rules)
-    if declared != "category" and given.cells.kind == "text":
-        _note_mixture(given, found)
-    return record
+    if found.note:
+        given.say(found.note if found.reads in READINGS else f"read as a category: {found.note}")
+    return _learn_number(given, found) if found.reads in READINGS else learn_category(given, found, rules)
 
 
 def _stray(given: Given, found: Understanding) -> TableError:
@@ -171,14 +168,6 @@ def learn_category(given: Given, found: Understanding, rules: Rules) -> Column:
     marks = tuple(text for text in found.missing if text.strip())
     rare = sum(rows.values()) - sum(shares)
     return CategoryColumn(given.name, tuple(kept), shares, rare, missing, stray, takes_marks=True, marks=marks)
-
-
-def _note_mixture(given: Given, found: Understanding) -> None:
-    """Say where a column of many different numbers is a category because of the texts among them."""
-    levels = [level for level in given.cells.levels if level not in found.missing]
-    others = [level for level in levels if not PLAIN.fullmatch(level.strip())]
-    if others and len(levels) - len(others) > max(MANY_NUMBERS, len(others)):
-        given.say(f"its numbers are levels of a category, since it holds other texts too, such as {quoted(others[0])}")
 
 
 def _is_id(table: Table, name: str) -> bool:
