@@ -144,9 +144,7 @@ def plan(data: Data, model: Any, validate: bool = True) -> Trial:
     if data.test is not None:
         with noted() as of_test, blaming(data.test_name):
             test = Rows(model.encoded(data.test.X, prepared), data.test.y)
-    encoder = getattr(model, "encoder_", None)
-    of_columns = [] if encoder is None else encoder.notes_
-    remarks = dict.fromkeys([*data.notes, *of_columns, *notes, *(f"{data.test_name}: {text}" for text in of_test)])
+    remarks = dict.fromkeys([*data.notes, *notes, *(f"{data.test_name}: {text}" for text in of_test)])
     return Trial(data, model, prepared, held, test, _saved_progress(prepared), tuple(remarks))
 
 
