@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +33,9 @@ KINDS: Mapping[str, tuple[str, str]] = {
 BARS = "▁▂▃▄▅▆▇█"
 
 SHOWN_LEVELS = 8
+
+NARROWEST = 72
+"""Lines are at least as long as this."""
 
 EXAMPLE = datetime(2020, 12, 31, 18, 30, tzinfo=UTC)
 """The moment that shows how dates are written."""
@@ -86,26 +91,46 @@ def _show_source(facts: Mapping[str, Any]) -> None:
 
 def _show_columns(columns: Sequence[Mapping[str, Any]], rows: int) -> None:
     """Print the table of columns: those that are left out are dim, those that are refused red."""
-    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), expand=False)
-    made.add_column("column", no_wrap=True, max_width=28, overflow="ellipsis", min_width=6)
-    made.add_column("is", no_wrap=True)
-    made.add_column("written", no_wrap=True, max_width=18, overflow="ellipsis")
-    made.add_column("missing", no_wrap=True, justify="right", max_width=24, overflow="ellipsis")
-    made.add_column("values", no_wrap=True, overflow="ellipsis", ratio=1)
-    made.add_column("spread", no_wrap=True, min_width=8)
-    for fact in columns:
+    cells = [[one_line(cell(fact, rows)) for cell in CELLS.values()] for fact in columns]
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = [k for k, _ in enumerate(CELLS) if any(row[k] for row in cells)]
+    heads = list(CELLS)
+    for k, width in zip(shown, _widths(cells, shown), strict=True):
+        justify: Any = "right" if heads[k] == "missing" else "left"
+        made.add_column(heads[k], width=width, justify=justify, no_wrap=True, overflow="ellipsis")
+    for fact, row in zip(columns, cells, strict=True):
         style = "red" if fact["refused"] else "dim" if fact["left_out"] else ""
-        kind = KINDS[fact["reads"]][0]
-        cells = (fact["name"], kind, _form(fact), _missing(fact, rows), _values(fact), _spread(fact))
-        made.add_row(*(Text(cell.replace("\n", " "), style) for cell in cells))
-    show.print_table(made)
+        made.add_row(*(Text(row[k], style) for k in shown))
+    show.print_table(made, least=NARROWEST)
 
 
-def _form(fact: Mapping[str, Any]) -> str:
+def _widths(cells: Sequence[Sequence[str]], shown: Sequence[int]) -> list[int]:
+    """Return a width for each column that is shown: what it needs, up to its share; the values take the rest."""
+    heads = list(CELLS)
+    needed = {k: max(cell_len(text) for text in (heads[k], *(row[k] for row in cells))) for k in shown}
+    room = max(Console().width, NARROWEST) - 2 - 2 * len(shown)
+    widths = {k: min(needed[k], int(room * SHARES.get(heads[k], 1))) for k in shown}
+    values = heads.index("values")
+    if values in widths:
+        others = sum(width for k, width in widths.items() if k != values)
+        widths[values] = min(needed[values], max(room - others, 10))
+    return list(widths.values())
+
+
+def one_line(text: str) -> str:
+    """Return a text without line ends and other signs that a terminal would act on."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _form(fact: Mapping[str, Any], rows: int) -> str:
     """Return how a number or a date is written, by an example; nothing for what is written plainly."""
     if fact["reads"] == "moment":
         return "2020-12-31" if fact["form"] == "iso" else EXAMPLE.strftime(fact["form"])
     return str(fact["form"])
+
+
+def _kind(fact: Mapping[str, Any], rows: int) -> str:
+    return KINDS[fact["reads"]][0]
 
 
 def _missing(fact: Mapping[str, Any], rows: int) -> str:
@@ -117,22 +142,31 @@ def _missing(fact: Mapping[str, Any], rows: int) -> str:
     return f"{words} {', '.join(fact['marks'])}".strip()
 
 
-def _values(fact: Mapping[str, Any]) -> str:
+def _values(fact: Mapping[str, Any], rows: int) -> str:
     """Return the range of numbers and dates, or the levels of categories."""
     if fact["levels"] is not None:
         shown = ", ".join(level for level, _ in fact["levels"][:SHOWN_LEVELS])
-        count = f"{fact['distinct']:,}: " if fact["distinct"] > 2 else ""
+        count = f"{fact['distinct']:,} levels: " if fact["distinct"] > 2 else ""
         return f"{count}{shown}"
     if fact["least"] is None:
         return ""
-    if fact["reads"] == "moment":
-        return f"{fact['least'].replace('T', ' ')} to {fact['most'].replace('T', ' ')}"
+    least, most = (_plain(fact, key) for key in ("least", "most"))
     if fact["least"] == fact["most"]:
-        return f"always {show.number(fact['least'])}"
-    return f"{show.number(fact['least'])} to {show.number(fact['most'])}, mean {show.number(fact['mean'])}"
+        return f"always {least}"
+    return f"{least} to {most}" + (f", mean {_plain(fact, 'mean')}" if fact["reads"] == "number" else "")
 
 
-def _spread(fact: Mapping[str, Any]) -> str:
+def _plain(fact: Mapping[str, Any], key: str) -> str:
+    """Return a figure of a column as one would write it: dates with a blank, whole numbers without a point."""
+    value = fact[key]
+    if fact["reads"] == "moment":
+        return str(value).replace("T", " ")
+    if fact["reads"] == "duration":
+        return str(timedelta(seconds=round(value)))
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e4 else show.number(value)
+
+
+def _spread(fact: Mapping[str, Any], rows: int) -> str:
     """Return a histogram in eight characters; of categories the rows of the most frequent levels."""
     counts = fact["histogram"]
     if counts is None and fact["levels"]:
@@ -141,6 +175,20 @@ def _spread(fact: Mapping[str, Any]) -> str:
         return ""
     top = max(counts)
     return "".join(" " if not n else BARS[min(len(BARS) - 1, (len(BARS) * n - 1) // top)] for n in counts)
+
+
+CELLS: Mapping[str, Callable[[Mapping[str, Any], int], str]] = {
+    "column": lambda fact, rows: str(fact["name"]),
+    "is": _kind,
+    "written": _form,
+    "missing": _missing,
+    "values": _values,
+    "spread": _spread,
+}
+"""What is shown of a column, by the head of the table."""
+
+SHARES = {"column": 0.25, "written": 0.2, "missing": 0.2}
+"""The largest share of a line that some cells may take."""
 
 
 def _show_more(others: Sequence[Mapping[str, Any]]) -> None:

@@ -21,7 +21,7 @@ from .source import Name, Source, few_names, names_of, only_target
 from .table import Table
 from .targets import TargetForm, closest, find_columns, read_target, read_weights
 
-__all__ = ["Asked", "Source", "SourceError", "is_table", "load", "open_rows", "read_idx", "source_of"]
+__all__ = ["Asked", "ReadOptions", "Source", "SourceError", "is_table", "load", "open_rows", "read_idx", "source_of"]
 
 
 @dataclass(frozen=True)
