@@ -48,10 +48,11 @@ def test_a_table_is_shown_within_the_width_of_the_terminal(width: int, table, mo
     rows = lines[start + 1 : start + 9]
     assert max(map(cell_len, rows)) <= width
     assert [row.split()[0] for row in rows] == ["id", "age", "price", "rate", "joined", "a", "town", "y"]
-    assert re.match(r"price +number +\$1234\.5 +\S+ to \S+, mean \S+ +[▁▂▃▄▅▆▇█ ]{8}$", rows[2])
+    mean = r", mean \S+" if width == 140 else ""
+    assert re.match(rf"price +number +\$1234\.5 +\S+ to \S+{mean} +[▁▂▃▄▅▆▇█ ]{{8}}$", rows[2])
     assert re.match(r"rate +number +1234\.5% +20 % NA +", rows[3])
-    assert re.match(r"joined +date +31\.12\.2020 +2010-01-\d\d to 2021-12-\d\d +", rows[4])
-    assert re.match(r"town +category +3 levels: .*Bonn", rows[6])
+    assert re.match(r"joined +date +31\.12\.2020 +2010-01-\d\d to ", rows[4])
+    assert re.match(r"town +category +3 levels: ", rows[6])
     assert lines[start + 9] == "task: classification, because 'y' holds 2 different texts"
     assert any(text.startswith("note: column 'id' is left out") for text in lines[start + 10 :])
 
@@ -100,6 +101,7 @@ def test_a_source_of_arrays_has_a_line_of_inputs() -> None:
     assert ok("look", "digits").out.splitlines() == [
         "data: digits, 1,797 rows with 64 inputs",
         "inputs: float64 from 0 to 16, images of 8 x 8, multiplied by 0.0625 before use",
+        "task: classification, because 'digit' holds 10 different whole numbers",
     ]
 
 

@@ -34,8 +34,8 @@ BARS = "▁▂▃▄▅▆▇█"
 
 SHOWN_LEVELS = 8
 
-NARROWEST = 72
-"""Lines are at least as long as this."""
+NARROWEST, WIDE = 72, 100
+"""Lines are at least as long as the first; from the second on there is room for the mean."""
 
 EXAMPLE = datetime(2020, 12, 31, 18, 30, tzinfo=UTC)
 """The moment that shows how dates are written."""
@@ -153,7 +153,8 @@ def _values(fact: Mapping[str, Any], rows: int) -> str:
     least, most = (_plain(fact, key) for key in ("least", "most"))
     if fact["least"] == fact["most"]:
         return f"always {least}"
-    return f"{least} to {most}" + (f", mean {_plain(fact, 'mean')}" if fact["reads"] == "number" else "")
+    told = fact["reads"] == "number" and Console().width >= WIDE
+    return f"{least} to {most}" + (f", mean {_plain(fact, 'mean')}" if told else "")
 
 
 def _plain(fact: Mapping[str, Any], key: str) -> str:
@@ -187,7 +188,7 @@ CELLS: Mapping[str, Callable[[Mapping[str, Any], int], str]] = {
 }
 """What is shown of a column, by the head of the table."""
 
-SHARES = {"column": 0.25, "written": 0.2, "missing": 0.2}
+SHARES = {"column": 0.2, "written": 0.2, "missing": 0.2}
 """The largest share of a line that some cells may take."""
 
 

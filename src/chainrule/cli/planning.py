@@ -43,12 +43,12 @@ class PlannedTraining:
     def announce(self) -> None:
         """Print the data, the network, and the remarks."""
         trial, data, source = self.trial, self.trial.data, self.trial.data.source
-        columns = "columns" if data.is_table else "inputs"
-        show.line(f"data: {source.name}, {show.plural(len(source.X), 'row')} with {source.X.shape[1]:,} {columns}")
+        columns = show.plural(source.X.shape[1], "column" if data.is_table else "input")
+        show.line(f"data: {source.name}, {show.plural(len(source.X), 'row')} with {columns}")
         if source.dialect not in (None, Dialect()):
             show.line(f"read with: {source.dialect.words()}")
         show.line(f"task: {data.task}, because {data.why}")
-        for name, form in zip(names_of(source.target), source.forms, strict=True):
+        for name, form in zip(names_of(source.target), source.forms, strict=False):
             if form.form:
                 show.line(f"target: {name!r} is written like {form.form}, and read as {_READ_AS[form.reads]}")
         self._announce_inputs()

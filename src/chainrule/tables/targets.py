@@ -194,6 +194,8 @@ class _Column(NamedTuple):
         values, strange = read_values(cells, form.reads, form.form)
         if strange.any():
             position = int(strange.argmax())
+            if 2 * int(strange.sum()) > len(strange):
+                raise ValueError(self._text(cells.text(position), position))
             raise ValueError(self._stray(cells.text(position), position))
         self._check_present(~np.isfinite(values))
         whole = values == np.round(values)
@@ -272,6 +274,10 @@ class _Column(NamedTuple):
             f" class: {self._insist()}"
         )
 
+    def _text(self, value: str, position: int) -> str:
+        where = f"such as {quoted(value)} in row {self._row(position)}"
+        return f"target {self.name!r} is text, {where}; a regression needs numbers"
+
     def _question_time(self, reads: str) -> None:
         """Raise ValueError for dates and durations, unless they were declared to be numbers."""
         if self.declared in ("number", "date", "duration"):
@@ -293,7 +299,7 @@ class _Column(NamedTuple):
         if not insisted:
             self._question_strays()
         if self.task == "regression":
-            raise ValueError(f"target {self.name!r} is text, {where}; a regression needs numbers")
+            raise ValueError(self._text(value, position))
         if not insisted:
             self._question_repeats(cells)
 

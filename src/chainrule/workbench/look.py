@@ -133,7 +133,8 @@ class _Column(NamedTuple):
         """Return least, most, mean and histogram of numbers; of dates in ISO form."""
         values, strange = read_values(self.cells, self.found.reads, self.found.form)
         present = values[np.isfinite(values)]
-        facts: dict[str, Any] = {"missing": int((np.isnan(values) & ~strange).sum())}
+        absent = np.isnan(values) if self.found.stray is None else np.isnan(values) & ~strange
+        facts: dict[str, Any] = {"missing": int(absent.sum())}
         facts |= {"distinct": len(np.unique(present)), "least": None, "most": None, "mean": None}
         if len(present):
             unit = float(np.abs(present).max()) or 1.0  # sums of huge numbers stay finite
