@@ -19,7 +19,7 @@ import pytest
 
 from support.commands import ok, refused, run
 
-QUICK = ("--max-iter", 15, "--hidden-layer-sizes", 20)
+QUICK = ("--max-iter", 30, "--hidden-layer-sizes", 20, "--learning-rate-init", 0.01)
 
 Cell = Callable[[int, float], str]
 

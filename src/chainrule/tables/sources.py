@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .arrays import read_idx, read_images, read_npz
-from .files import SourceError, one_line
+from .reading.errors import SourceError, one_line
 from .reading.opened import OpenedTable, open_table
 from .reading.options import Dialect, ReadOptions
 from .source import Name, Source, few_names, names_of, only_target
@@ -79,7 +79,8 @@ def open_rows(source: str | Path, asked: Asked) -> OpenedTable:
     if plain and not Path(name).exists():
         close = "; did you mean digits?" if difflib.get_close_matches(name, ["digits"]) else ""
         raise SourceError(f"{name}: there is no such file{close}")
-    return open_table(name, asked.reading, asked.expected)
+    columns = {column: "category" if kind == "text" else kind for column, kind in asked.reading.columns.items()}
+    return open_table(name, replace(asked.reading, columns=columns), asked.expected)
 
 
 def source_of(opened: OpenedTable, table: Table, asked: Asked, target_required: bool = True) -> Source:
