@@ -312,7 +312,7 @@ MISTAKES = {
     "missing model": ("predict {0}/absent.safetensors {0}/good.csv", "absent.safetensors"),
     "unreadable model": ("predict {0}/rubbish.safetensors {0}/good.csv", "it is not a model file"),
     "missing column": ("predict {0}/model.safetensors {0}/no_age.csv", "age"),
-    "text in a number": ("predict {0}/model.safetensors {0}/text_age.csv", "'old' is not a number"),
+    "text in a number": ("predict {0}/model.safetensors {0}/text_age.csv", "'old' in row 1 is not a number"),
     "evaluate without target": ("evaluate {0}/model.safetensors {0}/header.csv", "header.csv"),
     "predict into nowhere": ("predict {0}/model.safetensors {0}/good.csv --out {0}/absent/p.csv", "absent"),
     "layers without sense": ("check-gradients --layers 4-x", "4-x"),

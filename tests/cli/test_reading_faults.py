@@ -366,6 +366,6 @@ def test_weights_are_no_input_and_need_not_be_there_later() -> None:
     negative = Path("t.csv").read_text().replace(",1.0,", ",-1.0,", 1)
     Path("n.csv").write_text(negative)
     assert "n.csv: weights 'w': the weight in row 2 is -1" in refused("train", "n.csv", "--target", "y", "--weights", "w")
-    assert "there is no column 'v' for the weights; did you" in refused(
+    assert "there is no column 'v' for the weights; it has: 'a', 'b', 'w'" in refused(
         "train", "t.csv", "--target", "y", "--weights", "v"
     )

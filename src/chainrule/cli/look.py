@@ -17,6 +17,7 @@ from rich.text import Text
 from ..workbench.look import look_at
 from . import show, version
 from .data_options import ReadingCommand, asked_of, reading_options, target_option
+from .option_types import as_options
 
 MOST_COLUMNS = 40
 """Of more columns the first are shown."""
@@ -71,7 +72,7 @@ def look(ctx: click.Context, /, source: str, as_json: bool, **rest: Any) -> None
         _show_more(facts["columns"][MOST_COLUMNS:])
     _show_task(facts["task"])
     for text in facts["notes"]:
-        show.line(f"note: {' '.join(text.split())}")
+        show.line(f"note: {' '.join(as_options(text).split())}")
     return None
 
 
