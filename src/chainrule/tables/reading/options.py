@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -30,6 +30,29 @@ class ReadOptions:
     ignore: tuple[str, ...] = ()
 
 
+OPTIONS: Mapping[str, str] = {
+    "separator": "the character between two fields; tab and space may be written so, space means runs of blanks",
+    "quote": 'the character around texts, "" for none',
+    "escape": "the character before a quote inside a text; the quote itself where quotes are doubled",
+    "header": "whether the first line names the columns",
+    "comment": "the character that begins a line to be skipped",
+    "encoding": "how the file writes letters, such as utf-8, utf-16 or latin-1",
+    "decimal": "the mark between whole and fraction in numbers: . or ,",
+    "table": "the table of a database, or the sheet of an Excel file",
+    "query": "the select statement to read from a database",
+    "columns": "what columns are: name:type,..., with the types number, category, date, duration, text",
+    "ignore": "columns to leave out",
+}
+"""What each option says."""
+
+SEPARATORS: Mapping[str, str] = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", " ": "space"}
+"""The names of separators that are hard to type."""
+
+SHOWN: Mapping[str, str] = {"\t": "tab", "space": "blanks", "": "none"}
+
+ENCODING_NAMES: Mapping[str, str] = {"cp1252": "Windows-1252", "latin-1": "Latin-1", "iso8859-1": "Latin-1"}
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a text file writes a table: given by the user, or found out.
@@ -48,14 +71,52 @@ class Dialect:
     decimal: str = "."
 
     def words(self) -> str:
-        """Return the dialect in one line: "separator ';', decimal comma, Latin-1, 2 lines before the header"."""
-        raise NotImplementedError
+        """Return the dialect in one line.
+
+        >>> Dialect(separator=";", decimal=",", encoding="latin-1", skip=2).words()
+        "separator ';', decimal comma, Latin-1, 2 lines before the header"
+        """
+        shown = SHOWN.get(self.separator, repr(self.separator))
+        words = [f"separator {shown}"]
+        if self.quote != '"':
+            words.append(f"quote {self.quote}" if self.quote else "no quotes")
+        if self.quote and self.escape not in (self.quote, ""):
+            words.append(f"escape {self.escape}")
+        if self.decimal == ",":
+            words.append("decimal comma")
+        if self.encoding.lower().replace("_", "-") != "utf-8":
+            words.append(ENCODING_NAMES.get(self.encoding.lower(), self.encoding.upper()))
+        if self.comment:
+            words.append(f"comments begin with {self.comment}")
+        if not self.header:
+            words.append("no header")
+        if self.skip:
+            before = "the header" if self.header else "the data"
+            words.append(f"{self.skip} line{'s' if self.skip > 1 else ''} before {before}")
+        return ", ".join(words)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the dialect as plain JSON."""
-        raise NotImplementedError
+        """Return the dialect as plain JSON.
+
+        >>> Dialect.from_json(Dialect(separator=";").to_json()).separator
+        ';'
+        """
+        return asdict(self)
 
     @classmethod
     def from_json(cls, entry: Any) -> Dialect:
         """Return the dialect of plain JSON; ValueError names the first thing that is not as expected."""
-        raise NotImplementedError
+        if not isinstance(entry, dict):
+            raise ValueError(f"a dialect must be an object, got {type(entry).__name__}")
+        kinds = {known.name: type(known.default) for known in fields(cls)}
+        for name, value in entry.items():
+            if name not in kinds:
+                raise ValueError(f"a dialect has no {str(name)[:40]!r}")
+            if type(value) is not kinds[name]:
+                raise ValueError(f"a dialect's {name} must be {kinds[name].__name__}, got {str(value)[:40]!r}")
+        made = cls(**entry)
+        if made.decimal not in (".", ",") or made.skip < 0 or not (made.separator == "space" or len(made.separator) == 1):
+            raise ValueError("a dialect's separator must be one character, its decimal . or , and its skip at least 0")
+        if max(len(made.quote), len(made.escape), len(made.comment)) > 1 or len(made.encoding) > 40:
+            raise ValueError("a dialect's quote, escape and comment are one character or none")
+        return made

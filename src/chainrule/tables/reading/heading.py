@@ -1,0 +1,133 @@
+"""The head of a text file: which line names the columns, and which mark its numbers use.
+
+All of it is told from a sample of records: rows of texts, of the same width.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Rows = Sequence[Sequence[str]]
+
+PLAIN = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE)
+"""A plain number."""
+
+VALUE = re.compile(
+    r"\s*(?:[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,' \u00a0\u202f]*(?:e[+-]?\d+)?\s*[%€$£)]?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d{2}.*)\s*",
+    re.IGNORECASE,
+)
+"""A cell that looks like a number, a date or a time: more often a value than a name."""
+
+COMMA = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*", re.ASCII)
+GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*", re.ASCII)
+POINT = re.compile(r"\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*", re.ASCII)
+POINT_GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+\s*", re.ASCII)
+
+AMBIGUOUS = "the first line, all numbers, was taken for {what}; --{other} says otherwise"
+
+
+def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
+    """Return whether a record names the columns that stand below it, and a note where that is not certain.
+
+    >>> is_header(["age", "town"], [["31", "Bonn"]])
+    (True, '')
+    >>> is_header(["5.1", "setosa"], [["4.9", "setosa"]])
+    (False, '')
+    """
+    values = [bool(VALUE.fullmatch(cell)) for cell in first]
+    columns = list(zip(*below[:200], strict=True)) if below else [()] * len(first)
+    for cell, is_value, column in zip(first, values, columns, strict=True):
+        full = [text for text in column if text.strip()]
+        if cell.strip() and not is_value and full and all(VALUE.fullmatch(text) for text in full):
+            return True, ""
+    named = [cell for cell in first if cell.strip()]
+    if not named:
+        return False, ""
+    if not any(values):
+        again = sum(cell in column for cell, column in zip(first, columns, strict=True) if cell.strip())
+        if below and again == len(named) and (len(below) > 2 or len(set(named)) < len(named)):
+            return False, "the first line looks like the others and was taken for data; --header says otherwise"
+        return True, ""
+    if all(values[k] for k, cell in enumerate(first) if cell.strip()):
+        return _numbers_name(named, columns)
+    return False, ""
+
+
+def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]]) -> tuple[bool, str]:
+    """Judge a first line of numbers alone: 0, 1, 2, ... and years in a row are names, if what is below is different."""
+    try:
+        numbers = [int(cell) for cell in named]
+    except ValueError:
+        return False, ""
+    steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    counted = len(numbers) > 1 and steps == {1} and numbers[0] in (0, 1)
+    years = len(numbers) > 1 and len(steps) == 1 and 1 <= next(iter(steps)) <= 10 and 1800 <= numbers[0] <= 2200
+    if not counted and not years:
+        return False, ""
+    low, high = min(numbers), max(numbers)
+    cells = [text for column in columns for text in column if PLAIN.fullmatch(text)]
+    outside = [text for text in cells if not low <= float(text) <= high or not float(text).is_integer()]
+    header = len(outside) * 2 > len(cells) or (counted and bool(outside) and len(columns) > 2)
+    words = ("the names of the columns", "no-header") if header else ("data", "header")
+    return header, AMBIGUOUS.format(what=words[0], other=words[1])
+
+
+def column_names(header: Sequence[str] | None, width: int) -> tuple[list[str], list[str]]:
+    """Return the names of the columns, all different, and notes on those that were changed.
+
+    >>> column_names(["a", "", "a"], 3)
+    (['a', 'column1', 'a_1'], ["the column 'a' is there more than once; it is called 'a_1' the second time"])
+    """
+    if header is None:
+        digits = len(str(width - 1))
+        return [f"column{k:0{digits}}" for k in range(width)], []
+    given = [name.strip("\ufeff") if k == 0 else name for k, name in enumerate(header)]
+    taken, names, notes = set(given), [], []
+    seen: dict[str, int] = {}
+    for k, name in enumerate(given):
+        new = name if name.strip() else _free(f"column{k}", taken | set(names))
+        if new in seen:
+            count = seen[new]
+            while f"{new}_{count}" in taken or f"{new}_{count}" in names:
+                count += 1
+            seen[name], new = count + 1, f"{new}_{count}"
+            notes.append((name, new))
+        else:
+            seen[new] = 1
+        names.append(new)
+    lines = [
+        f"the column {name!r} is there more than once; it is called {new!r} the second time" for name, new in notes[:3]
+    ]
+    if len(notes) > 3:
+        lines.append(f"{len(notes) - 3} more columns with repeated names were renamed in the same way")
+    return names, lines
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def decimal_mark(rows: Rows, separator: str) -> str:
+    """Return the mark between whole and fraction: "," where columns say so and none contradicts.
+
+    >>> decimal_mark([["12,5", "x"], ["3,25", "y"]], ";")
+    ','
+    """
+    found = False
+    for column in zip(*rows[:500], strict=True):
+        full = [text for text in column if text.strip()]
+        if any(POINT.fullmatch(text) and not POINT_GROUPED.fullmatch(text) for text in full):
+            return "."
+        commas = [text for text in full if COMMA.fullmatch(text)]
+        if not commas or len(commas) * 2 < len(full):
+            continue
+        if any(text.count(",") == 1 and not GROUPED.fullmatch(text) for text in commas):
+            found = True
+        elif separator == ";" and all(text.count(",") == 1 for text in commas):
+            found = True
+        else:
+            return "."
+    return "," if found else "."

@@ -1,0 +1,337 @@
+"""Columns of DuckDB to cells: a table in DuckDB's memory (which it moves to the disk when it grows), then arrays.
+
+A column of texts is read as numbers at once where its first texts are plain numbers; cells that may be something else
+are kept as texts beside it and judged by `plain`. Where one of them is no plain number, or an integer beyond 2^53, the
+column is read a second time as texts: nothing is rounded or lost.
+
+Shapes: n rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ..table import EXACT, Cells, text_cells
+from .heading import PLAIN
+from .plain import INTEGER, LEADING_ZERO, plain_numbers
+from .texts import Workspace
+
+SAMPLE = 1000
+FEW_LEVELS = 50_000
+MEMORY = 1 << 30
+BLOCK = 1_000_000
+
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL")
+INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARINT")
+MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+TEXTS = ("VARCHAR", "UUID", "JSON")
+REFUSED: Mapping[str, str] = {
+    "BLOB": "bytes",
+    "STRUCT": "records of several values",
+    "MAP": "maps",
+    "UNION": "unions",
+    "BIT": "bits",
+    "GEOMETRY": "geometries",
+    "VARIANT": "variants",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the source: its name, the SQL of its values, and what they become.
+
+    `kind`: number, integer (of 64 bits and more), boolean, moment, duration, text, category.
+    """
+
+    name: str
+    sql: str
+    kind: str
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a column's values stand: a table of DuckDB and a column in it."""
+
+    name: str
+    table: str
+    place: str
+    kind: str
+
+
+def connect(work: Workspace, path: str | None = None, memory: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a connection with bounded memory that installs nothing; a database at a path is opened to read only."""
+    limit = memory or max(MEMORY, _memory() // 4)
+    settings: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "memory_limit": f"{limit >> 20}MB",
+        "temp_directory": str(work.folder / "spill"),
+    }
+    con = duckdb.connect(path or ":memory:", read_only=path is not None, config=settings)
+    con.execute("set enable_progress_bar = false")
+    with suppress(duckdb.Error):  # a build without ICU has no time zones
+        con.execute("set TimeZone = 'UTC'")
+    return con
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 4 * MEMORY
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def column_of_type(name: str, sql: str, kind: str, said: str | None) -> Column:
+    """Return a column of one of DuckDB's types; ValueError, naming it, for a type that is no value of a table.
+
+    `said` is what the user called it: a category (or text) is read as texts, whatever its type.
+    """
+    base = kind.split("(")[0]
+    refused = "lists" if kind.endswith("]") else REFUSED.get(base)
+    if refused:
+        raise ValueError(
+            f"column {name!r} holds {refused}; only numbers, texts, dates and booleans can be read"
+            f" (--ignore {name} leaves it out)"
+        )
+    if said in ("category", "text", "date", "duration") and base not in MOMENTS and base not in ("TIME", "INTERVAL"):
+        return Column(name, f"cast({sql} as varchar)", "category" if said in ("category", "text") else "text", True)
+    if base in NUMBERS:
+        return Column(name, f"cast({sql} as double)", "number")
+    if base in INTEGERS:
+        return Column(name, sql, "integer")
+    if base == "BOOLEAN":
+        return Column(name, sql, "boolean")
+    if base in MOMENTS:
+        return Column(name, f"cast({sql} as timestamp)", "moment")
+    if base in ("TIME", "TIME_NS"):
+        return Column(name, f"(cast(cast({sql} as time) as interval))", "duration")
+    if base == "INTERVAL":
+        return Column(name, sql, "duration")
+    if base == "ENUM":
+        return Column(name, f"cast({sql} as varchar)", "category", True)
+    return Column(name, f"cast({sql} as varchar)", "text", base == "JSON")
+
+
+class Loaded:
+    """A source's columns in DuckDB's memory; `rows` of them."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, source: str, columns: Sequence[Column], decimal: str = ".",
+                 suspicious: bool = True) -> None:
+        """Read the source: SQL that can stand after FROM. `suspicious`: there may be _ between digits."""
+        self.con, self.source = con, source
+        self._decimal, self._suspicious = decimal, suspicious
+        candidates = self._candidates(columns)
+        chosen: list[str] = []
+        for k, column in enumerate(columns):
+            chosen += self._chosen(k, column, candidates.get(k))
+        con.execute(f"create table t as select {', '.join(chosen) or '1 as nothing'} from {source}")
+        self.rows = int(con.execute("select count(*) from t").fetchall()[0][0])
+        self._stored = [Stored(c.name, "t", f"c{k}", c.kind) for k, c in enumerate(columns)]
+        again = [k for k in candidates if not self._settle(k, candidates[k])]
+        self._read_again(columns, again)
+        self._stored = [self._whole(stored) if stored.kind == "integer" else stored for stored in self._stored]
+
+    def _candidates(self, columns: Sequence[Column]) -> dict[int, bool]:
+        """Return the columns of texts that begin like plain numbers, and whether they have blanks around."""
+        free = [k for k, column in enumerate(columns) if column.kind == "text" and not column.fixed]
+        if not free:
+            return {}
+        chosen = ", ".join(f"{columns[k].sql} as c{k}" for k in free)
+        sample = self.con.execute(f"select {chosen} from {self.source} limit {SAMPLE}").fetchnumpy()
+        found = {}
+        for k in free:
+            texts = [text for text in np.ma.compressed(sample[f"c{k}"]).tolist() if text]
+            values = plain_numbers(texts, self._decimal) if texts else np.zeros(0)
+            if values is not None and values.dtype == np.float64:
+                found[k] = any(text != text.strip() for text in texts)
+        return found
+
+    def _chosen(self, k: int, column: Column, blanks: bool | None) -> list[str]:
+        if blanks is None:
+            sql = f"nullif({column.sql}, '')" if column.kind in ("text", "category") else column.sql
+            return [f"{sql} as c{k}"]
+        text = f"trim({column.sql})" if blanks else column.sql
+        number = f"try_cast({text} as double)"
+        plain = (
+            f"(({text} >= '1' and {text} < ':') or ({text} >= '0.' and {text} < '0/') or ({text} >= '-1' and {text} < '-:')"
+            f" or {text} = '0' or ({text} >= '-0.' and {text} < '-0/') or ({text} >= '.0' and {text} < '.:'))"
+            f" and {number} is not null and (strlen({text}) < 16 or contains({text}, '.'))"
+        )
+        if self._suspicious:
+            plain += f" and not contains({text}, '_')"
+        if self._decimal == ",":
+            plain += f" and not contains({text}, '.')"
+        odd = f"case when {column.sql} is null or {column.sql} = '' or ({plain}) then null else {column.sql} end"
+        return [f"{number} as c{k}", f"{odd} as o{k}"]
+
+    def _settle(self, k: int, blanks: bool) -> bool:
+        """Put the odd texts of a column right; False where the column has to be read as texts."""
+        found = self.con.execute(f"select distinct o{k} from t where o{k} is not null").fetchnumpy()[f"o{k}"]
+        texts = np.ma.compressed(found).tolist() if len(found) else []
+        if not texts:
+            return True
+        if self._decimal == "," and any("." in text for text in texts):
+            return False
+        if any("\n" in t or not PLAIN.fullmatch(t) or LEADING_ZERO.search(t) for t in texts):
+            return False
+        numbers = [float(text) for text in texts]
+        if any(abs(v) >= EXACT and INTEGER.fullmatch(t) for t, v in zip(texts, numbers, strict=True)):
+            return False
+        odd = {"o": np.array(texts, object), "v": np.array(numbers)}
+        self.con.register("odd", odd)
+        self.con.execute(f"update t set c{k} = odd.v from odd where t.o{k} = odd.o")
+        self.con.unregister("odd")
+        return True
+
+    def _read_again(self, columns: Sequence[Column], again: Sequence[int]) -> None:
+        """Read columns that are no plain numbers, or integers of many digits, as texts."""
+        texts = [k for k, column in enumerate(columns) if self._stored[k].kind == "text" and not column.fixed]
+        settled = [k for k in texts if self._is_double(k) and k not in again]
+        for k in settled:
+            self._stored[k] = Stored(columns[k].name, "t", f"c{k}", "number")
+        if again:
+            chosen = ", ".join(f"nullif({columns[k].sql}, '') as c{k}" for k in again)
+            self.con.execute(f"create table t2 as select {chosen} from {self.source}")
+            for k in again:
+                self.con.execute(f"alter table t drop column c{k}")
+        for k in again:
+            self._stored[k] = Stored(columns[k].name, "t2", f"c{k}", "text")
+        for k in [k for k in texts if k not in settled]:
+            self._stored[k] = self._integers(self._stored[k])
+
+    def _is_double(self, k: int) -> bool:
+        return self.con.execute(f"select c{k} from t limit 0").description[0][1] == "DOUBLE"
+
+    def _integers(self, stored: Stored) -> Stored:
+        """Return a column of texts as one of integers (or numbers) where all its texts are plain numbers."""
+        place, table = stored.place, stored.table
+        first = self.con.execute(f"select {place} from {table} where {place} is not null limit {SAMPLE}").fetchnumpy()
+        sample = np.ma.compressed(first[place]).tolist()
+        if not sample or plain_numbers(sample, self._decimal) is None:
+            return stored
+        digits = f"regexp_full_match({place}, '\\s*[+-]?(0|[1-9][0-9]*)\\s*')"
+        whole, plain = self.con.execute(
+            f"select bool_and({digits}), bool_and({digits} or (regexp_full_match({place},"
+            f" '(?i)\\s*[+-]?(inf|infinity|nan|([0-9]+\\.?[0-9]*|\\.[0-9]+)(e[+-]?[0-9]+)?)\\s*')"
+            f" and not regexp_matches({place}, '^\\s*[+-]?0[0-9]'))) from {table}"
+        ).fetchall()[0]
+        if not plain:
+            return stored
+        for kind in ("bigint", "ubigint") if whole else ("double",):
+            cast = f"try_cast(trim({place}) as {kind})"
+            if self.con.execute(f"select count({place}) = count({cast}) from {table}").fetchall()[0][0]:
+                self.con.execute(f"alter table {table} alter {place} type {kind} using {cast}")
+                return Stored(stored.name, table, place, "integer" if whole else "number")
+        return stored
+
+    def _whole(self, stored: Stored) -> Stored:
+        """Return a column of integers as numbers where all are exact as such, as texts beyond 64 bits."""
+        place, table = stored.place, stored.table
+        low, high = self.con.execute(f"select min({place}), max({place}) from {table}").fetchall()[0]
+        if low is None or (-EXACT < low and high < EXACT):
+            return Stored(stored.name, table, place, "number")
+        for kind, least, most in (("bigint", -(2**63), 2**63), ("ubigint", 0, 2**64)):
+            if least <= low and high < most:
+                self.con.execute(f"alter table {table} alter {place} type {kind}")
+                return stored
+        self.con.execute(f"alter table {table} alter {place} type varchar")
+        return Stored(stored.name, table, place, "text")
+
+    def whole(self) -> dict[str, Cells]:
+        """Return all cells."""
+        return {stored.name: self._cells(stored) for stored in self._stored}
+
+    def piece(self, start: int, stop: int) -> dict[str, Cells]:
+        """Return the cells of some rows that follow each other."""
+        made: dict[str, Cells] = {}
+        for table in ("t", "t2"):
+            here = [stored for stored in self._stored if stored.table == table]
+            if here:
+                chosen = ", ".join(stored.place for stored in here)
+                found = self._fetch(f"select {chosen} from {table} where rowid >= {start} and rowid < {stop}")
+                made |= {stored.name: _cells(found[stored.place], stored) for stored in here}
+        return {stored.name: made[stored.name] for stored in self._stored}
+
+    def _fetch(self, query: str) -> dict[str, Any]:
+        return self.con.execute(query).fetchnumpy()
+
+    def _cells(self, stored: Stored) -> Cells:
+        if stored.kind not in ("text", "category"):
+            return _cells(self._fetch(f"select {stored.place} from {stored.table}")[stored.place], stored)
+        place, table = stored.place, stored.table
+        few = self.con.execute(f"select approx_count_distinct({place}) from {table}").fetchall()[0][0]
+        if few > FEW_LEVELS:
+            return self._many_levels(stored)
+        self.con.execute("drop type if exists levels")
+        ordered = f"select l from (select {place} as l, min(rowid) as f from {table} group by {place}) where l is not null order by f"
+        levels = [level for (level,) in self.con.execute(ordered).fetchall()]
+        if not levels:
+            return Cells(stored.kind, np.full(self.rows, -1, np.int32), [])
+        self.con.execute(f"create type levels as enum ({ordered})")
+        codes = self._fetch(f"select enum_code(cast({place} as levels)) as c from {table}")["c"]
+        plain = np.ma.getdata(codes).astype(np.int32)
+        plain[np.ma.getmaskarray(codes)] = -1
+        return Cells(stored.kind, plain, levels)
+
+    def _many_levels(self, stored: Stored) -> Cells:
+        known: dict[str, int] = {}
+        codes = np.empty(self.rows, np.int32)
+        for start in range(0, self.rows, BLOCK):
+            query = f"select {stored.place} from {stored.table} where rowid >= {start} and rowid < {start + BLOCK}"
+            found = self._fetch(query)[stored.place]
+            present = ~np.ma.getmaskarray(found)
+            texts = np.ma.getdata(found)[present].tolist()
+            part = np.full(len(found), -1, np.int32)
+            part[present] = np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32, len(texts))
+            codes[start : start + len(part)] = part
+        return Cells(stored.kind, codes, list(known))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.con.close()
+
+
+def _cells(values: Any, stored: Stored) -> Cells:
+    """Return an array of DuckDB's as cells."""
+    gone: NDArray[np.bool_] = np.ma.getmaskarray(values)
+    plain = np.ma.getdata(values)
+    if stored.kind in ("text", "category"):
+        return text_cells([None if empty else text for text, empty in zip(plain.tolist(), gone.tolist(), strict=True)], stored.kind)
+    if stored.kind == "boolean":
+        return Cells("boolean", plain.astype(bool), gaps=gone if gone.any() else None)
+    if stored.kind in ("moment", "duration"):
+        unit = "datetime64[us]" if stored.kind == "moment" else "timedelta64[us]"
+        made = plain.astype(unit)
+        made[gone | (made.view(np.int64) >= 2**63 - 1)] = "NaT"
+        return Cells(stored.kind, made)
+    if stored.kind == "integer":
+        return Cells("number", np.where(gone, 0, plain).astype(plain.dtype), gaps=gone if gone.any() else None)
+    made = plain.astype(np.float64)
+    if gone.any():
+        made = np.where(gone, np.nan, made)
+    return Cells("number", made)
+
+
+def check_same_count(found: int, counted: int) -> None:
+    """Raise ValueError where the reader found another number of rows than the independent count."""
+    if found != counted:
+        raise ValueError(f"{found:,} rows were read where {counted:,} were counted; its quotes do not fit together")

@@ -1,0 +1,374 @@
+"""Tables that bring their types: Parquet, JSON lines, Arrow, Excel, DuckDB, SQLite, and sources elsewhere.
+
+Shapes: n rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import numpy as np
+
+from ...foundation.words import listed
+from .arrow_types import EPOCH_PERIODS, extension_columns
+from .contents import Held, Part
+from .errors import short_cause
+from .heading import column_names, is_header
+from .loading import Column, Loaded, column_of_type, connect, identifier, literal
+from .options import ReadOptions
+from .plain import cells_of_texts
+from .texts import Workspace
+
+FORCED = ("category", "text", "date", "duration")
+INDEX = re.compile(r"__index_level_\d+__")
+
+
+def _said(options: ReadOptions, forced: Mapping[str, str]) -> dict[str, str]:
+    return {**options.columns, **forced}
+
+
+def _described(con: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
+    """Return the names and the types of a source's columns."""
+    return [(row[0], row[1]) for row in con.execute(f"describe select * from {source}").fetchall()]
+
+
+def _load(con: duckdb.DuckDBPyConnection, source: str, columns: Sequence[Column], notes: list[str]) -> Part:
+    return Part([column.name for column in columns], Loaded(con, source, columns), None, notes)
+
+
+def _types(
+    described: Iterable[tuple[str, str]], options: ReadOptions, forced: Mapping[str, str]
+) -> Iterator[Column]:
+    said = _said(options, forced)
+    for name, kind in described:
+        if name not in options.ignore:
+            yield column_of_type(name, identifier(name), kind, said.get(name))
+
+
+def open_parquet(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
+    """Open a Parquet file; pandas' index columns are left out, with a note.
+
+    Raises ValueError for damaged files, repeated names, and columns that hold lists, structs or bytes.
+    """
+    con = connect(work)
+    try:
+        source = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+        try:
+            described = _described(con, source)
+            known = {
+                bytes(key).decode("utf-8", "replace"): bytes(value)
+                for key, value in con.execute(f"select key, value from parquet_kv_metadata({literal(str(path))})").fetchall()
+            }
+            schema = [
+                row[0] for row in con.execute(f"select name from parquet_schema({literal(str(path))}) offset 1").fetchall()
+            ]
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise
+            raise ValueError(f"it is not a Parquet file, or a damaged one ({short_cause(error)[:100]})") from error
+        repeated = {name for name in schema if schema.count(name) > 1} & {name for name, _ in described}
+        top = [name for name, _ in described]
+        if repeated and any(f"{name}_1" in top for name in repeated):
+            raise ValueError(f"{min(repeated)!r} names more than one column")
+        index, periods = _pandas_facts(known.get("pandas", b""))
+        notes = []
+        left = [name for name in top if name in index and INDEX.fullmatch(name)]
+        if left:
+            notes.append(f"{listed(left)} is the index of a pandas table, and was left out")
+        described = [(name, kind) for name, kind in described if name not in left]
+        extensions = extension_columns(known.get("ARROW:schema", b""))
+        columns = [_extension(column, extensions.get(column.name), periods.get(column.name), options)
+                   for column in _types(described, options, forced)]
+        try:
+            return _load(con, source, columns, notes)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise ValueError(f"it is a damaged Parquet file ({short_cause(error)[:100]})") from error
+    except BaseException:
+        con.close()
+        raise
+
+
+def _pandas_facts(metadata: bytes) -> tuple[set[str], dict[str, str]]:
+    """Return pandas' index columns and its columns of periods, each with its frequency, from a file's metadata."""
+    try:
+        facts = json.loads(metadata or b"{}")
+        index = {name for name in facts.get("index_columns", ()) if isinstance(name, str)}
+        periods = {
+            column["field_name"]: column["numpy_type"][7:-1]
+            for column in facts.get("columns", ())
+            if str(column.get("numpy_type", "")).startswith("period[")
+        }
+        return index, periods
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return set(), {}
+
+
+def _extension(column: Column, extension: str | None, period: str | None, options: ReadOptions) -> Column:
+    """Return a column of an extension type as what it stands for; ValueError, naming it, where that is not known."""
+    if extension == "arrow.bool8":
+        return Column(column.name, f"cast({identifier(column.name)} as boolean)", "boolean")
+    if period is not None or extension == "pandas.period":
+        unit = EPOCH_PERIODS.get((period or "").split("-")[0].upper())
+        if unit is None:
+            raise ValueError(
+                f"column {column.name!r} holds periods ({period or 'of an unknown kind'}); save it as dates"
+                f" (--ignore {column.name} leaves it out)"
+            )
+        return Column(column.name, unit.format(identifier(column.name)), "moment")
+    if extension is None or extension in ("arrow.json", "arrow.uuid", "pandas.interval") or extension.startswith("pandas."):
+        return column
+    if extension == "arrow.opaque":
+        return column
+    raise ValueError(
+        f"column {column.name!r} holds values of the type {extension}; only numbers, texts, dates and booleans can be read"
+        f" (--ignore {column.name} leaves it out)"
+    )
+
+
+def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
+    """Open a file of JSON objects, one a line, or an array of them; texts stay texts, whatever they look like."""
+    con = connect(work)
+    try:
+        place = literal(str(path))
+        plain = "maximum_object_size = 67108864, sample_size = -1"
+        try:
+            described = _described(con, f"read_json_auto({place}, {plain})")
+        except duckdb.Error as error:
+            raise ValueError(f"it is not JSON, or a damaged file ({short_cause(error)[:150]})") from error
+        guessed = ("DATE", "TIME", "UUID", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+        described = [(name, "VARCHAR" if kind in guessed else kind) for name, kind in described]
+        if [name for name, _ in described] == ["json"]:
+            raise ValueError("it holds no JSON objects with named values")
+        fields = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in described)
+        source = f"read_json({place}, {plain}, columns = {{{fields}}})"
+        try:
+            return _load(con, source, list(_types(described, options, forced)), [])
+        except duckdb.Error as error:
+            raise ValueError(f"it is not JSON, or a damaged file ({short_cause(error)[:150]})") from error
+    except BaseException:
+        con.close()
+        raise
+
+
+def open_arrow(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
+    """Open an Arrow or Feather file, by pyarrow, through a Parquet file in the temporary folder."""
+    try:
+        import pyarrow.feather as feather
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise ValueError("Arrow files are read by pyarrow, which is not installed: pip install pyarrow") from None
+    target = work.new(".parquet")
+    try:
+        found = feather.read_table(path, memory_map=True)
+        parquet.write_table(found, target, compression="none")
+    except Exception as error:
+        cause = (str(error).splitlines() or ["unknown"])[0]
+        raise ValueError(f"it is not an Arrow file, or one that cannot be read ({cause[:100]})") from error
+    return open_parquet(target, options, work, forced)
+
+
+def open_excel(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
+    """Open a sheet of an Excel file, the first or the one that is named; blank rows above the header are skipped."""
+    try:
+        import openpyxl
+    except ImportError:
+        raise ValueError("Excel files are read by openpyxl, which is not installed: pip install openpyxl") from None
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:
+        raise ValueError(f"it is not an Excel file, or a damaged one ({(str(error).splitlines() or [''])[0][:100]})") from error
+    notes = []
+    try:
+        names = book.sheetnames
+        if options.table is not None and options.table not in names:
+            raise ValueError(f"it has no sheet {options.table!r}; it has {listed(names)}")
+        sheet = book[options.table or names[0]]
+        if options.table is None and len(names) > 1:
+            notes.append(f"the sheet {names[0]!r} was read, the first of {len(names)}; --table says otherwise")
+        rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"it is a damaged Excel file ({(str(error).splitlines() or [''])[0][:100]})") from error
+    finally:
+        book.close()
+    return _sheet(rows, options, forced, notes)
+
+
+def _sheet(rows: list[list[str]], options: ReadOptions, forced: Mapping[str, str], notes: list[str]) -> Part:
+    """Return rows of texts as a part, the columns from the first to the last that is used."""
+    used = [k for k, row in enumerate(rows) if any(row)]
+    if not used:
+        raise ValueError("it is empty")
+    filled = [any(rows[k][j] for k in used if j < len(rows[k])) for j in range(max(map(len, rows)))]
+    kept = [j for j, some in enumerate(filled) if some]
+    low, high = kept[0], kept[-1] + 1
+    full = [[*rows[k], *[""] * (high - len(rows[k]))][low:high] for k in used]
+    start = _header_row(full)
+    if start:
+        notes.append(f"{start} rows above the header were skipped")
+    says = options.header
+    if says is None:
+        says, note = is_header(full[start], full[start + 1 :])
+        notes += [note] if note else []
+    names, more = column_names(full[start] if says else None, high - low)
+    body = full[start + 1 :] if says else full[start:]
+    if not body:
+        raise ValueError("it has a header but no rows")
+    said = _said(options, forced)
+    cells = {}
+    for name, column in zip(names, zip(*body, strict=True), strict=True):
+        kind = {"category": "category", "text": "category"}.get(said.get(name, ""), "text" if said.get(name) in FORCED else None)
+        if name not in options.ignore:
+            cells[name] = cells_of_texts(column, kind=kind)
+    return Part(list(cells), Held(cells, len(body)), None, notes + more)
+
+
+def _header_row(rows: Sequence[Sequence[str]]) -> int:
+    """Return the position of the first row that is as full as most are; titles above it have fewer cells."""
+    counts = [sum(map(bool, row)) for row in rows[:200]]
+    usual = sorted(counts)[len(counts) // 2]
+    found = next((k for k, count in enumerate(counts[:30]) if count >= usual and count > 1), 0)
+    return found if all(count * 2 <= usual + 1 for count in counts[:found]) else 0
+
+
+def _text(value: Any) -> str:
+    """Return a value of a sheet or of SQLite as the text that says it exactly."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
+    if isinstance(value, dt.timedelta):
+        return str(value)
+    return str(value)
+
+
+def open_duckdb(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
+    """Open a table of a DuckDB file, or the answer to a query, to read only."""
+    try:
+        con = connect(work, str(path))
+    except duckdb.Error as error:
+        raise ValueError(f"it is not a DuckDB file that can be opened ({short_cause(error)[:150]})") from error
+    try:
+        con.execute("set enable_external_access = false")
+        tables = [row[0] for row in con.execute(
+            "select table_name from information_schema.tables where table_catalog = current_catalog() order by 1"
+        ).fetchall()]
+        source = _source(options, tables)
+        con.execute("use temp.main")
+        return _load(con, source.replace("{catalog}", identifier(_catalog(con))), list(
+            _types(_described(con, source.replace("{catalog}", identifier(_catalog(con)))), options, forced)), [])
+    except BaseException:
+        con.close()
+        raise
+
+
+def _catalog(con: duckdb.DuckDBPyConnection) -> str:
+    rows = con.execute("select database_name from duckdb_databases() where not internal").fetchall()
+    return str(rows[0][0])
+
+
+def _source(options: ReadOptions, tables: Sequence[str]) -> str:
+    """Return the SQL of the table or query that was asked for, or of the only table."""
+    if options.query is not None:
+        query = options.query.strip().rstrip(";")
+        if not re.match(r"(?is)\s*(select|with|from|values|\()", query):
+            raise ValueError(f"--query takes a select statement, got {query[:40]!r}")
+        return f"({query})"
+    if options.table is not None:
+        if options.table not in tables and "." not in options.table:
+            raise ValueError(f"it has no table {options.table!r}; it has {listed(tables) or 'none'}")
+        return identifier(options.table)
+    if len(tables) != 1:
+        raise ValueError(f"it has {len(tables)} tables: {listed(tables)}; --table NAME says which" if tables else "it has no tables")
+    return identifier(tables[0])
+
+
+def open_sqlite(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
+    """Open a table of a SQLite file, or the answer to a query, to read only."""
+    con = connect(work)
+    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        tables = [row[0] for row in base.execute(
+            "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by 1"
+        )]
+        rows = base.execute(f"select * from {_source(options, tables)}")
+        names = [column[0] for column in rows.description]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} names more than one column")
+        kept = [k for k, name in enumerate(names) if name not in options.ignore]
+        con.execute(f"create table stored ({', '.join(f'c{k} varchar' for k in kept) or 'nothing varchar'})")
+        while piece := rows.fetchmany(50_000):
+            made = {f"c{k}": np.array([_plain_value(row[k], names[k]) for row in piece], object) for k in kept}
+            con.register("piece", made)
+            con.execute("insert into stored select * from piece")
+            con.unregister("piece")
+        said = _said(options, forced)
+        columns = [column_of_type(names[k], f"c{k}", "VARCHAR", said.get(names[k])) for k in kept]
+        return _load(con, "stored", columns, [])
+    except sqlite3.Error as error:
+        con.close()
+        raise ValueError(f"SQLite says: {error}") from error
+    except BaseException:
+        con.close()
+        raise
+    finally:
+        base.close()
+
+
+def _plain_value(value: Any, name: str) -> str | None:
+    if isinstance(value, bytes):
+        raise ValueError(f"column {name!r} holds bytes; only numbers, texts, dates and booleans can be read (--ignore {name} leaves it out)")
+    return None if value is None else _text(value)
+
+
+def open_remote(name: str, options: ReadOptions, work: Workspace) -> Part:
+    """Open a table of Postgres, or a file on a server, by DuckDB's extension where it is installed."""
+    postgres = name.lower().startswith(("postgres://", "postgresql://"))
+    extension = "postgres" if postgres else "httpfs"
+    con = connect(work)
+    try:
+        try:
+            con.execute(f"load {extension}")
+        except duckdb.Error:
+            raise ValueError(
+                f"DuckDB's extension {extension!r} is not installed; with a network:"
+                f" python -c \"import duckdb; duckdb.sql('install {extension}')\""
+            ) from None
+        if postgres:
+            con.execute(f"attach {literal(name)} as remote (type postgres, read_only)")
+            con.execute("use remote")
+            tables = [row[0] for row in con.execute("select table_name from information_schema.tables order by 1").fetchall()]
+            source = _source(options, tables)
+            con.execute("use memory")
+            source = source if options.query is not None else f"remote.{source}"
+        else:
+            source = literal(name)
+        columns = list(_types(_described(con, source), options, {}))
+        return _load(con, source, columns, [])
+    except duckdb.Error as error:
+        con.close()
+        raise ValueError(short_cause(error).replace(urlsplit(name).password or "\0", "***")) from error
+    except BaseException:
+        con.close()
+        raise
+
+
+def first_lines(values: Iterable[str], most: int = 3) -> list[str]:
+    """Return the first few of many."""
+    return list(itertools.islice(values, most))
