@@ -17,7 +17,7 @@ from ..table import Cells
 from . import moments
 from .codes import are_codes
 from .flags import are_flags, flag_value
-from .marks import marked, tidied
+from .marks import marked
 from .numbers import NumberForm, find_form, mixed_dress
 
 Values = NDArray[np.float64]
@@ -27,7 +27,7 @@ DECLARED = ("number", "category", "date", "duration")
 """What a user may say that a column is (besides leaving it out)."""
 
 STRAYS = 0.1
-"""Up to this share of the cells, texts among numbers or dates are an error; with more of them the column is a category."""
+"""Up to this share of the cells, texts among numbers or dates are an error; with more, the column is a category."""
 
 BAD_DATES = 0.05
 """Up to this share of the cells, days that do not exist are missing."""
@@ -190,7 +190,7 @@ def _judged(
         bad = texts.first(excused) if excused.any() else {}
         return Understanding(reads, form, texts.missing, bad, next(iter(texts.first(stray).items())), note)
     if different > FEW and texts.share(~unread) > 0.5:
-        text, position = next(iter(texts.first(unread).items()))
+        text = next(iter(texts.first(unread)))
         things = {"number": "numbers", "moment": "dates", "duration": "durations"}[reads]
         why = f"{texts.share(~unread):.0%} of the values are {things}, others such as {text!r} are not"
         if reads == "number" and (mixed := mixed_dress(texts.sample)):
@@ -215,7 +215,7 @@ def _as_numbers(texts: Texts, decimal: str) -> Understanding | None:
 
 def _moment_form(sample: Sequence[str], forms: Sequence[str]) -> str | None:
     """Return the form in which most texts of a sample are dates; None where none is one."""
-    few = [text for text in sample[:: max(1, len(sample) // 20)]]
+    few = sample[:: max(1, len(sample) // 20)]
     alive = [form for form in forms if moments.read_moments(few, form)[1].any()]
     fits = {form: int((~np.isnan(moments.read_moments(sample, form)[0])).sum()) for form in alive}
     return max(fits, key=fits.__getitem__) if any(fits.values()) else None
