@@ -22,13 +22,15 @@ ALL = (
 """A column is one of codes where all its texts are such."""
 
 
-def are_codes(levels: Sequence[str]) -> bool:
-    """Return whether the texts, which can all be read as numbers, are names.
+def are_codes(levels: Sequence[str], few: bool = False) -> bool:
+    """Return whether the texts, which can all be read as numbers, are names. A `few` of them may be marks (2, 3-, 3).
 
     >>> are_codes(["007", "12"]), are_codes(["7", "12"])
     (True, False)
     """
     if any(all(pattern.fullmatch(text.strip()) for text in levels) for pattern in ALL):
+        return True
+    if few and any(text.rstrip().endswith("-") for text in levels):
         return True
     parts = (levels[start : start + LINES] for start in range(0, len(levels), LINES))
     return any(SOME.search(tidied("\n".join(part))) for part in parts)

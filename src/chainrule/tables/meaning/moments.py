@@ -20,25 +20,28 @@ from .shapes import read_parts
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+DAY = 86400.0
+"""Seconds."""
+
 Parts = Mapping[str, Values]
 
 MONTH_NAMES = (
-    "jan january januar janvier janv enero ene gennaio gen janeiro januari",
+    "jan january januar janvier janv enero ene gennaio janeiro januari",
     "feb february februar février févr fév febrero febbraio fevereiro fev februari",
     "mar march märz mär mrz mars marzo março maart mrt",
     "apr april avril avr abril abr aprile",
     "may mai mayo maggio mag maio mei",
     "jun june juni juin junio giugno giu junho",
     "jul july juli juillet juil julio luglio lug julho",
-    "aug august août aoû agosto ago augustus",
-    "sep sept september septembre septiembre settembre set setembro",
-    "oct october oktober okt octobre octubre ottobre ott outubro out",
+    "aug august août aoû agosto augustus",
+    "sep sept september septembre septiembre settembre setembro",
+    "oct october oktober okt octobre octubre ottobre ott outubro",
     "nov november novembre noviembre novembro",
     "dec december dezember dez décembre déc diciembre dic dicembre dezembro",
 )
 """The months' names, in small letters, in English, German, French, Spanish, Italian, Portuguese and Dutch."""
 
-MONTHS = {name: str(number) for number, names in enumerate(MONTH_NAMES, 1) for name in names.split()}
+MONTHS = {name: float(number) for number, names in enumerate(MONTH_NAMES, 1) for name in names.split()}
 
 FORMS = (
     "iso",
@@ -63,10 +66,11 @@ FORMS = (
     "%Y/%m",
     "%m/%Y",
     "%m-%Y",
-    "%m.%Y",
     "%b %Y",
     "%Y %b",
     "%b %y",
+    "%YM%m",
+    "%Y年%m月%d日",
     "%YQ%q",
     "Q%q %Y",
     "%b %d %H:%M:%S %z %Y",
@@ -74,7 +78,7 @@ FORMS = (
 """The forms of dates that are tried; where several fit equally well, the first is taken.
 
 %b is a month's name, whole or in short; the blanks around it stand for any of the signs " -/.,", or none. %q is a
-quarter. Months and quarters are their first day.
+quarter. Months and quarters are their first day. No form is a plain number as well, such as %m.%Y.
 """
 
 DECLARED_FORMS = ("%Y%m%d", "%Y", "%s")
@@ -85,8 +89,8 @@ OTHER_ORDER = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", 
 
 CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
 ZONE = r"(?:Z|UTC|GMT|(?:UTC|GMT)?(?P<zone>[+-])(?P<zh>\d{1,2})(?::?(?P<zm>\d\d))?)"
-TAIL = rf"(?:(?:T|,? +|,? at )(?:{CLOCK})(?: ?{ZONE})?)?"
-WEEKDAY = r"(?:(?:[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)[a-z]*\.?,? +)?"
+TAIL = rf"(?:(?:[T:]|,? +|,? at )(?:{CLOCK})(?: ?{ZONE})?)?"
+WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
 PIECES = {
     "%Y": r"(?P<Y>\d{4})",
     "%y": r"(?P<y>\d\d)",
@@ -114,18 +118,16 @@ def _pattern(form: str) -> re.Pattern[str]:
     if date is None:
         gap = r"(?:[-/., ]|(?<=\d)(?:st|nd|rd|th)\b| de | of )*" if "%b" in form else None
         pieces = re.split(r"(%[Yymdbq])", form)
-        date = "".join(PIECES.get(piece) or (gap if gap and piece else re.escape(piece)) for piece in pieces)
+        date = "".join(
+            PIECES.get(piece) or (gap if gap and piece else re.escape(piece).replace(r"\.", r"\. ?"))
+            for piece in pieces
+        )
     tail = "" if "%H" in form or form in DECLARED_FORMS else TAIL
     return re.compile(WEEKDAY + date + tail)
 
 
-def is_form(form: str) -> bool:
-    """Return whether dates can be read in a form."""
-    return form in FORMS or form in DECLARED_FORMS
-
-
 WORDS: Mapping[str, Callable[[str], float]] = {
-    "b": lambda name: MONTHS.get(name.casefold(), 0),
+    "b": lambda name: MONTHS.get(name.casefold(), 0.0),
     "p": lambda letter: 12.0 * (letter in "Pp"),
     "zone": lambda sign: float(sign + "1"),
     "only_sign": lambda sign: float(sign + "1"),
@@ -160,7 +162,9 @@ def _seconds(parts: Parts) -> Values:
     first = np.where(good, 12 * (year - 1970) + month - 1, 0).astype(np.int64).astype("M8[M]")
     days = first.astype("M8[D]") + np.where(good, day - 1, 0).astype(np.int64)
     good &= days.astype("M8[M]") == first
-    seconds = 86400.0 * days.astype(np.int64) + _clock(parts) - _offset(parts)
+    clock = _clock(parts)
+    good &= clock <= DAY
+    seconds = DAY * days.astype(np.int64) + clock - _offset(parts)
     return np.where(good, _whole_microseconds(seconds), np.nan)
 
 
@@ -206,6 +210,18 @@ def read_durations(levels: Sequence[str]) -> Values:
     matched, parts = read_parts(levels, DURATION, WORDS)
     sign, days, clock = _part(parts, "sign", 1), _part(parts, "days"), _clock(parts)
     # As pandas and Python write it, the sign belongs to the days where there are any.
-    timed = np.where(np.isnan(parts["days"]), sign * clock, 86400 * sign * days + clock)
-    whole = 86400 * _part(parts, "only_sign", 1) * parts["only"]
+    timed = np.where(np.isnan(parts["days"]), sign * clock, DAY * sign * days + clock)
+    whole = DAY * _part(parts, "only_sign", 1) * parts["only"]
     return np.where(matched, _whole_microseconds(np.where(np.isnan(whole), timed, whole)), np.nan)
+
+
+ZONED = re.compile(r"(.*\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?[AaPp][Mm])?) ?([A-Z]{2,5}|[A-Z]\w+(?:/\w+)+)")
+
+
+def unknown_zone(sample: Sequence[str]) -> str:
+    """Return a time zone that stands behind times and is not read; "" where there is none.
+
+    >>> unknown_zone(["2020-01-31 10:00 EST"])
+    'EST'
+    """
+    return next((found[2] for text in sample if (found := ZONED.fullmatch(text.strip()))), "")
