@@ -60,6 +60,7 @@ FORMS = (
     "%d-%m-%y",
     "%m-%d-%y",
     "%d.%m.%y",
+    "%Y%m%dT%H%M%S",
     "%y-%m-%d",
     "%y/%m/%d",
     "%Y-%m",
@@ -102,6 +103,9 @@ PIECES = {
 WHOLE = {
     "iso": r"(?P<Y>\d{4})([-/]|\.(?=\d\d\.\d\d(?!\d)))(?P<m>\d{1,2})\2(?P<d>\d{1,2})",  # 2020.1.3 is a version
     "%Y%m%d": r"(?P<Y>\d{4})(?P<m>\d\d)(?P<d>\d\d)",
+    "%Y%m%dT%H%M%S": rf"(?P<Y>\d{{4}})(?P<m>\d\d)(?P<d>\d\d)T(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)(?: ?{ZONE})?",
+    "%Y-%m": r"(?P<Y>\d{4})-(?P<m>\d\d)",
+    "%Y/%m": r"(?P<Y>\d{4})/(?P<m>\d\d)",
     "%d.%m.%y": r"(?P<d>\d\d)\.(?P<m>\d\d)\.(?P<y>\d\d)",  # 2.7.10 is a version
     "%YQ%q": r"(?P<Y>\d{4})[- ]?[Qq](?P<q>\d)",
     "Q%q %Y": r"[Qq](?P<q>\d)[-/ ]?(?P<Y>\d{4})",
@@ -135,6 +139,11 @@ WORDS: Mapping[str, Callable[[str], float]] = {
 }
 
 
+def may_be(texts: Sequence[str], form: str) -> bool:
+    """Return whether one of the texts has the shape of a date in some form."""
+    return any(map(_pattern(form).fullmatch, texts))
+
+
 def read_moments(levels: Sequence[str], form: str) -> tuple[Values, Mask]:
     """Return texts as seconds since 1970, UTC (NaN: no such date), and which have the shape of one, (l,) each.
 
@@ -158,7 +167,9 @@ def _seconds(parts: Parts) -> Values:
         year = year + np.where(year < 69, 2000, 1900)  # as Python's %y
     month = 3 * parts["q"] - 2 if "q" in parts else parts["b"] if "b" in parts else _part(parts, "m", 1)
     day = _part(parts, "d", 1)
-    good = (year > 0) & (month >= 1) & (month <= 12) & (day >= 1)
+    good = (year >= 1000) & (month >= 1) & (month <= 12) & (day >= 1)  # 0001-01-01 is how .NET says nothing
+    if "d" not in parts:
+        good &= (year >= 1800) & (year < 2200)  # 4711-01 is the number of an article
     first = np.where(good, 12 * (year - 1970) + month - 1, 0).astype(np.int64).astype("M8[M]")
     days = first.astype("M8[D]") + np.where(good, day - 1, 0).astype(np.int64)
     good &= days.astype("M8[M]") == first

@@ -85,7 +85,7 @@ class NumberForm:
     def body(self) -> str:
         """The pattern of the number without its sign and dress."""
         mark = re.escape(self.decimal)
-        body = rf"(?:{GROUPED[self.thousands]}(?:{mark}\d*+)?|{mark}\d++)"
+        body = rf"(?:{GROUPED[self.thousands]}(?:{mark}(?:\d*+|-{{1,2}}))?|{mark}\d++)"
         if self.scaled:
             return body + rf" *[{''.join(MAGNITUDES)}]?"
         if "e" not in (self.prefix + self.suffix).lower():
@@ -98,7 +98,7 @@ class NumberForm:
         before, behind = re.escape(self.prefix.strip()), _unit_pattern(self.suffix.strip())
         body = self.body
         before, behind = before and before + " *", behind and " *" + behind
-        signs = rf"[+-]? *{before}{body}{behind}|{body}{behind}-|{before}{body}-{behind}"
+        signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?<![.,])-{behind}|{body}{behind}(?<![.,])-"
         if before:
             signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
         return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
@@ -122,10 +122,10 @@ class NumberForm:
             if self.many.fullmatch(lines + "\n") and lines.count("\n") == len(part) - 1:
                 values[start : start + LINES] = self._convert(lines)
                 continue
-            for k, text in enumerate(part, start):
-                bare = tidied(text).strip()
-                if self.one.fullmatch(bare):
-                    values[k] = self._convert(bare)[0]
+            texts = [tidied(text).strip() for text in part]
+            read = [k for k, text in enumerate(texts) if self.one.fullmatch(text)]
+            if read:
+                values[[start + k for k in read]] = self._convert("\n".join(texts[k] for k in read))
         return values
 
     def _convert(self, lines: str) -> list[float]:
@@ -143,6 +143,8 @@ class NumberForm:
         if self.scaled:
             for letter, power in MAGNITUDES.items():
                 lines = lines.replace(letter, power)
+        if ".-" in lines:
+            lines = re.sub(r"\.--?", ".", lines)  # 5,- is 5
         if lines.endswith("-") or "-\n" in lines:
             lines = re.sub(r"^([^-\n]+)-$", r"-\1", lines, flags=re.MULTILINE)
         return list(map(float, lines.split("\n")))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..table import Cells
 from . import moments
-from .codes import are_codes
+from .codes import code_among
 from .flags import are_flags, flag_value
-from .marks import marked
+from .marks import marked, tidied
 from .numbers import PLAIN, NumberForm, find_form, mixed_dress
 from .texts import Mask, Texts, Values
 
@@ -122,8 +122,6 @@ def _judged(
         text = next(iter(texts.first(unread)))
         things = {"number": "numbers", "moment": "dates", "duration": "durations"}[reads]
         why = f"{texts.share(~unread):.0%} of the values are {things}, others such as {text!r} are not"
-        if reads == "number" and (mixed := mixed_dress(texts.sample)):
-            why = f"numbers with different units: {mixed}"
         return Understanding("category", "", texts.missing, note=why)
     return None
 
@@ -133,13 +131,15 @@ def _as_numbers(texts: Texts, decimal: str) -> Understanding | None:
     if form is None:
         return None
     values = form.read(texts.all)
-    verdict = _judged(texts, values, "number", str(form))
-    if verdict is None or verdict.reads != "number":
-        mixed = mixed_dress(texts.sample) if len(texts.all) > FEW else ""
-        why = f"numbers with different units: {mixed}"
-        return Understanding("category", "", texts.missing, note=why) if mixed else verdict
     read = texts.where(~np.isnan(values))
-    return None if not form.has_sign and are_codes(read, few=len(read) <= FEW) else verdict
+    code = "" if form.has_sign else code_among(read)
+    if code:
+        why = f"texts such as {code!r} are codes, not numbers" if len(read) > FEW else ""
+        return Understanding("category", "", texts.missing, note=why)
+    verdict = _judged(texts, values, "number", str(form))
+    if len(texts.all) > FEW and (verdict is None or verdict.reads != "number") and (mixed := mixed_dress(texts.sample)):
+        return Understanding("category", "", texts.missing, note=f"numbers with different units: {mixed}")
+    return verdict
 
 
 class Dates(NamedTuple):
@@ -153,7 +153,8 @@ class Dates(NamedTuple):
 
 def _dates(texts: Texts, forms: Sequence[str]) -> Dates | None:
     """Return the texts as dates; None where none is one."""
-    alive = [form for form in forms if moments.read_moments(texts.few, form)[1].any()]
+    few = [tidied(text).strip() for text in texts.few]
+    alive = [form for form in forms if form == "%s" or moments.may_be(few, form)]
     fits = {form: np.count_nonzero(~np.isnan(moments.read_moments(texts.sample, form)[0])) for form in alive}
     if not any(fits.values()):
         return None
@@ -183,8 +184,10 @@ def _as_moments(texts: Texts) -> Understanding | None:
         zone = moments.unknown_zone(texts.sample)
         why = f"times in the zone {zone!r} are not read; offsets such as +01:00 are"
         return Understanding("category", "", texts.missing, note=why) if zone else None
-    blank = np.array([not set(text) - set("09-/.: TZ") for text in texts.all])
-    return _judged(texts, dates.values, "moment", dates.form, dates.shaped | blank, dates.note)
+    excused = dates.shaped.copy()
+    for k in np.flatnonzero(~dates.shaped).tolist():
+        excused[k] = set(texts.all[k]) <= set("09-/.: TZ")
+    return _judged(texts, dates.values, "moment", dates.form, excused, dates.note)
 
 
 def _as_durations(texts: Texts) -> Understanding | None:
