@@ -226,7 +226,7 @@ def read_durations(levels: Sequence[str]) -> Values:
     return np.where(matched, _whole_microseconds(np.where(np.isnan(whole), timed, whole)), np.nan)
 
 
-ZONED = re.compile(r"(.*\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?[AaPp][Mm])?) ?([A-Z]{2,5}|[A-Z]\w+(?:/\w+)+)")
+ZONED = re.compile(r"(.*\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?: ?[AaPp][Mm])?) ?(?![AP]M$)([A-Z]{2,5}|[A-Z]\w+(?:/\w+)+)")
 
 
 def unknown_zone(sample: Sequence[str]) -> str:

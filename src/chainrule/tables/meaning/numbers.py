@@ -146,7 +146,7 @@ class NumberForm:
         if ".-" in lines:
             lines = re.sub(r"\.--?", ".", lines)  # 5,- is 5
         if lines.endswith("-") or "-\n" in lines:
-            lines = re.sub(r"^([^-\n]+)-$", r"-\1", lines, flags=re.MULTILINE)
+            lines = re.sub(r"^(.+)-$", r"-\1", lines, flags=re.MULTILINE)
         return list(map(float, lines.split("\n")))
 
 
@@ -187,12 +187,19 @@ BODIES = {
 """The patterns of numbers without a dress, by the marks between thousands and before decimals."""
 
 
-def _pairs(decimal: str) -> list[tuple[str, str]]:
-    """Return the marks between thousands and before decimals in the order in which they are preferred.
+def _marks(bodies: Sequence[str], decimal: str, grouped: bool) -> tuple[str, str]:
+    """Return the marks between thousands and before decimals that most of some numbers fit, `decimal` first.
 
     In a file with a decimal comma 1,234 is 1.234 and 1.234 is 1234; elsewhere 1,234 is 1234.
     """
-    return sorted(BODIES, key=lambda pair: pair[1] != decimal)
+    best, most = ("", decimal), 0
+    for pair in sorted(BODIES, key=lambda pair: pair[1] != decimal):
+        fits = sum(map(bool, map(BODIES[pair].fullmatch, bodies))) if grouped or not pair[0] else 0
+        if fits > most:
+            best, most = pair, fits
+        if most == len(bodies):
+            break
+    return best
 
 
 class Dress(NamedTuple):
@@ -231,10 +238,7 @@ def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
         dress = plural if plural in dresses and _is_plural(plural.suffix) else dress
         alike = {dress, single} if _is_plural(dress.suffix) else {dress}
     chosen = [match for match in found if Dress.of(match) in alike]
-    fits = {
-        pair: sum(BODIES[pair].fullmatch(match["body"]) is not None for match in chosen) for pair in _pairs(decimal)
-    }
-    thousands, mark = max((pair for pair in fits if not (scaled and pair[0])), key=fits.__getitem__)
+    thousands, mark = _marks([match["body"] for match in chosen], decimal, grouped=not scaled)
     before = chosen[0]["gap"][:1] if dress.prefix else ""
     behind = chosen[0]["space"][:1] if dress.suffix else ""
     return NumberForm(dress.prefix + before, behind + dress.suffix, thousands, mark, scaled)

@@ -85,7 +85,11 @@ def understand(cells: Cells, decimal: str = ".", declared: str | None = None) ->
     if not any(any(map(str.isdigit, text)) for text in texts.few):
         return Understanding("category", "", texts.missing)
     found = _as_moments(texts) or _as_durations(texts) or _as_numbers(texts, decimal)
-    return found or Understanding("category", "", texts.missing)
+    if found:
+        return found
+    zone = moments.unknown_zone(texts.sample)
+    why = f"times in the zone {zone!r} are not read; offsets such as +01:00 are" if zone else ""
+    return Understanding("category", "", texts.missing, note=why)
 
 
 def _native(cells: Cells, declared: str | None) -> Understanding:
@@ -181,9 +185,7 @@ def _ordered(texts: Texts, best: Dates, other: Dates) -> Dates:
 def _as_moments(texts: Texts) -> Understanding | None:
     dates = _dates(texts, moments.FORMS)
     if dates is None:
-        zone = moments.unknown_zone(texts.sample)
-        why = f"times in the zone {zone!r} are not read; offsets such as +01:00 are"
-        return Understanding("category", "", texts.missing, note=why) if zone else None
+        return None
     excused = dates.shaped.copy()
     for k in np.flatnonzero(~dates.shaped).tolist():
         excused[k] = set(texts.all[k]) <= set("09-/.: TZ")
