@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+
 from chainrule.tables.meaning import read_values, understand
 from chainrule.tables.table import text_cells
 
