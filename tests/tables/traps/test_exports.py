@@ -53,7 +53,7 @@ GERMAN_EXCEL = "sep=;\r\n" + grid(
 MYSQL = grid(
     ROWS,
     id=lambda i: f'"{i + 1}"',
-    note=lambda i: r'"said \"no\", twice"' if i % 3 == 0 else r'"5\" pipe"' if i % 3 == 1 else '"line\\\nbreak"',
+    note=lambda i: (r'"said \"no\", twice"', r'"5\" pipe"', r'"C:\\new"')[i % 3],
     born=lambda i: '"0000-00-00"' if i == 5 else f'"{date(i)}"',
     x=lambda i: r"\N" if i % 4 == 1 else f'"{tenths(i)}"',
 )
@@ -73,9 +73,14 @@ ADULT = grid(
     weight=lambda i: str(77_516 + 31 * i),
     income=lambda i: ("<=50K", ">50K")[i % 2],
 )
-MPG = "".join(
-    f'{18 + i % 9}.0   {4 + i % 5}   {"?" if i % 10 == 3 else f"{130 + i}.0":<10} {3504 + i}.      12.0   70  1\t"{CARS[i % 3]}"\n'
-    for i in range(ROWS)
+MPG = grid(
+    ROWS,
+    "   ",
+    header=False,
+    mpg=lambda i: f"{18 + i % 9}.0",
+    cylinders=lambda i: str(4 + i % 5),
+    power=lambda i: f"{'?' if i % 10 == 3 else f'{130 + i}.0':<10}",
+    weight=lambda i: f'{3504 + i}.     12.0   70  1\t"{CARS[i % 3]}"',
 )
 POSTGRES = grid(
     ROWS,
@@ -157,7 +162,7 @@ ROWS_OF_TABLE = [
             ROWS,
             {
                 "id": Is("number", left_out=True),
-                "note": category('said "no", twice', '5" pipe'),
+                "note": category('said "no", twice', '5" pipe', r"C:\new"),
                 "born": moment(date(0), date(1), date(2), date(3), date(4), None, bad={"0000-00-00": 6}),
                 "x": number(0.0, None, 7.4, missing=15),
             },
