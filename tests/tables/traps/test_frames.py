@@ -1,4 +1,4 @@
-"""Frames: an estimator reads them as the command line reads the same data from a file, or refuses the column by name."""
+"""Frames: an estimator reads them as the command line reads the same data from a file, or names the column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from chainrule import MLPClassifier, MLPRegressor, TableEncoder
+from chainrule import MLPClassifier, MLPRegressor, load
+from chainrule.tables import TableEncoder
 from support.commands import ok
 
 ROWS = 200
@@ -239,8 +240,6 @@ def test_frames_and_files_are_encoded_alike(kind: str, tmp_path: Path) -> None:
     ok("train", path, "--target", "y", "--max-iter", 2, "--hidden-layer-sizes", 4, "--test-fraction", 0, "--out", model)
     out = tmp_path / "p.csv"
     ok("predict", model, path, "--out", out)
-    from chainrule import load
-
     said = pd.read_csv(out)
     np.testing.assert_array_equal(load(model).predict(frame.drop(columns="y")), said[said.columns[1]])
     encoder = TableEncoder().fit(frame.drop(columns="y"))
