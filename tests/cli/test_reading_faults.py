@@ -110,7 +110,9 @@ def test_decimal_commas_are_numbers_and_the_model_remembers_them() -> None:
     few = "\n".join([*Path("eu.csv").read_text().splitlines()[:1], "50;10;0;cheap", "60,5;10;0;cheap"])
     Path("few.csv").write_text(few + "\n")
     predicted = ok("predict", "m.safetensors", "few.csv").out.split()
-    assert [float(p) == pytest.approx(e, abs=150) for p, e in zip(predicted[1:], (1950, 2160), strict=True)] == [True] * 2
+    assert [float(p) == pytest.approx(e, abs=150) for p, e in zip(predicted[1:], (1950, 2160), strict=True)] == [
+        True
+    ] * 2
 
 
 def test_decimal_commas_do_not_drop_a_column() -> None:
@@ -365,7 +367,9 @@ def test_weights_are_no_input_and_need_not_be_there_later() -> None:
     assert ok("evaluate", "m.safetensors", "t.csv", "--json").json["test"]["rows"] == 200
     negative = Path("t.csv").read_text().replace(",1.0,", ",-1.0,", 1)
     Path("n.csv").write_text(negative)
-    assert "n.csv: weights 'w': the weight in row 2 is -1" in refused("train", "n.csv", "--target", "y", "--weights", "w")
+    assert "n.csv: weights 'w': the weight in row 2 is -1" in refused(
+        "train", "n.csv", "--target", "y", "--weights", "w"
+    )
     assert "there is no column 'v' for the weights; it has: 'a', 'b', 'w'" in refused(
         "train", "t.csv", "--target", "y", "--weights", "v"
     )
