@@ -38,8 +38,10 @@ def text_of(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value.normalize(), "f") if value.is_finite() else str(value)
     if isinstance(value, Real):
-        whole = isinstance(value, Integral) or (float(value).is_integer() and abs(value) < EXACT)
-        return str(int(value)) if whole else str(float(value))
+        if isinstance(value, Integral):
+            return str(int(value))
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < EXACT else str(number)
     if isinstance(value, datetime):
         midnight = value.tzinfo is None and not any((value.hour, value.minute, value.second, value.microsecond))
         return str(value.date()) if midnight else str(value)
