@@ -98,7 +98,7 @@ class NumberForm:
         before, behind = re.escape(self.prefix.strip()), _unit_pattern(self.suffix.strip())
         body = self.body
         before, behind = before and before + " *", behind and " *" + behind
-        signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?<![.,])-{behind}|{body}{behind}(?<![.,])-"
+        signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
         if before:
             signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
         return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
