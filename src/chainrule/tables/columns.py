@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.words import listed, quoted
-from .levels import Levels, values_of
+from .levels import Levels, shortest, values_of
 from .meaning import Understanding, read_values, understand
 from .meaning.flags import flag_value
 from .meaning.marks import is_mark
@@ -218,8 +218,9 @@ class NumberColumn:
         """Return the error for a cell that is no such value."""
         article = READINGS[self.reads].article
         written = f", written as {self.form}," if self.form and self.form != "iso" else ""
+        text, row = quoted(shortest(given.cells, position)), given.row(position)
         return TableError(
-            f"column {self.name!r}: {quoted(given.cells.text(position))} in row {given.row(position)} is not {article}"
+            f"column {self.name!r}: {text} in row {row} is not {article}"
             f" (it was {article}{written} when the model was trained)"
         )
 
@@ -263,7 +264,7 @@ def check_finite(given: Given, values: NDArray[np.float64]) -> None:
     infinite = np.isinf(values)
     if infinite.any():
         row = given.row(int(np.argmax(infinite)))
-        raise TableError(f"column {given.name!r}: the value in row {row} is infinite")
+        raise TableError(f"column {given.name!r}: the value in row {row} is infinite; empty the cell if it is missing")
 
 
 def note_bad(given: Given, found: Understanding) -> None:
@@ -332,7 +333,7 @@ class CategoryColumn:
         """Say where most values are none of the levels: training's own share of rare ones is expected."""
         count, rare = int(unseen.sum()), self.rare / (self.rare + sum(self.counts))
         if present >= FEWEST and count > max(UNSEEN, 2 * rare) * present:
-            first = quoted(given.cells.text(int(np.argmax(unseen))))
+            first = quoted(shortest(given.cells, int(np.argmax(unseen))))
             known = listed(self.levels, most=4) or "rare ones only"
             given.say(f"{count} of {present} values, such as {first}, were never seen in training, which knew {known}")
 

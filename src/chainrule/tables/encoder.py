@@ -21,7 +21,7 @@ from ..foundation.records import read_fields
 from ..foundation.values import COUNT, Rule
 from ..foundation.words import listed, quoted
 from .blocks import NumberBlock
-from .columns import Column, Given, InputColumn, Rules
+from .columns import CategoryColumn, Column, Given, InputColumn, Rules
 from .entries import ROWS, TEXT, from_entry, to_entry
 from .frames import is_frame, table_of
 from .learning import learn
@@ -92,7 +92,7 @@ class TableEncoder:
         if not hasattr(self, "columns_"):
             raise NotFittedError("this TableEncoder is not fitted yet; call fit first")
         _, dtype = self._settings()
-        table = _checked(table_of(frame, only=self._needed), columns=bool(self._needed))
+        table = _checked(table_of(frame, only=self._needed, texts=self.text_names), columns=bool(self._needed))
         self._check_columns(table)
         out = np.zeros((len(table), len(self.schema_)), dtype)
         block, columns = self._block.within(table)
@@ -102,6 +102,11 @@ class TableEncoder:
             if record.name not in written:
                 record.write(Given(record.name, table, notes), out[:, start : start + len(record.inputs)])
         return out, notes
+
+    @property
+    def text_names(self) -> list[str]:
+        """The columns whose texts are levels: whoever reads new rows from a file must leave their texts as they are."""
+        return [record.name for record, _ in self._starts if isinstance(record, CategoryColumn)]
 
     def _check_columns(self, table: Table) -> None:
         """Raise TableError for a table that lacks columns."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..foundation.words import listed
 from .objects import object_cells, refusal
 from .table import EXACT, Cells, Table, TableError, text_cells
-from .texts import text_of, whole_cells
+from .texts import plain_numbers, text_of, whole_cells
 
 INDEX = "__index_level_"
 """The beginning of the names that pandas gives the levels of its index in Arrow."""
@@ -42,8 +42,10 @@ def collected(given: Any) -> Any:
     return _eager(given).to_native() if lazy else given
 
 
-def table_of(frame: Any, only: Collection[str] | None = None) -> Table:
+def table_of(frame: Any, only: Collection[str] | None = None, texts: Collection[str] = ()) -> Table:
     """Return any DataFrame as a table; with `only`, no others of its columns are looked at.
+
+    A column of texts that are all plain numbers becomes numbers, unless it is one of `texts`: 3.10 stays 3.10.
 
     Taken are frames of pandas, polars (eager and lazy), pyarrow, DuckDB, and whatever else narwhals knows; mappings
     from names to n values each; a `Table` as it is. Names become texts.
@@ -56,19 +58,23 @@ def table_of(frame: Any, only: Collection[str] | None = None) -> Table:
     """
     if isinstance(frame, Table):
         return frame
+    wanted = None if only is None else frozenset(only)
     if nw.dependencies.is_pandas_dataframe(frame):
-        return _pandas_table(frame, only)
-    if isinstance(frame, Mapping):
-        return _mapped_table(frame, only)
-    return _eager_table(_eager(frame), only)
+        parts = _pandas_parts(frame, wanted)
+    elif isinstance(frame, Mapping):
+        parts = _mapped_parts(frame, wanted)
+    else:
+        parts = _eager_parts(_eager(frame), wanted)
+    return _assembled(*parts, texts)
 
 
-def array_table(array: NDArray[Any]) -> Table:
-    """Return a matrix (n, k) as a table of the columns x0, x1, ..."""
+def array_table(array: NDArray[Any], texts: Collection[str] = ()) -> Table:
+    """Return a matrix (n, k) as a table of the columns x0, x1, ...; `texts` as in `table_of`."""
     names = tuple(f"x{k}" for k in range(array.shape[1]))
     if array.dtype.kind == "f":
         return Table(names, array.astype(np.float64, copy=False), names, {})
-    return Table.of({name: array_cells(name, array[:, k]) for k, name in enumerate(names)}, len(array))
+    cells = {name: array_cells(name, array[:, k]) for k, name in enumerate(names)}
+    return _assembled(names, np.empty((len(array), 0)), (), cells, texts)
 
 
 def _is_batch(given: Any) -> bool:
@@ -87,7 +93,7 @@ def _eager(frame: Any) -> nw.DataFrame[Any]:
     except nw.exceptions.DuplicateError:
         raise _repeated(frame.column_names if hasattr(frame, "column_names") else frame.columns) from None
     except Exception as error:  # whatever the library raises where a lazy frame cannot be computed
-        cause = " ".join(str(error).split())[:200]
+        cause = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
         raise TableError(f"the {type(frame).__name__} cannot be collected: {cause}") from error
 
 
@@ -104,13 +110,24 @@ def _repeated(names: Iterable[Any]) -> TableError:
     return TableError(f"column names must be unique; given more than once: {listed(twice)}")
 
 
+Parts = tuple[Sequence[str], NDArray[np.float64], Sequence[str], Mapping[str, Cells]]
+"""The names of all columns, the block of numbers and the names of its columns, the other columns."""
+
+
 def _assembled(
-    names: Sequence[str], block: NDArray[np.float64], block_names: Sequence[str], others: Mapping[str, Cells]
+    names: Sequence[str],
+    block: NDArray[np.float64],
+    block_names: Sequence[str],
+    others: Mapping[str, Cells],
+    texts: Collection[str],
 ) -> Table:
-    """Return the table of a block and other columns, of which some may be plain numbers as well."""
+    """Return the table of `Parts`; some of the others may be plain numbers as well."""
+    if others:
+        others = {name: cells if name in texts else plain_numbers(cells) for name, cells in others.items()}
     plain = {n: c for n, c in others.items() if c.kind == "number" and c.values.dtype == np.float64}
     if plain:
-        block = np.concatenate([block, np.stack([cells.values for cells in plain.values()], axis=1)], axis=1)
+        more = np.stack([cells.values for cells in plain.values()], axis=1)
+        block = np.concatenate([block, more], axis=1) if block_names else more
     rest = {name: cells for name, cells in others.items() if name not in plain}
     return Table(tuple(names), block, (*block_names, *plain), rest)
 
@@ -126,11 +143,10 @@ def _exact(block: NDArray[np.float64], whole: list[int]) -> list[int]:
 # ------------------------------------------------------------------------------------------------------------- pandas
 
 
-def _pandas_table(frame: Any, only: Collection[str] | None) -> Table:
+def _pandas_parts(frame: Any, only: frozenset[str] | None) -> Parts:
     names = _texts(frame.columns.tolist())
     if only is not None:
-        wanted = set(only)
-        kept = [k for k, name in enumerate(names) if name in wanted]
+        kept = [k for k, name in enumerate(names) if name in only]
         if len(kept) < len(names):
             frame, names = frame.iloc[:, kept], [names[k] for k in kept]
     kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in frame.dtypes.tolist()]
@@ -143,7 +159,7 @@ def _pandas_table(frame: Any, only: Collection[str] | None) -> Table:
         plain = [k for k in plain if k not in wide]
     in_block = set(plain)
     others = {n: pandas_cells(n, frame.iloc[:, k]) for k, n in enumerate(names) if k not in in_block}
-    return _assembled(names, block, [names[k] for k in plain], others)
+    return names, block, [names[k] for k in plain], others
 
 
 def pandas_cells(name: str, series: Any) -> Cells:
@@ -205,11 +221,13 @@ def array_cells(name: str, array: NDArray[Any], gaps: NDArray[np.bool_] | None =
         return Cells(called, values)
     if kind == "c":
         raise refusal(name, "complex numbers")
-    values = array.tolist()
-    return object_cells(name, values if gaps is None else np.where(gaps, None, array).tolist())
+    values = array.astype(object)
+    if gaps is not None:
+        values[gaps] = None
+    return object_cells(name, values.tolist())
 
 
-def _mapped_table(columns: Mapping[Any, Any], only: Collection[str] | None) -> Table:
+def _mapped_parts(columns: Mapping[Any, Any], only: frozenset[str] | None) -> Parts:
     names = _texts(columns)
     given = {n: c for n, c in zip(names, columns.values(), strict=True) if only is None or n in only}
     cells = {name: _value_cells(name, values) for name, values in given.items()}
@@ -217,7 +235,7 @@ def _mapped_table(columns: Mapping[Any, Any], only: Collection[str] | None) -> T
     if len(set(lengths.values())) > 1:
         parts = ", ".join(f"{name!r} has {count}" for name, count in [*lengths.items()][:5])
         raise TableError(f"columns must have one value for each row: {parts}")
-    return Table.of(cells, next(iter(lengths.values()), 0))
+    return [*cells], np.empty((next(iter(lengths.values()), 0), 0)), [], cells
 
 
 def _value_cells(name: str, values: Any) -> Cells:
@@ -239,19 +257,20 @@ def _value_cells(name: str, values: Any) -> Cells:
 # ------------------------------------------------------------------------------------- polars, pyarrow and the others
 
 
-def _eager_table(frame: nw.DataFrame[Any], only: Collection[str] | None) -> Table:
+def _eager_parts(frame: nw.DataFrame[Any], only: frozenset[str] | None) -> Parts:
     schema = frame.schema
     kept = [name for name in _texts(schema) if (only is None or name in only) and not _is_index(frame, name)]
     plain = [name for name in kept if isinstance(schema[name], FLOATS | WHOLES)]
     block, numbers = np.empty((len(frame), 0)), list[str]()
     if plain:
-        block = np.asarray(frame.select(plain).to_numpy()).astype(np.float64)
+        part = frame if len(plain) == len(schema) else frame.select(plain)
+        block = np.asarray(part.to_numpy()).astype(np.float64)
         wide = set(_exact(block, [k for k, name in enumerate(plain) if isinstance(schema[name], WHOLES)]))
         numbers = [name for k, name in enumerate(plain) if k not in wide]
         block = block[:, [k for k in range(len(plain)) if k not in wide]] if wide else block
     in_block = set(numbers)
     others = {name: series_cells(name, frame[name]) for name in kept if name not in in_block}
-    return _assembled(kept, block, numbers, others)
+    return kept, block, numbers, others
 
 
 def _is_index(frame: nw.DataFrame[Any], name: str) -> bool:

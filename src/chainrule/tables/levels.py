@@ -93,6 +93,11 @@ def values_of(cells: Cells) -> tuple[list[tuple[str, ...]], NDArray[np.intp]]:
     return [_texts(cells, value) for value in different], codes
 
 
+def shortest(cells: Cells, position: int) -> str:
+    """Return the shortest text of one cell that is there."""
+    return _texts(cells, cells.values[position])[0]
+
+
 def _texts(cells: Cells, value: Any) -> tuple[str, ...]:
     if cells.has_levels:
         return (cells.levels[value],)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .table import Cells, TableError, text_cells
-from .texts import integer_cells, plain_numbers, text_of
+from .texts import integer_cells, text_of
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray, bytes, bytearray, memoryview)
 
@@ -109,4 +109,4 @@ def object_cells(name: str, given: Iterable[Any]) -> Cells:
             if made is not None:
                 return made
             break
-    return plain_numbers(text_cells(None if value is None else text_of(value) for value in values))
+    return text_cells(None if value is None else text_of(value) for value in values)

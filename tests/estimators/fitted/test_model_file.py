@@ -95,6 +95,7 @@ def test_multilabel_and_several_targets(tmp_path) -> None:
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.tables.TableWarning")
 @pytest.mark.parametrize("dtype", ["auto", "float32"])
 def test_table_with_its_preprocessing(tmp_path, dtype) -> None:
     y = np.tile([1.0, 5.0, 2.0, 8.0, 3.0, 3.0], 4)

@@ -129,7 +129,11 @@ def _encoded(model: Any, X: Any, fresh: bool) -> NDArray[Any]:
     if not (fresh or named) and hasattr(model, "feature_names_in_"):
         names = ", ".join(model.feature_names_in_[:12])
         raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
-    frame = X if named else array_table(check_array(X, dtype=None, ensure_all_finite="allow-nan"))
+    if named:
+        frame = X
+    else:
+        texts = () if fresh else encoder.text_names
+        frame = array_table(check_array(X, dtype=None, ensure_all_finite="allow-nan"), texts)
     if fresh:
         frame = table_of(frame)
         encoder.fit(frame)

@@ -3,6 +3,8 @@
 `understand` looks at a column once; `read_values` follows what it found, then and for ever after.
 """
 
+from .flags import flag_value
+from .marks import is_mark, marked
 from .understanding import DECLARED, Understanding, read_values, understand
 
-__all__ = ["DECLARED", "Understanding", "read_values", "understand"]
+__all__ = ["DECLARED", "Understanding", "flag_value", "is_mark", "marked", "read_values", "understand"]

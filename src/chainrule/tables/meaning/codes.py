@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from .marks import tidied
 
 LINES = 4096
+FEW = 20
+"""So few different texts with a minus behind them may be marks of a school: 2, 3-, 3."""
 
 SOME = re.compile(r"^ *[+-]?0\d+ *$|^ *\+\d+(?: \d+)+ *$", re.MULTILINE)
 """One such text makes a column one of codes: 007 is not 7; +49 170 123 456 is nobody's million."""
@@ -22,13 +24,17 @@ ALL = (
 """A column is one of codes where all its texts are such."""
 
 
-def are_codes(levels: Sequence[str]) -> bool:
-    """Return whether the texts, which can all be read as numbers, are names.
+def code_among(levels: Sequence[str]) -> str:
+    """Return a text that shows that these, which can all be read as numbers, are names; "" where none does.
 
-    >>> are_codes(["007", "12"]), are_codes(["7", "12"])
-    (True, False)
+    >>> code_among(["12", "007"]), code_among(["12", "7"])
+    ('007', '')
     """
     if any(all(pattern.fullmatch(text.strip()) for text in levels) for pattern in ALL):
-        return True
-    parts = (levels[start : start + LINES] for start in range(0, len(levels), LINES))
-    return any(SOME.search(tidied("\n".join(part))) for part in parts)
+        return levels[0] if levels else ""
+    if len(levels) <= FEW and (mark := next((text for text in levels if text.rstrip().endswith("-")), "")):
+        return mark
+    for start in range(0, len(levels), LINES):
+        if found := SOME.search(tidied("\n".join(levels[start : start + LINES]))):
+            return found[0].strip()
+    return ""

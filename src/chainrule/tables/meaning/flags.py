@@ -13,6 +13,8 @@ FLAG_WORDS = {
 }
 """The words, in small letters, and what each means."""
 
+NUMBERS = {"1", "1.0", "0", "0.0"}
+
 
 def flag_value(text: str) -> bool | None:
     """Return what a text means as a flag, in capitals or not; None where it is no such word.
@@ -24,7 +26,7 @@ def flag_value(text: str) -> bool | None:
 
 
 def are_flags(levels: Sequence[str]) -> bool:
-    """Return whether the texts are two words, one for true and one for false, each in capitals or not.
+    """Return whether the texts are two words, not both numbers, one for true and one for false, in capitals or not.
 
     >>> are_flags(["Yes", "no", "NO"]), are_flags(["yes"]), are_flags(["yes", "true", "no"])
     (True, False, False)
@@ -32,4 +34,4 @@ def are_flags(levels: Sequence[str]) -> bool:
     if not 2 <= len(levels) <= 12:
         return False
     words = {text.strip().casefold() for text in levels}
-    return len(words) == 2 and {FLAG_WORDS.get(word) for word in words} == {True, False}
+    return len(words) == 2 and not words <= NUMBERS and {FLAG_WORDS.get(word) for word in words} == {True, False}

@@ -5,6 +5,7 @@ Shapes: l different texts.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,7 +59,14 @@ LOOKALIKES = {
 }
 """The plain sign, and the signs of other alphabets that are written for it."""
 
-_PLAIN = {odd: plain for plain, odds in LOOKALIKES.items() for odd in odds}
+DIGITS = {
+    chr(code): str(unicodedata.digit(chr(code)))
+    for code in range(128, 0x20000)
+    if unicodedata.category(chr(code)) == "Nd"
+}
+"""The digits of other alphabets."""
+
+_PLAIN = str.maketrans({odd: plain for plain, odds in LOOKALIKES.items() for odd in odds} | DIGITS)
 
 
 def tidied(text: str) -> str:
@@ -67,8 +75,4 @@ def tidied(text: str) -> str:
     >>> tidied("\N{MINUS SIGN}1\N{NO-BREAK SPACE}234")
     '-1 234'
     """
-    if not text.isascii():
-        for odd, plain in _PLAIN.items():
-            if odd in text:
-                text = text.replace(odd, plain)
-    return text.replace("\t", " ")
+    return text.replace("\t", " ") if text.isascii() else text.translate(_PLAIN)

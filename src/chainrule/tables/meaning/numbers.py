@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -81,20 +81,24 @@ class NumberForm:
         """The form without its currency or unit."""
         return NumberForm("", "", self.thousands, self.decimal)
 
+    @property
+    def body(self) -> str:
+        """The pattern of the number without its sign and dress."""
+        mark = re.escape(self.decimal)
+        body = rf"(?:{GROUPED[self.thousands]}(?:{mark}(?:\d*+|-{{1,2}}))?|{mark}\d++)"
+        if self.scaled:
+            return body + rf" *[{''.join(MAGNITUDES)}]?"
+        if "e" not in (self.prefix + self.suffix).lower():
+            body += r"(?:[eE][+-]?\d++)?"
+        return body if self.has_sign else rf"(?:{body}|(?i:inf(?:inity)?))"
+
     @cached_property
     def line(self) -> str:
         """The pattern of one number, in tidied text."""
         before, behind = re.escape(self.prefix.strip()), _unit_pattern(self.suffix.strip())
-        mark = re.escape(self.decimal)
-        body = rf"(?:{GROUPED[self.thousands]}(?:{mark}\d*+)?|{mark}\d++)"
-        if "e" not in (self.prefix + self.suffix).lower() and not self.scaled:
-            body += r"(?:[eE][+-]?\d++)?"
-        if self == PLAIN:
-            body = rf"(?:{body}|(?i:inf(?:inity)?))"
-        if self.scaled:
-            body += rf" *[{''.join(MAGNITUDES)}]?"
+        body = self.body
         before, behind = before and before + " *", behind and " *" + behind
-        signs = rf"[+-]? *{before}{body}{behind}|{body}{behind}-|{before}{body}-{behind}"
+        signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
         if before:
             signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
         return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
@@ -118,10 +122,10 @@ class NumberForm:
             if self.many.fullmatch(lines + "\n") and lines.count("\n") == len(part) - 1:
                 values[start : start + LINES] = self._convert(lines)
                 continue
-            for k, text in enumerate(part, start):
-                bare = tidied(text).strip()
-                if self.one.fullmatch(bare):
-                    values[k] = self._convert(bare)[0]
+            texts = [tidied(text).strip() for text in part]
+            read = [k for k, text in enumerate(texts) if self.one.fullmatch(text)]
+            if read:
+                values[[start + k for k in read]] = self._convert("\n".join(texts[k] for k in read))
         return values
 
     def _convert(self, lines: str) -> list[float]:
@@ -139,8 +143,10 @@ class NumberForm:
         if self.scaled:
             for letter, power in MAGNITUDES.items():
                 lines = lines.replace(letter, power)
+        if ".-" in lines:
+            lines = re.sub(r"\.--?", ".", lines)  # 5,- is 5
         if lines.endswith("-") or "-\n" in lines:
-            lines = re.sub(r"^([^-\n]+)-$", r"-\1", lines, flags=re.MULTILINE)
+            lines = re.sub(r"^(.+)-$", r"-\1", lines, flags=re.MULTILINE)
         return list(map(float, lines.split("\n")))
 
 
@@ -158,14 +164,10 @@ def _unit_pattern(unit: str) -> str:
 
 CURRENCY_SIGNS = "$¢£¤¥₠-⃀؋฿﷼"
 CURRENCY_CODES = (
-    *(
-        "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW KWD MAD MXN MYR".split()
-    ),
-    *(
-        "NGN NOK NZD PEN PHP PKR PLN RMB RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR Rs Rs. kr kr. Fr. RM zł Kč".split()
-    ),
+    "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW KWD MAD MXN MYR NGN "
+    "NOK NZD PEN PHP PKR PLN RMB RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR Rs Rs. kr kr. Fr. RM zł Kč"
 )
-PREFIX = rf"[A-Z]{{0,3}}[{CURRENCY_SIGNS}]|{'|'.join(map(re.escape, CURRENCY_CODES))}"
+PREFIX = rf"[A-Z]{{0,3}}[{CURRENCY_SIGNS}]|{'|'.join(map(re.escape, CURRENCY_CODES.split()))}"
 SUFFIX = rf"(?:[^\W\d_]|[%‰°\"'″/Ω{CURRENCY_SIGNS}])(?:[\w%°/²³·*^.]|-(?=\w)| (?=[^\W\d_])){{0,30}}"
 
 DRESSED = re.compile(
@@ -176,22 +178,45 @@ DRESSED = re.compile(
 """Anything that may be a number in some form."""
 
 
+BODIES = {
+    (thousands, mark): re.compile(NumberForm("", "", thousands, mark).body)
+    for thousands in GROUPED
+    for mark in ".,"
+    if thousands != mark
+}
+"""The patterns of numbers without a dress, by the marks between thousands and before decimals."""
+
+
+def _marks(bodies: Sequence[str], decimal: str, grouped: bool) -> tuple[str, str]:
+    """Return the marks between thousands and before decimals that most of some numbers fit, `decimal` first.
+
+    In a file with a decimal comma 1,234 is 1.234 and 1.234 is 1234; elsewhere 1,234 is 1234.
+    """
+    best, most = ("", decimal), 0
+    for pair in sorted(BODIES, key=lambda pair: pair[1] != decimal):
+        fits = sum(map(bool, map(BODIES[pair].fullmatch, bodies))) if grouped or not pair[0] else 0
+        if fits > most:
+            best, most = pair, fits
+        if most == len(bodies):
+            break
+    return best
+
+
 class Dress(NamedTuple):
     """What stands around a number."""
 
     prefix: str
     suffix: str
 
+    @classmethod
+    def of(cls, match: re.Match[str]) -> Dress:
+        """Return the dress of a match of `DRESSED`."""
+        return cls(match["prefix"] or "", match["suffix"] or "")
 
-def marks_of_numbers(decimal: str) -> Iterator[tuple[str, str]]:
-    """Yield the marks between thousands and before decimals that are tried, the first that fit best are taken.
 
-    In a file with a decimal comma 1,234 is 1.234 and 1.234 is 1234; elsewhere 1,234 is 1234.
-    """
-    pairs = {".": [("", "."), (",", "."), ("'", "."), (" ", ".")], ",": [("", ","), (".", ","), ("'", ","), (" ", ",")]}
-    yield from pairs.pop(decimal)
-    for others in pairs.values():
-        yield from others
+def _matches(texts: Iterable[str]) -> list[re.Match[str]]:
+    """Return the texts that may be numbers."""
+    return [match for text in texts if (match := DRESSED.fullmatch(tidied(text).strip()))]
 
 
 def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
@@ -200,60 +225,45 @@ def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
     >>> str(find_form(["$1,200", "$950", "-$3.50"]))
     '$1,234.5'
     """
-    dresses: Counter[Dress] = Counter()
-    gaps: Counter[tuple[Dress, str, str]] = Counter()
-    texts: dict[Dress, list[str]] = {}
-    for text in sample:
-        found = DRESSED.fullmatch(tidied(text).strip())
-        if found:
-            dress = Dress(found["prefix"] or "", found["suffix"] or "")
-            dresses[dress] += 1
-            gaps[dress, found["gap"][:1] if found["prefix"] else "", found["space"][:1] if found["suffix"] else ""] += 1
-            texts.setdefault(dress, []).append(text)
-    if not dresses:
+    found = _matches(sample)
+    if not found:
         return None
+    dresses = Counter(map(Dress.of, found))
     dress = dresses.most_common(1)[0][0]
-    scaled = _scaled(dresses, dress.prefix, texts)
+    plural, single = Dress(dress.prefix, dress.suffix + "s"), Dress(dress.prefix, dress.suffix.removesuffix("s"))
+    scaled = _is_scaled(found, dress.prefix)
     if scaled:
-        dress = Dress(dress.prefix, "")
-        chosen = [text for key in scaled for text in texts[key]]
+        dress, alike = Dress(dress.prefix, ""), {Dress(dress.prefix, letter) for letter in ("", *MAGNITUDES)}
     else:
-        plural = Dress(dress.prefix, dress.suffix + "s")
         dress = plural if plural in dresses and _is_plural(plural.suffix) else dress
-        chosen = [
-            text for key in {dress, Dress(dress.prefix, dress.suffix.removesuffix("s"))} for text in texts.get(key, ())
-        ]
-    _, before, behind = max((key for key in gaps if key[0] == dress), key=gaps.__getitem__, default=(dress, "", ""))
-    shown = NumberForm(dress.prefix + before, behind + dress.suffix, scaled=bool(scaled))
-    forms = [
-        replace(shown, thousands=thousands, decimal=mark)
-        for thousands, mark in marks_of_numbers(decimal)
-        if not (scaled and thousands)
-    ]
-    return max(forms, key=lambda form: np.count_nonzero(~np.isnan(form.read(chosen))))
+        alike = {dress, single} if _is_plural(dress.suffix) else {dress}
+    chosen = [match for match in found if Dress.of(match) in alike]
+    thousands, mark = _marks([match["body"] for match in chosen], decimal, grouped=not scaled)
+    before = chosen[0]["gap"][:1] if dress.prefix else ""
+    behind = chosen[0]["space"][:1] if dress.suffix else ""
+    return NumberForm(dress.prefix + before, behind + dress.suffix, thousands, mark, scaled)
 
 
-def _scaled(dresses: Counter[Dress], prefix: str, texts: dict[Dress, list[str]]) -> list[Dress]:
-    """Return the dresses with letters for powers of ten, where they are of one column; else none.
+def _is_scaled(found: Sequence[re.Match[str]], prefix: str) -> bool:
+    """Return whether letters for powers of ten stand behind the numbers.
 
-    Different letters are, and so are letters beside bare numbers if one of them stands behind a fraction (1.2k).
+    They do where there are different ones, or where one stands behind a fraction and others are bare (1.2k, 950).
     """
-    lettered = [Dress(prefix, letter) for letter in MAGNITUDES if Dress(prefix, letter) in dresses]
-    bare = [Dress(prefix, "")] if Dress(prefix, "") in dresses else []
-    fraction = any(re.search(r"\d[.,]\d{1,2}\D*$", text) for dress in lettered for text in texts[dress])
-    kinds = {dress.suffix.upper() for dress in lettered}
-    return lettered + bare if lettered and (len(kinds) > 1 or bare) and (fraction or not bare) else []
+    lettered = [match for match in found if match["prefix"] == (prefix or None) and match["suffix"] in MAGNITUDES]
+    bare = Dress(prefix, "") in map(Dress.of, found)
+    fraction = any(re.search(r"[.,]\d", match["body"]) for match in lettered)
+    letters = {match["suffix"].upper() for match in lettered}
+    return fraction if letters and bare else len(letters) > 1
 
 
-def mixed_dress(sample: Iterable[str]) -> str:
+def mixed_dress(sample: Sequence[str]) -> str:
     """Return the currencies or units of some texts, in words, where they are different; else "".
 
     >>> mixed_dress(["5 kg", "3 lb", "2 kg", "many"])
     "'kg' and 'lb'"
     """
-    found = [DRESSED.fullmatch(tidied(text).strip()) for text in sample]
-    signs = Counter((match["prefix"] or match["suffix"] or "").strip() for match in found if match)
-    if not 2 <= len(signs) <= 6 or 2 * signs.total() < len(found):
+    dresses = Counter(map(Dress.of, _matches(sample)))
+    if not 2 <= len(dresses) <= 6 or 2 * dresses.total() < len(sample):
         return ""
-    names = [repr(sign) if sign else "none" for sign, _ in signs.most_common()]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    names = [repr(" ".join(sign for sign in dress if sign)) for dress, _ in dresses.most_common()]
+    return f"{', '.join(names[:-1])} and {names[-1]}".replace("''", "none")

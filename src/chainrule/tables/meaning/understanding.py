@@ -6,8 +6,6 @@ Shapes: n cells, l different texts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,28 +13,23 @@ from numpy.typing import NDArray
 
 from ..table import Cells
 from . import moments
-from .codes import are_codes
+from .codes import code_among
 from .flags import are_flags, flag_value
 from .marks import marked, tidied
-from .numbers import NumberForm, find_form, mixed_dress
-
-Values = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from .numbers import PLAIN, NumberForm, find_form, mixed_dress
+from .texts import Mask, Texts, Values
 
 DECLARED = ("number", "category", "date", "duration")
 """What a user may say that a column is (besides leaving it out)."""
 
 STRAYS = 0.1
-"""Up to this share of the cells, texts among numbers or dates are an error; with more of them the column is a category."""
+"""Up to this share of the cells, texts among numbers or dates are an error; with more, the column is a category."""
 
 BAD_DATES = 0.05
 """Up to this share of the cells, days that do not exist are missing."""
 
 FEW = 20
 """A column with no more different numbers than this may be one of categories that happen to be numbers."""
-
-SAMPLE = 400
-"""The forms that fit best are chosen on about as many different texts."""
 
 
 class Understanding(NamedTuple):
@@ -68,67 +61,6 @@ class Understanding(NamedTuple):
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Texts:
-    """The different texts of a column that have cells and are no missing marks, (l,)."""
-
-    cells: Cells
-
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """The cells of each level."""
-        codes = self.cells.values
-        return np.bincount(codes[codes >= 0], minlength=len(self.cells.levels))
-
-    @cached_property
-    def marks(self) -> Mask:
-        """The levels that are missing marks."""
-        return marked(self.cells.levels)
-
-    @cached_property
-    def places(self) -> NDArray[np.intp]:
-        """The places of the texts among the levels."""
-        return np.flatnonzero((self.counts > 0) & ~self.marks)
-
-    @cached_property
-    def all(self) -> Sequence[str]:
-        """The texts."""
-        levels = self.cells.levels
-        return list(levels) if len(self.places) == len(levels) else [levels[k] for k in self.places]
-
-    @cached_property
-    def weights(self) -> NDArray[np.int64]:
-        """The cells of each text."""
-        return self.counts[self.places]
-
-    @property
-    def missing(self) -> dict[str, int]:
-        """The missing marks, each with its number of cells."""
-        return {self.cells.levels[k]: int(self.counts[k]) for k in np.flatnonzero(self.marks & (self.counts > 0))}
-
-    @cached_property
-    def sample(self) -> list[str]:
-        """Some of the texts: the most frequent ones, and others at equal distances."""
-        if len(self.all) <= SAMPLE:
-            return list(self.all)
-        often = np.argpartition(self.weights, -SAMPLE // 4)[-SAMPLE // 4 :]
-        spread = np.linspace(0, len(self.all) - 1, SAMPLE).astype(int)
-        return [self.all[k] for k in np.union1d(often, spread)]
-
-    def share(self, chosen: Mask) -> float:
-        """Return the share of the cells that some of the texts have."""
-        return float(self.weights[chosen].sum() / self.weights.sum())
-
-    def first(self, chosen: Mask) -> dict[str, int]:
-        """Return some of the texts, each with the position of its first cell, in the order of the cells."""
-        wanted = np.zeros(len(self.cells.levels) + 1, bool)
-        wanted[self.places[chosen]] = True
-        where = np.flatnonzero(wanted[self.cells.values])
-        codes, at = np.unique(self.cells.values[where], return_index=True)
-        order = np.argsort(at)
-        return {self.cells.levels[codes[k]]: int(where[at[k]]) for k in order}
-
-
 def understand(cells: Cells, decimal: str = ".", declared: str | None = None) -> Understanding:
     """Return what a column is; `declared` is one of DECLARED, `decimal` the mark that its file uses where it is known.
 
@@ -148,12 +80,16 @@ def understand(cells: Cells, decimal: str = ".", declared: str | None = None) ->
         return Understanding(reads, "", texts.missing)
     if are_flags(texts.all) and not declared:
         return Understanding("flag", "", texts.missing)
-    if declared == "number":
-        return _declared_number(texts, decimal)
-    if declared in ("date", "duration"):
-        return _declared_time(texts, declared)
+    if declared:
+        return _declared(texts, declared, decimal)
+    if not any(any(map(str.isdigit, text)) for text in texts.few):
+        return Understanding("category", "", texts.missing)
     found = _as_moments(texts) or _as_durations(texts) or _as_numbers(texts, decimal)
-    return found or Understanding("category", "", texts.missing)
+    if found:
+        return found
+    zone = moments.unknown_zone(texts.sample)
+    why = f"times in the zone {zone!r} are not read; offsets such as +01:00 are" if zone else ""
+    return Understanding("category", "", texts.missing, note=why)
 
 
 def _native(cells: Cells, declared: str | None) -> Understanding:
@@ -164,10 +100,7 @@ def _native(cells: Cells, declared: str | None) -> Understanding:
     if declared == "duration" and reads == "number":
         return Understanding("duration", "%s")
     if declared == "date" and reads == "number":
-        values = read_values(cells, "number")[0]
-        present = values[~np.isnan(values)]
-        whole = [f"{value:.0f}" for value in np.unique(present)]
-        return Understanding("moment", _declared_form(whole))
+        return _declared(Texts(_written(cells)), "date", ".")
     return Understanding(reads)
 
 
@@ -190,11 +123,9 @@ def _judged(
         bad = texts.first(excused) if excused.any() else {}
         return Understanding(reads, form, texts.missing, bad, next(iter(texts.first(stray).items())), note)
     if different > FEW and texts.share(~unread) > 0.5:
-        text, position = next(iter(texts.first(unread).items()))
+        text = next(iter(texts.first(unread)))
         things = {"number": "numbers", "moment": "dates", "duration": "durations"}[reads]
         why = f"{texts.share(~unread):.0%} of the values are {things}, others such as {text!r} are not"
-        if reads == "number" and (mixed := mixed_dress(texts.sample)):
-            why = f"numbers with different units: {mixed}"
         return Understanding("category", "", texts.missing, note=why)
     return None
 
@@ -204,71 +135,84 @@ def _as_numbers(texts: Texts, decimal: str) -> Understanding | None:
     if form is None:
         return None
     values = form.read(texts.all)
+    read = texts.where(~np.isnan(values))
+    code = "" if form.has_sign else code_among(read)
+    if code:
+        why = f"texts such as {code!r} are codes, not numbers" if len(read) > FEW else ""
+        return Understanding("category", "", texts.missing, note=why)
     verdict = _judged(texts, values, "number", str(form))
-    if verdict is None or verdict.reads != "number":
-        if len(texts.all) > FEW and (mixed := mixed_dress(texts.sample)):
-            return Understanding("category", "", texts.missing, note=f"numbers with different units: {mixed}")
-        return verdict
-    read = [text for text, value in zip(texts.all, values, strict=True) if not np.isnan(value)]
-    return None if not form.has_sign and are_codes(read) else verdict
+    if len(texts.all) > FEW and (verdict is None or verdict.reads != "number") and (mixed := mixed_dress(texts.sample)):
+        return Understanding("category", "", texts.missing, note=f"numbers with different units: {mixed}")
+    return verdict
 
 
-def _moment_form(sample: Sequence[str], forms: Sequence[str]) -> str | None:
-    """Return the form in which most texts of a sample are dates; None where none is one."""
-    few = [text for text in sample[:: max(1, len(sample) // 20)]]
-    alive = [form for form in forms if moments.read_moments(few, form)[1].any()]
-    fits = {form: int((~np.isnan(moments.read_moments(sample, form)[0])).sum()) for form in alive}
-    return max(fits, key=fits.__getitem__) if any(fits.values()) else None
+class Dates(NamedTuple):
+    """Texts as dates in the form that fits best: seconds (l,), NaN for no date; which are of the form's shape, (l,)."""
+
+    form: str
+    values: Values
+    shaped: Mask
+    note: str = ""
+
+
+def _dates(texts: Texts, forms: Sequence[str]) -> Dates | None:
+    """Return the texts as dates; None where none is one."""
+    few = [tidied(text).strip() for text in texts.few]
+    alive = [form for form in forms if form == "%s" or moments.may_be(few, form)]
+    fits = {form: np.count_nonzero(~np.isnan(moments.read_moments(texts.sample, form)[0])) for form in alive}
+    if not any(fits.values()):
+        return None
+    form = max(fits, key=lambda form: fits[form] / (1 + (form == "%s")))  # every 20200131 is a number of seconds too
+    best = Dates(form, *moments.read_moments(texts.all, form))
+    other = moments.OTHER_ORDER.get(form, "")
+    return best if other not in forms else _ordered(texts, best, Dates(other, *moments.read_moments(texts.all, other)))
+
+
+def _ordered(texts: Texts, best: Dates, other: Dates) -> Dates:
+    """Return the dates of the two, day first and month first, that more texts are; by a note where none tells."""
+    if texts.share(~np.isnan(other.values)) > texts.share(~np.isnan(best.values)):
+        best, other = other, best
+    both = ~np.isnan(best.values) & ~np.isnan(other.values)
+    undecided = (
+        np.array_equal(np.isnan(best.values), np.isnan(other.values)) and (best.values != other.values)[both].any()
+    )
+    first = "month" if best.form.startswith("%m") else "day"
+    note = f"no date tells whether days or months stand first: read with the {first} first, {best.form}"
+    shaped = best.shaped & np.isnan(other.values)  # a date of the other order is a contradiction, not a slip
+    return Dates(best.form, best.values, shaped, note if undecided and "." not in best.form else "")
 
 
 def _as_moments(texts: Texts) -> Understanding | None:
-    form = _moment_form(texts.sample, moments.FORMS)
-    if form is None:
+    dates = _dates(texts, moments.FORMS)
+    if dates is None:
         return None
-    values, shaped = moments.read_moments(texts.all, form)
-    note = ""
-    other = moments.OTHER_ORDER.get(form)
-    if other in moments.FORMS:
-        others = moments.read_moments(texts.all, other)[0]
-        if texts.share(~np.isnan(others)) > texts.share(~np.isnan(values)):
-            form, values, others = other, others, values
-        shaped &= np.isnan(others)  # a day of the other order is a contradiction, not a slip
-        if np.array_equal(np.isnan(values), np.isnan(others)) and "." not in form and (values != others).any():
-            first = "month" if form.startswith("%m") else "day"
-            note = f"no date tells whether the day or the month stands first: read {first} first, {form}"
-    blank = np.array([not set(text) - set("09-/.: TZ") for text in texts.all])
-    return _judged(texts, values, "moment", form, shaped | blank, note)
+    excused = dates.shaped.copy()
+    for k in np.flatnonzero(~dates.shaped).tolist():
+        excused[k] = set(texts.all[k]) <= set("09-/.: TZ")
+    return _judged(texts, dates.values, "moment", dates.form, excused, dates.note)
 
 
 def _as_durations(texts: Texts) -> Understanding | None:
-    few = texts.sample[:: max(1, len(texts.sample) // 20)]
-    if np.isnan(moments.read_durations(few)).all():
+    if np.isnan(moments.read_durations(texts.few)).all():
         return None
     return _judged(texts, moments.read_durations(texts.all), "duration", "%H:%M:%S")
 
 
-def _declared_number(texts: Texts, decimal: str) -> Understanding:
-    form = find_form(texts.sample, decimal) or NumberForm()
-    unread = np.isnan(form.read(texts.all))
-    stray = next(iter(texts.first(unread).items())) if unread.any() else None
-    return Understanding("number", str(form), texts.missing, {}, stray)
-
-
-def _declared_form(sample: Sequence[str]) -> str:
-    """Return the form in which most texts are dates, plain numbers among them."""
-    return _moment_form(sample, (*moments.FORMS, *moments.DECLARED_FORMS)) or "iso"
-
-
-def _declared_time(texts: Texts, declared: str) -> Understanding:
-    if declared == "duration":
-        reads, form, values = "duration", "%s", _durations(texts.all, "%s")
+def _declared(texts: Texts, declared: str, decimal: str) -> Understanding:
+    """Return a column as its user says it is: numbers that cannot be read are strays, dates that cannot be are bad."""
+    if declared == "number":
+        form = find_form(texts.sample, decimal) or PLAIN
+        reads, shown, values = "number", str(form), _level_values(texts.all, "number", str(form))
+    elif declared == "duration":
+        reads, shown, values = "duration", "%s", _durations(texts.all, "%s")
     else:
-        reads, form = "moment", _declared_form(texts.sample)
-        values = moments.read_moments(texts.all, form)[0]
+        unread = np.full(len(texts.all), np.nan)
+        dates = _dates(texts, (*moments.FORMS, *moments.DECLARED_FORMS)) or Dates("iso", unread, unread > 0)
+        reads, shown, values = "moment", dates.form, dates.values
     unread = np.isnan(values)
-    if unread.all():
-        return Understanding(reads, form, texts.missing, {}, next(iter(texts.first(unread).items())))
-    return Understanding(reads, form, texts.missing, texts.first(unread))
+    if unread.any() and (declared == "number" or unread.all()):
+        return Understanding(reads, shown, texts.missing, {}, next(iter(texts.first(unread).items())))
+    return Understanding(reads, shown, texts.missing, texts.first(unread))
 
 
 def _durations(levels: Sequence[str], form: str) -> Values:
@@ -295,10 +239,10 @@ def read_values(cells: Cells, reads: str, form: str = "") -> tuple[Values, Mask]
     levels = cells.levels
     if len(codes) < len(levels):
         used, codes = np.unique(codes, return_inverse=True)
-        levels = [levels[k] if k >= 0 else "" for k in used]
+        levels = [levels[k] if k >= 0 else "" for k in used.tolist()]
     values = _level_values(levels, reads, form)
     unread = np.isnan(values)
-    unread[unread] = ~marked([levels[k] for k in np.flatnonzero(unread)])
+    unread[unread] = ~marked([levels[k] for k in np.flatnonzero(unread).tolist()])
     return np.append(values, np.nan)[codes], np.append(unread, False)[codes]
 
 
@@ -308,7 +252,7 @@ def _level_values(levels: Sequence[str], reads: str, form: str) -> Values:
         values = number.read(levels)
         rest = np.flatnonzero(np.isnan(values))
         if number.has_sign and len(rest):
-            values[rest] = number.bare.read([levels[k] for k in rest])
+            values[rest] = number.bare.read([levels[k] for k in rest.tolist()])
         return values
     if reads == "moment":
         return moments.read_moments(levels, form or "iso")[0]
@@ -318,7 +262,7 @@ def _level_values(levels: Sequence[str], reads: str, form: str) -> Values:
     return np.array([flags[flag_value(text)] for text in levels], float)
 
 
-def _native_values(cells: Cells, reads: str, form: str) -> Values:
+def _native_values(cells: Cells, reads: str, form: str = "") -> Values:
     """Return cells that are no texts as numbers; NaN where they are of another kind."""
     values: NDArray[Any] = cells.values
     if cells.kind == "moment" and reads == "moment":
@@ -334,6 +278,12 @@ def _native_values(cells: Cells, reads: str, form: str) -> Values:
         return np.where((plain == 0) | (plain == 1), plain, np.nan)
     if form not in moments.DECLARED_FORMS:
         return np.full(len(cells), np.nan)
-    present, places = np.unique(plain, return_inverse=True)
-    texts = ["" if np.isnan(value) else f"{value:.0f}" if value.is_integer() else str(value) for value in present]
-    return moments.read_moments(texts, form)[0][places]
+    return read_values(_written(cells), reads, form)[0]
+
+
+def _written(cells: Cells) -> Cells:
+    """Return numbers as texts: 20200131 may be a date."""
+    present, codes = np.unique(_native_values(cells, "number"), return_inverse=True)
+    texts = [f"{value:.0f}" if value.is_integer() else str(value) for value in present.tolist()]
+    gone = np.isnan(present)  # the last one, if any
+    return Cells("text", np.where(gone[codes], -1, codes).astype(np.int32), texts)
