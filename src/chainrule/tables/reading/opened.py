@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -139,18 +140,19 @@ def open_table(name: str, options: ReadOptions = ReadOptions(), expected: Dialec
     (2, "separator ';'", [(31.0, 'Bonn'), (None, 'Ulm')])
     """
     name = str(name)
+    if not name:
+        raise SourceError("the name of the file is empty")
     work = Workspace()
+    shown = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", name)
     try:
-        with one_line(name):
-            if not name:
-                raise SourceError("the name of the file is empty")
+        with one_line(shown):
             part = _open(name, options, expected, work)
             if not part.columns:
                 raise ValueError("it has no columns" if not options.ignore else "no column is left after --ignore")
             if not part.content.rows:
                 raise ValueError("it has a header but no rows" if part.columns else "it is empty")
             part.notes += _unknown(part, options)
-            return OpenedTable(name, part, options.columns, work)
+            return OpenedTable(shown, part, options.columns, work)
     except BaseException:
         work.close()
         raise
