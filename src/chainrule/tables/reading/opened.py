@@ -186,7 +186,7 @@ def _one(path: Path, name: str, options: ReadOptions, expected: Dialect | None, 
     ending = os.path.splitext(bare)[1]
     plain = unpacked(path, packing, work)
     with plain.open("rb") as file:
-        head = file.read(16)
+        head = file.read(4096)
     opener = OPENERS.get(ending)
     for bytes_, known in MAGIC.items():
         if head.startswith(bytes_) and (ending not in OPENERS or ending == ".db"):
@@ -197,6 +197,10 @@ def _one(path: Path, name: str, options: ReadOptions, expected: Dialect | None, 
         if not plain.stat().st_size:
             raise ValueError("it is empty")
         return opener(plain, options, work, forced)
+    if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
+        raise ValueError("it is a web page or XML, not a table of text")
+    if re.match(rb'\s*\[?\s*\{\s*"[^"\n]*"\s*:', head) and ending in ("", ".txt", ".csv", ".dat", ".data", ".log"):
+        return open_json(plain, options, work, forced)
     return open_text(plain, ending, options, expected, work, forced)
 
 
