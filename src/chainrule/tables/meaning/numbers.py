@@ -81,6 +81,11 @@ class NumberForm:
         """The form without its currency or unit."""
         return NumberForm("", "", self.thousands, self.decimal)
 
+    def undressed(self, text: str) -> str:
+        """Return a text without the currency and the unit: "NA kg" is as missing as "NA"."""
+        bare = tidied(text).strip()
+        return bare.removeprefix(self.prefix.strip()).removesuffix(self.suffix.strip())
+
     @property
     def body(self) -> str:
         """The pattern of the number without its sign and dress."""
@@ -101,6 +106,10 @@ class NumberForm:
         signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
         if before:
             signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
+        if self.has_sign:
+            signs += rf"|0(?:{re.escape(self.decimal)}0*+)?"  # nothing is nothing in every unit
+        if before:
+            signs += rf"|{before}-{behind}"  # so Excel writes 0 in accounts
         return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
 
     @cached_property
@@ -143,6 +152,8 @@ class NumberForm:
         if self.scaled:
             for letter, power in MAGNITUDES.items():
                 lines = lines.replace(letter, power)
+        if self.prefix:
+            lines = re.sub(r"^-$", "0", lines, flags=re.MULTILINE)
         if ".-" in lines:
             lines = re.sub(r"\.--?", ".", lines)  # 5,- is 5
         if lines.endswith("-") or "-\n" in lines:
@@ -228,6 +239,7 @@ def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
     found = _matches(sample)
     if not found:
         return None
+    found = [match for match in found if any(Dress.of(match)) or match["body"].strip("0.,")] or found  # not 0: see line
     dresses = Counter(map(Dress.of, found))
     dress = dresses.most_common(1)[0][0]
     plural, single = Dress(dress.prefix, dress.suffix + "s"), Dress(dress.prefix, dress.suffix.removesuffix("s"))
