@@ -92,7 +92,7 @@ class NumberForm:
         mark = re.escape(self.decimal)
         body = rf"(?:{GROUPED[self.thousands]}(?:{mark}(?:\d*+|-{{1,2}}))?|{mark}\d++)"
         if self.scaled:
-            return body + rf" *[{''.join(MAGNITUDES)}]?"
+            return body + rf" ?[{''.join(MAGNITUDES)}]?"
         if "e" not in (self.prefix + self.suffix).lower():
             body += r"(?:[eE][+-]?\d++)?"
         return body if self.has_sign else rf"(?:{body}|(?i:inf(?:inity)?))"
@@ -102,15 +102,15 @@ class NumberForm:
         """The pattern of one number, in tidied text."""
         before, behind = re.escape(self.prefix.strip()), _unit_pattern(self.suffix.strip())
         body = self.body
-        before, behind = before and before + " *", behind and " *" + behind
-        signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
+        before, behind = before and before + " ?", behind and " ?" + behind
+        signs = rf"[+-]? ?{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
         if before:
-            signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
+            signs += rf"|{before}[+-] ?{body}{behind}|{before}\( ?{body} ?\){behind}"
         if self.has_sign:
             signs += rf"|0(?:{re.escape(self.decimal)}0*+)?"  # nothing is nothing in every unit
         if before:
             signs += rf"|{before}-{behind}"  # so Excel writes 0 in accounts
-        return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
+        return rf" ?(?:{signs}|\( ?{before}{body}{behind} ?\){behind and f'(?:{behind})?'}) ?"
 
     @cached_property
     def one(self) -> re.Pattern[str]:
@@ -182,9 +182,9 @@ PREFIX = rf"[A-Z]{{0,3}}[{CURRENCY_SIGNS}]|{'|'.join(map(re.escape, CURRENCY_COD
 SUFFIX = rf"(?:[^\W\d_]|[%‰°\"'″/Ω{CURRENCY_SIGNS}])(?:[\w%°/²³·*^.]|-(?=\w)| (?=[^\W\d_])){{0,30}}"
 
 DRESSED = re.compile(
-    rf"[+-]? *\(? *(?P<prefix>{PREFIX})?(?P<gap> *)[+-]? *\(? *"
-    r"(?P<body>[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:[eE][+-]?\d+)?)-?(?: *\))?"
-    rf"(?P<space> *)(?P<suffix>{SUFFIX})? *[)-]?"
+    rf"[+-]? ?\(? ?(?P<prefix>{PREFIX})?(?P<gap> ?)[+-]? ?\(? ?"
+    r"(?P<body>[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:[eE][+-]?\d+)?)-?(?: ?\))?"
+    rf"(?P<space> ?)(?P<suffix>{SUFFIX})? ?[)-]?"
 )
 """Anything that may be a number in some form."""
 
@@ -239,7 +239,9 @@ def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
     found = _matches(sample)
     if not found:
         return None
-    found = [match for match in found if any(Dress.of(match)) or match["body"].strip("0.,")] or found  # not 0: see line
+    found = [
+        match for match in found if any(Dress.of(match)) or match["body"].strip("0.,")
+    ] or found  # a bare 0 fits all units
     dresses = Counter(map(Dress.of, found))
     dress = dresses.most_common(1)[0][0]
     plural, single = Dress(dress.prefix, dress.suffix + "s"), Dress(dress.prefix, dress.suffix.removesuffix("s"))
