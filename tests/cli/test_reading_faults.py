@@ -127,10 +127,10 @@ TARGETS: dict[str, tuple[Callable[[int, float], str], str]] = {
     "dollar": (lambda k, p: f"${p:.0f}", "regression"),
     "thousands": (lambda k, p: f'"{p:,.0f}"', "regression"),
     "percent": (lambda k, p: f"{p / 50:.0f}%", "regression"),
-    "NA": (lambda k, p: "NA" if k % 50 == 7 else f"{p:.2f}", "target 'price' is missing ('NA') in 8 rows, the first is row 8"),
+    "NA": (lambda k, p: "NA" if k % 50 == 7 else f"{p:.2f}", "'price' is missing ('NA') in 8 rows, the first is row 8"),
     "a limit": (lambda k, p: "<1500" if p < 1500 else f"{p:.2f}", "target 'price': '<1500' in row "),
     "a name": (lambda k, p: f"Mr {k}", "target 'price' is text with hardly a repeat: 400 different values in 400 rows"),
-}  # fmt: skip
+}
 
 
 def priced(cell: Callable[[int, float], str]) -> str:
