@@ -116,6 +116,7 @@ WRONG = {
     ("--columns", "age"): "--columns must be NAME:TYPE,NAME:TYPE with the types number, category, date, duration, text",
     ("--columns", "age:numbr"): "got 'age:numbr'",
     ("--table", " "): "--table must be some text",
+    ("--comment", "//"): "--comment must be one character",
     ("--target", "Age"): "there is no column 'Age'; did you mean 'age'?",
     ("--weights", "agee"): "there is no column 'agee'; did you mean 'age'?",
 }

@@ -110,7 +110,9 @@ def test_decimal_commas_are_numbers_and_the_model_remembers_them() -> None:
     few = "\n".join([*Path("eu.csv").read_text().splitlines()[:1], "50;10;0;cheap", "60,5;10;0;cheap"])
     Path("few.csv").write_text(few + "\n")
     predicted = ok("predict", "m.safetensors", "few.csv").out.split()
-    assert [float(p) == pytest.approx(e, abs=150) for p, e in zip(predicted[1:], (1950, 2160), strict=True)] == [True] * 2
+    assert [float(p) == pytest.approx(e, abs=150) for p, e in zip(predicted[1:], (1950, 2160), strict=True)] == [
+        True
+    ] * 2
 
 
 def test_decimal_commas_do_not_drop_a_column() -> None:
@@ -125,10 +127,10 @@ TARGETS: dict[str, tuple[Callable[[int, float], str], str]] = {
     "dollar": (lambda k, p: f"${p:.0f}", "regression"),
     "thousands": (lambda k, p: f'"{p:,.0f}"', "regression"),
     "percent": (lambda k, p: f"{p / 50:.0f}%", "regression"),
-    "NA": (lambda k, p: "NA" if k % 50 == 7 else f"{p:.2f}", "target 'price' is missing ('NA') in 8 rows, the first is row 8"),
+    "NA": (lambda k, p: "NA" if k % 50 == 7 else f"{p:.2f}", "'price' is missing ('NA') in 8 rows, the first is row 8"),
     "a limit": (lambda k, p: "<1500" if p < 1500 else f"{p:.2f}", "target 'price': '<1500' in row "),
     "a name": (lambda k, p: f"Mr {k}", "target 'price' is text with hardly a repeat: 400 different values in 400 rows"),
-}  # fmt: skip
+}
 
 
 def priced(cell: Callable[[int, float], str]) -> str:
@@ -365,7 +367,9 @@ def test_weights_are_no_input_and_need_not_be_there_later() -> None:
     assert ok("evaluate", "m.safetensors", "t.csv", "--json").json["test"]["rows"] == 200
     negative = Path("t.csv").read_text().replace(",1.0,", ",-1.0,", 1)
     Path("n.csv").write_text(negative)
-    assert "n.csv: weights 'w': the weight in row 2 is -1" in refused("train", "n.csv", "--target", "y", "--weights", "w")
+    assert "n.csv: weights 'w': the weight in row 2 is -1" in refused(
+        "train", "n.csv", "--target", "y", "--weights", "w"
+    )
     assert "there is no column 'v' for the weights; it has: 'a', 'b', 'w'" in refused(
         "train", "t.csv", "--target", "y", "--weights", "v"
     )

@@ -97,13 +97,17 @@ def test_needs_encoding(frame: Any, expected: bool) -> None:
 
 REST = "; only numbers, text and dates can be read: leave it out, or split it up"
 
+LAZY = pl.DataFrame({"a": [1]}).lazy().select("b")
 EMPTY = "; empty the cell if it is missing"
 
 UNFIT: list[tuple[Any, str]] = [
     (np.zeros((2, 2)), "expected a DataFrame, got ndarray"),
     (None, "expected a DataFrame, got NoneType"),
     (pl.Series([1]), "expected a DataFrame, got Series"),
-    (pl.DataFrame({"a": [1]}).lazy().select("b"), 'the LazyFrame cannot be collected: unable to find column "b"; valid columns: ["a"]'),
+    (
+        pl.DataFrame({"a": [1]}).lazy().select("b"),
+        'the LazyFrame cannot be collected: unable to find column "b"; valid columns: ["a"]',
+    ),
     ("people.csv", "expected a DataFrame, got str"),
     ({"a": 1}, "column 'a' must be a sequence of values, one for each row, got int"),
     ({"a": [1, 2], "b": [3]}, "columns must have one value for each row: 'a' has 2, 'b' has 1"),

@@ -1,4 +1,4 @@
-"""A look at a source says what training will do: what a column is, what is left out, what is refused, and which task."""
+"""A look at a source says what training will do: what a column is, what is left out, what is refused, the task."""
 
 from __future__ import annotations
 

@@ -11,18 +11,16 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..workbench.asking import TYPES, Asked, ReadOptions, split_names
+from ..workbench.asking import OPTIONS, SEPARATORS, TYPES, Asked, ReadOptions, split_names
+from .option_types import ParamType
 
 Command = Callable[..., Any]
-
-NAMED_CHARACTERS: Mapping[str, str] = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-"""Words for characters that are hard to type."""
 
 
 def _separator(text: str) -> str:
     """Return a separator: one character, or "space" for runs of blanks."""
-    known = NAMED_CHARACTERS.get(text.lower(), text)
-    if text.lower() in ("space", " "):
+    known = SEPARATORS.get(text.lower(), text)
+    if known == "space" or text.lower() == "space":
         return "space"
     if len(known) != 1 or known in "\r\n":
         raise ValueError("one character such as ';', or tab, space, pipe")
@@ -82,24 +80,24 @@ def _types(text: str) -> dict[str, str]:
 
 
 class Row(NamedTuple):
-    """One option of reading: its placeholder, how its text is read, and its help."""
+    """One option of reading: its placeholder, how its text is read, and what happens without it."""
 
     shape: str
     read: Callable[[str], Any]
-    help: str
+    default: str = "guessed"
 
 
 READING: Mapping[str, Row] = {
-    "columns": Row("NAME:TYPE,...", _types, f"what columns are: {', '.join(TYPES)}  [told from their values]"),
-    "ignore": Row("NAME,...", lambda text: tuple(split_names(text)), "columns to leave out"),
-    "separator": Row("CHARACTER", _separator, "between the cells of a text file: a character, tab, space  [guessed]"),
-    "decimal": Row(". or ,", _decimal, "decimal mark of the numbers in a text file  [guessed]"),
-    "quote": Row("CHARACTER", _character, "around cells that hold a separator; none for no such sign  [guessed]"),
-    "escape": Row("CHARACTER", _character, "before a quote that belongs to the cell, such as \\; or none  [guessed]"),
-    "comment": Row("TEXT", _some_text, "skip lines that begin with it, such as #  [guessed]"),
-    "encoding": Row("NAME", _encoding, "of a text file: utf-8, utf-16, latin-1, ...  [guessed]"),
-    "table": Row("NAME", _some_text, "the table of a database, or the sheet of an Excel file"),
-    "query": Row("SQL", _some_text, 'rows of a database: "select ..."'),
+    "columns": Row("NAME:TYPE,...", _types, "told from their values"),
+    "ignore": Row("NAME,...", lambda text: tuple(split_names(text)), "none"),
+    "separator": Row("CHARACTER", _separator),
+    "decimal": Row(". or ,", _decimal),
+    "quote": Row("CHARACTER", _character),
+    "escape": Row("CHARACTER", _character),
+    "comment": Row("CHARACTER", _character),
+    "encoding": Row("NAME", _encoding),
+    "table": Row("NAME", _some_text, "the only one"),
+    "query": Row("SQL", _some_text, "none"),
 }
 """The options that say how a file is read; --header is a flag beside them."""
 
@@ -110,7 +108,7 @@ READING_HEADING = "Reading the file (what is not said is found out)"
 TARGET_HELP = "what to predict: a column (or several: a,b) of a table, an array of an NPZ file"
 
 
-class Reading(click.ParamType):  # type: ignore[type-arg,misc]  # generic from click 8.4 on
+class Reading(ParamType):
     """The text of an option of reading, by its row."""
 
     def __init__(self, name: str) -> None:
@@ -140,12 +138,10 @@ class ReadingCommand(click.Command):
 
 def reading_options(command: Command) -> Command:
     """Give a command the options of reading a file."""
-    click.option("--header/--no-header", default=None, help="the first line names the columns, or does not  [guessed]")(
-        command
-    )
-    for name, row in reversed(READING.items()):
-        several = name in ("columns", "ignore")
-        click.option(f"--{name}", type=Reading(name), metavar=row.shape, multiple=several, help=row.help)(command)
+    click.option("--header/--no-header", default=None, help=f"{OPTIONS['header']}  [guessed]")(command)
+    for name, row in reversed([*READING.items()]):
+        several, text = name in ("columns", "ignore"), f"{OPTIONS[name]}  [{row.default}]"
+        click.option(f"--{name}", type=Reading(name), metavar=row.shape, multiple=several, help=text)(command)
     return command
 
 

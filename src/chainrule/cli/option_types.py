@@ -47,7 +47,8 @@ def as_options(text: str) -> str:
 
 
 REMEDIES = {
-    "take the column out, or declare it a category": "leave the column out (--ignore {0}), or say --columns {0}:category",
+    "take the column out, or declare it a category": "leave the column out (--ignore {0}), or keep the texts as levels"
+    " (--columns {0}:category)",
     "declare it a number if it is one": "--columns {0}:number keeps it",
 }
 """What one does about a column in Python, and on the command line."""

@@ -34,7 +34,7 @@ def predict(ctx: click.Context, /, model: str, new: str, out: str | None, as_jso
     if out is not None:
         check_not_read("--out", out, model, new)
     fitted = load(model)
-    with new_rows(fitted, new, asked=asked_of(ctx)) as rows, Writer(out) as writer:
+    with new_rows(fitted, new, asked=asked_of(ctx)) as rows, Writer(out, _echo) as writer:
         for piece in rows.pieces(lambda piece: predictions(fitted, piece.X)):
             writer.write(piece)
     if as_json:
@@ -45,6 +45,10 @@ def predict(ctx: click.Context, /, model: str, new: str, out: str | None, as_jso
     if out is not None:
         show.line(f"predicted: {show.plural(writer.rows, 'row')} of {rows.title}, written to {out}")
     return None
+
+
+def _echo(text: str) -> None:
+    click.echo(text, nl=False)
 
 
 @click.command(cls=ReadingCommand, epilog="Example: chainrule evaluate model.safetensors test.csv")

@@ -58,12 +58,13 @@ def table_of(frame: Any, only: Collection[str] | None = None, texts: Collection[
     """
     if isinstance(frame, Table):
         return frame
+    wanted = None if only is None else frozenset(only)
     if nw.dependencies.is_pandas_dataframe(frame):
-        parts = _pandas_parts(frame, only)
+        parts = _pandas_parts(frame, wanted)
     elif isinstance(frame, Mapping):
-        parts = _mapped_parts(frame, only)
+        parts = _mapped_parts(frame, wanted)
     else:
-        parts = _eager_parts(_eager(frame), only)
+        parts = _eager_parts(_eager(frame), wanted)
     return _assembled(*parts, texts)
 
 
@@ -142,11 +143,10 @@ def _exact(block: NDArray[np.float64], whole: list[int]) -> list[int]:
 # ------------------------------------------------------------------------------------------------------------- pandas
 
 
-def _pandas_parts(frame: Any, only: Collection[str] | None) -> Parts:
+def _pandas_parts(frame: Any, only: frozenset[str] | None) -> Parts:
     names = _texts(frame.columns.tolist())
     if only is not None:
-        wanted = set(only)
-        kept = [k for k, name in enumerate(names) if name in wanted]
+        kept = [k for k, name in enumerate(names) if name in only]
         if len(kept) < len(names):
             frame, names = frame.iloc[:, kept], [names[k] for k in kept]
     kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in frame.dtypes.tolist()]
@@ -221,11 +221,13 @@ def array_cells(name: str, array: NDArray[Any], gaps: NDArray[np.bool_] | None =
         return Cells(called, values)
     if kind == "c":
         raise refusal(name, "complex numbers")
-    values = array.tolist()
-    return object_cells(name, values if gaps is None else np.where(gaps, None, array).tolist())
+    values = array.astype(object)
+    if gaps is not None:
+        values[gaps] = None
+    return object_cells(name, values.tolist())
 
 
-def _mapped_parts(columns: Mapping[Any, Any], only: Collection[str] | None) -> Parts:
+def _mapped_parts(columns: Mapping[Any, Any], only: frozenset[str] | None) -> Parts:
     names = _texts(columns)
     given = {n: c for n, c in zip(names, columns.values(), strict=True) if only is None or n in only}
     cells = {name: _value_cells(name, values) for name, values in given.items()}
@@ -255,13 +257,14 @@ def _value_cells(name: str, values: Any) -> Cells:
 # ------------------------------------------------------------------------------------- polars, pyarrow and the others
 
 
-def _eager_parts(frame: nw.DataFrame[Any], only: Collection[str] | None) -> Parts:
+def _eager_parts(frame: nw.DataFrame[Any], only: frozenset[str] | None) -> Parts:
     schema = frame.schema
     kept = [name for name in _texts(schema) if (only is None or name in only) and not _is_index(frame, name)]
     plain = [name for name in kept if isinstance(schema[name], FLOATS | WHOLES)]
     block, numbers = np.empty((len(frame), 0)), list[str]()
     if plain:
-        block = np.asarray(frame.select(plain).to_numpy()).astype(np.float64)
+        part = frame if len(plain) == len(schema) else frame.select(plain)
+        block = np.asarray(part.to_numpy()).astype(np.float64)
         wide = set(_exact(block, [k for k, name in enumerate(plain) if isinstance(schema[name], WHOLES)]))
         numbers = [name for k, name in enumerate(plain) if k not in wide]
         block = block[:, [k for k in range(len(plain)) if k not in wide]] if wide else block

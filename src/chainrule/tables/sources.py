@@ -17,7 +17,7 @@ from .arrays import read_idx, read_images, read_npz
 from .reading.errors import SourceError, one_line
 from .reading.opened import OpenedTable, open_table
 from .reading.options import Dialect, ReadOptions
-from .source import Name, Source, few_names, names_of, only_target
+from .source import Matrix, Name, Source, few_names, names_of, only_target
 from .table import Table
 from .targets import TargetForm, closest, find_columns, read_target, read_weights
 
@@ -56,7 +56,8 @@ def load(
     >>> digits.X.shape, digits.y[:3], digits.scale
     ((1797, 64), array([0, 1, 2]), 0.0625)
     """
-    asked = replace(asked or Asked(), **({} if target is None else {"target": tuple(names_of(target))}))
+    asked = asked or Asked()
+    asked = asked if target is None else replace(asked, target=tuple(names_of(target)))
     if not str(source):
         raise SourceError("the name of the file is empty")
     path = Path(source)
@@ -85,11 +86,10 @@ def open_rows(source: str | Path, asked: Asked) -> OpenedTable:
 
 def source_of(opened: OpenedTable, table: Table, asked: Asked, target_required: bool = True) -> Source:
     """Return the source that the rows of an opened table are; ValueError for a target or weights that are not right."""
-    facts = {"name": opened.name, "dialect": opened.dialect, "notes": tuple(opened.notes)}
     if not asked.target and target_required:
         raise ValueError(f"which column is the target? It has: {few_names(table.columns)}")
     if not target_required and not _has_all(table, asked.target):
-        return Source(_without_weights(table, asked), None, **facts)
+        return _as_source(opened, _without_weights(table, asked), None)
     names = find_columns(table.columns, asked.target)
     left = table.without(names)
     if not left.columns:
@@ -107,9 +107,13 @@ def source_of(opened: OpenedTable, table: Table, asked: Asked, target_required: 
         if target_required:
             raise
         y, forms = None, ()
-    left = _without_weights(left, asked)
+    source = _as_source(opened, _without_weights(left, asked), y)
     target = names[0] if len(names) == 1 else names
-    return Source(left, y, target=target, forms=forms, weights=weights, weights_name=asked.weights, **facts)
+    return replace(source, target=target, forms=forms, weights=weights, weights_name=asked.weights)
+
+
+def _as_source(opened: OpenedTable, inputs: Table, y: Matrix | None) -> Source:
+    return Source(inputs, y, name=opened.name, dialect=opened.dialect, notes=tuple(opened.notes))
 
 
 def _without_weights(table: Table, asked: Asked) -> Table:

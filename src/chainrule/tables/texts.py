@@ -38,8 +38,10 @@ def text_of(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value.normalize(), "f") if value.is_finite() else str(value)
     if isinstance(value, Real):
-        whole = isinstance(value, Integral) or (float(value).is_integer() and abs(value) < EXACT)
-        return str(int(value)) if whole else str(float(value))
+        if isinstance(value, Integral):
+            return str(int(value))
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < EXACT else str(number)
     if isinstance(value, datetime):
         midnight = value.tzinfo is None and not any((value.hour, value.minute, value.second, value.microsecond))
         return str(value.date()) if midnight else str(value)
@@ -74,7 +76,8 @@ def integer_cells(values: Iterable[int | None]) -> Cells | None:
 def plain_numbers(cells: Cells) -> Cells:
     """Return a column of texts as numbers where every text is a plain one, else as it is.
 
-    Integers beyond 2^53 stay integers; those that need more than 64 bits stay texts. Blanks are missing.
+    Integers beyond 2^53 stay integers; those that need more than 64 bits stay texts. Blanks are missing, and a column
+    without any text is one of missing numbers.
 
     >>> from chainrule.tables.table import text_cells
     >>> plain_numbers(text_cells(["1", " 2.5", None])).to_list()
@@ -84,6 +87,8 @@ def plain_numbers(cells: Cells) -> Cells:
     """
     if cells.kind != "text":
         return cells
+    if not cells.levels:
+        return Cells("number", np.full(len(cells), np.nan))
     texts = [level.strip() for level in cells.levels]
     if not all(not text or PLAIN.fullmatch(text) for text in texts) or not any(map(_has_digit, texts)):
         return cells

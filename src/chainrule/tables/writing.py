@@ -113,6 +113,20 @@ def write_table(columns: Any, path: str | os.PathLike[str]) -> None:
         writer.add(_columns(columns))
 
 
+def csv_lines(columns: Mapping[str, Any], header: bool = True) -> str:
+    """Return rows as lines of CSV, as TableWriter writes them: names to n values each.
+
+    >>> csv_lines({"row": [1, 2], "class": ["yes", None]})
+    'row,class\\n1,yes\\n2,\\n'
+    """
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    writer.writerows(zip(*(_texts(_array(name, column)) for name, column in columns.items()), strict=True))
+    return lines.getvalue()
+
+
 def _columns(columns: Any) -> Mapping[str, Any]:
     """Return the columns of a table of any kind, by their names."""
     if isinstance(columns, Mapping):

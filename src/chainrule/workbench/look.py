@@ -100,7 +100,7 @@ def _task(table: Table, targets: tuple[str, ...], weights: tuple[str, ...], aske
     facts: dict[str, Any] = {"target": name, "task": None, "why": None, "refused": None}
     try:
         y, forms = read_target(table, targets, None, asked.task)
-        source = Source(table, y, name=name, target=name, forms=forms)
+        source = Source(table, y, target=name, forms=forms)
         task, why = task_and_reason(source, asked.task)
         as_target(y, task, name)
         for column in weights:

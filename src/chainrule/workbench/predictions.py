@@ -62,9 +62,9 @@ def new_rows(
     reading, target = reading_of(model), target or target_of(model)
     if not is_table(name):
         source = load(name, target, target_required=labelled)
-        own = source.X_test is not None
-        whole = replace(source, X=source.X_test, y=source.y_test) if own else source
-        yield NewRows(name, f"{name} (its test rows)" if own else name, source.target, lambda: iter([whole]))
+        own = None if source.X_test is None else replace(source, X=source.X_test, y=source.y_test)
+        title = name if own is None else f"{name} (its test rows)"
+        yield NewRows(name, title, source.target, lambda: iter([own or source]))
         return
     asked = replace(asked or Asked(), weights=reading.weights, task=task_of(model), expected=reading.dialect)
     with open_rows(name, asked) as opened:

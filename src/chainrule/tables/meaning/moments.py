@@ -88,7 +88,13 @@ DECLARED_FORMS = ("%Y%m%d", "%Y", "%s")
 OTHER_ORDER = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m") for form in FORMS if "%d" in form}
 """The form with day and month in the other order."""
 
-CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
+HALF = r" ?(?P<p>[AaPp])\.?[Mm]\.?"
+CLOCK = (
+    r"(?P<H>\d{1,2})(?::(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?|"
+    rf"(?={HALF.replace('?P<p>', '?:')}))(?:{HALF})?"
+)
+"""14:05, 14:05:07.25, 2:05 PM, 2 PM."""
+
 ZONE = r"(?:Z|UTC|GMT|(?:UTC|GMT)?(?P<zone>[+-])(?P<zh>\d{1,2})(?::?(?P<zm>\d\d))?)"
 TAIL = rf"(?:(?:[T:]|,? +|,? at )(?:{CLOCK})(?: ?{ZONE})?)?"
 WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
@@ -106,6 +112,7 @@ WHOLE = {
     "%Y%m%dT%H%M%S": rf"(?P<Y>\d{{4}})(?P<m>\d\d)(?P<d>\d\d)T(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)(?: ?{ZONE})?",
     "%Y-%m": r"(?P<Y>\d{4})-(?P<m>\d\d)",
     "%Y/%m": r"(?P<Y>\d{4})/(?P<m>\d\d)",
+    "%b %y": r"(?P<b>[^\W\d_]{3,10})\.?(?:[-/]| ?')(?P<y>\d\d)",  # Jan 20 may be a day
     "%d.%m.%y": r"(?P<d>\d\d)\.(?P<m>\d\d)\.(?P<y>\d\d)",  # 2.7.10 is a version
     "%YQ%q": r"(?P<Y>\d{4})[- ]?[Qq](?P<q>\d)",
     "Q%q %Y": r"[Qq](?P<q>\d)[-/ ]?(?P<Y>\d{4})",
@@ -126,7 +133,7 @@ def _pattern(form: str) -> re.Pattern[str]:
             PIECES.get(piece) or (gap if gap and piece else re.escape(piece).replace(r"\.", r"\. ?"))
             for piece in pieces
         )
-    tail = "" if "%H" in form or form in DECLARED_FORMS else TAIL
+    tail = TAIL if form == "iso" or ("%d" in form and "%H" not in form and form not in DECLARED_FORMS) else ""
     return re.compile(WEEKDAY + date + tail)
 
 

@@ -74,7 +74,7 @@ def understand(cells: Cells, decimal: str = ".", declared: str | None = None) ->
         raise ValueError(f"a column can be declared as {', '.join(DECLARED)}, got {declared!r}")
     if not cells.has_levels:
         return _native(cells, declared)
-    texts = Texts(cells)
+    texts = Texts.of(cells)
     if not len(texts.places) or declared == "category" or (cells.kind == "category" and not declared):
         reads = {"number": "number", "date": "moment", "duration": "duration"}.get(declared or "", "category")
         return Understanding(reads, "", texts.missing)
@@ -100,7 +100,7 @@ def _native(cells: Cells, declared: str | None) -> Understanding:
     if declared == "duration" and reads == "number":
         return Understanding("duration", "%s")
     if declared == "date" and reads == "number":
-        return _declared(Texts(_written(cells)), "date", ".")
+        return _declared(Texts.of(_written(cells)), "date", ".")
     return Understanding(reads)
 
 
@@ -135,6 +135,8 @@ def _as_numbers(texts: Texts, decimal: str) -> Understanding | None:
     if form is None:
         return None
     values = form.read(texts.all)
+    gone = _missing(texts.all, np.isnan(values), form)
+    texts, values = (texts.without(gone), values[~gone]) if gone.any() else (texts, values)
     read = texts.where(~np.isnan(values))
     code = "" if form.has_sign else code_among(read)
     if code:
@@ -144,6 +146,14 @@ def _as_numbers(texts: Texts, decimal: str) -> Understanding | None:
     if len(texts.all) > FEW and (verdict is None or verdict.reads != "number") and (mixed := mixed_dress(texts.sample)):
         return Understanding("category", "", texts.missing, note=f"numbers with different units: {mixed}")
     return verdict
+
+
+def _missing(levels: Sequence[str], unread: Mask, form: NumberForm = PLAIN) -> Mask:
+    """Return which of the unread texts stand for a missing value, with a unit or without."""
+    missing = np.zeros(len(unread), bool)
+    places = np.flatnonzero(unread).tolist()
+    missing[places] = marked([form.undressed(levels[k]) if form.has_sign else levels[k] for k in places])
+    return missing
 
 
 class Dates(NamedTuple):
@@ -203,6 +213,8 @@ def _declared(texts: Texts, declared: str, decimal: str) -> Understanding:
     if declared == "number":
         form = find_form(texts.sample, decimal) or PLAIN
         reads, shown, values = "number", str(form), _level_values(texts.all, "number", str(form))
+        gone = _missing(texts.all, np.isnan(values), form)
+        texts, values = texts.without(gone), values[~gone]
     elif declared == "duration":
         reads, shown, values = "duration", "%s", _durations(texts.all, "%s")
     else:
@@ -242,7 +254,7 @@ def read_values(cells: Cells, reads: str, form: str = "") -> tuple[Values, Mask]
         levels = [levels[k] if k >= 0 else "" for k in used.tolist()]
     values = _level_values(levels, reads, form)
     unread = np.isnan(values)
-    unread[unread] = ~marked([levels[k] for k in np.flatnonzero(unread).tolist()])
+    unread &= ~_missing(levels, unread, NumberForm.parse(form) if reads == "number" else PLAIN)
     return np.append(values, np.nan)[codes], np.append(unread, False)[codes]
 
 

@@ -31,7 +31,7 @@ BLOCK = 1_000_000
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL")
 INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARINT")
-MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 TEXTS = ("VARCHAR", "UUID", "JSON")
 REFUSED: Mapping[str, str] = {
     "BLOB": "bytes",
@@ -123,7 +123,7 @@ def column_of_type(name: str, sql: str, kind: str, said: str | None) -> Column:
     if base in MOMENTS:
         return Column(name, f"cast({sql} as timestamp)", "moment")
     if base in ("TIME", "TIME_NS"):
-        return Column(name, f"(cast(cast({sql} as time) as interval))", "duration")
+        return Column(name, f"((date '1970-01-01' + cast({sql} as time)) - timestamp '1970-01-01')", "duration")
     if base == "INTERVAL":
         return Column(name, sql, "duration")
     if base == "ENUM":
