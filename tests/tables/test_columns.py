@@ -279,20 +279,33 @@ def test_different_texts_of_the_training_stay_different(texts: list[str]) -> Non
         (["a", "A", "b"], ["A", " A", "B"], [1, -1, 2]),
         (["3.1", "3.10", "x"], ["3.1", 3.1, "3.10", "3.100", " 3.1"], [0, 0, 1, -1, 0]),
         (["7", "x"], ["7.0", 7, "07", " 7", 7.5], [0, 0, 0, 0, -1]),
+        (["0", "x"], ["+", "--0", "+0", "0.", ".0e5", "", "1e99999999999999999999"], [-1, -1, 0, 0, 0, None, -1]),
         (["1", "0", "x"], [True, "true", "1.0"], [-1, -1, 0]),
     ],
 )
 def test_a_new_value_is_the_only_level_that_differs_in_dress_alone(
-    levels: list[str], new: list[Any], found: list[int]
+    levels: list[str], new: list[Any], found: list[int | None]
 ) -> None:
     encoder = TableEncoder().fit({"a": pd.Categorical(levels)})
     for value, expected in zip(new, found, strict=True):
         row = encoder.transform({"a": [value]})[0]
+        if expected is None:  # missing: the share of each level
+            assert row.tolist() == [1 / len(levels)] * len(levels)
+            continue
         wanted = [float(level == levels[expected]) if expected >= 0 else 0.0 for level in sorted(levels)]
         assert row.tolist() == wanted, value
 
 
 WORDS = (("True", "False"), ("T", "F"), ("yes", "NO"), ("on", "off"), ("1", "0"))
+
+
+def test_a_number_that_may_be_several_levels_is_noted() -> None:
+    encoder = TableEncoder().fit({"v": ["3.1", "3.10", "2.7.1"], "x": [1, 2, 3]})
+    assert encoder.text_names == ["v"]
+    assert not encoder.transform_noted({"v": ["3.10", "3.1"], "x": [1, 2]})[1]
+    assert encoder.transform_noted({"v": [3.1], "x": [1]})[1] == [
+        "column 'v': the number 3.1 may be any of the levels '3.1', '3.10'; give the column as texts"
+    ]
 
 
 def test_a_flag_may_come_in_any_dress() -> None:
@@ -392,6 +405,7 @@ def declared(values: Any, kind: str) -> Any:
 def test_a_declared_column_is_what_was_said() -> None:
     codes = declared([3, 1, 3, 2], "category")
     assert (codes.levels, codes.counts) == (("1", "2", "3"), (1, 1, 2))
+    assert declared([3, 1, 3, 2], "text") == codes
     assert declared(["01", "02", "03"], "number").mean == 2
     dates = declared([20200131, 20200201], "date")
     assert (dates.reads, dates.std) == ("moment", 43200)

@@ -328,6 +328,9 @@ class CategoryColumn:
             counts = np.array([*self.counts, *[self.rare] * (self.rare > 0)], float)
             out[absent] = counts / counts.sum()
         self._note_unseen(given, unseen, int((~absent).sum()))
+        if given.cells.kind == "number" and (several := [t[0] for t in values if levels.share(t[0])]):
+            same = listed(levels.share(several[0]))
+            given.say(f"the number {several[0]} may be any of the levels {same}; give the column as texts")
 
     def _note_unseen(self, given: Given, unseen: NDArray[np.bool_], present: int) -> None:
         """Say where most values are none of the levels: training's own share of rare ones is expected."""

@@ -35,6 +35,9 @@ Array = NDArray[np.float64]
 
 ALWAYS_MISSING, COUNTS_ROWS = "always missing", "it only tells the rows apart"
 
+CELLS = 2**22
+"""So many cells are learned from at once: what is computed on the way stays small beside the table."""
+
 COMMON_SHARE = 20
 """A level in at least one of so many rows is not rare."""
 
@@ -68,23 +71,35 @@ def learn(table: Table, rules: Rules) -> tuple[tuple[Column, ...], list[str]]:
 
 
 def learn_block(table: Table, names: Sequence[str]) -> dict[str, Column]:
-    """Return the records of columns of plain numbers, which are learned side by side."""
+    """Return the records of columns of plain numbers, which are learned many at once.
+
+    Raises TableError for an infinite number.
+    """
     places = {name: k for k, name in enumerate(table.block_names)}
-    whole = len(names) == len(places)
-    block = table.block if whole else table.block[:, [places[name] for name in names]]
-    if np.isinf(block).any():
-        name = names[int(np.argmax(np.isinf(block).any(axis=0)))]
-        check_finite(Given(name, table), table.block[:, places[name]])
-    columns = np.ascontiguousarray(block.T)  # a column's numbers side by side: the sums round as those of one column
-    mean, std = np.zeros(len(names)), np.zeros(len(names))
+    step = max(1, CELLS // len(table)) if len(table) else 1
+    records: dict[str, Column] = {}
+    for start in range(0, len(names), step):
+        some = names[start : start + step]
+        # A column's numbers side by side: their sum rounds as that of one column.
+        columns = np.ascontiguousarray(table.block.T[[places[name] for name in some]])
+        if np.isinf(columns).any():
+            first = int(np.argmax(np.isinf(columns).any(axis=1)))
+            check_finite(Given(some[first], table), columns[first])
+        facts = zip(some, *(each.tolist() for each in _facts(columns)), strict=True)
+        records |= {name: _number(NumberColumn(name, "number", *rest), table[name]) for name, *rest in facts}
+    return records
+
+
+def _facts(columns: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Return mean, deviation and number of gaps of each row of numbers (k, n); 0 where all are missing."""
+    mean, std = np.zeros(len(columns)), np.zeros(len(columns))
     missing = np.isnan(columns).sum(axis=1)
-    for count in np.unique(missing[missing < len(table)]):
+    for count in np.unique(missing[missing < columns.shape[1]]):
         chosen = np.flatnonzero(missing == count)
         some = columns if len(chosen) == len(columns) else columns[chosen]
         present = some[~np.isnan(some)].reshape(len(chosen), -1) if count else some
         mean[chosen], std[chosen] = center_and_spread(present)
-    made = zip(names, mean.tolist(), std.tolist(), missing.tolist(), strict=True)
-    return {name: _number(NumberColumn(name, "number", *facts), table[name]) for name, *facts in made}
+    return mean, std, missing
 
 
 def center_and_spread(present: Array) -> tuple[Array, Array]:
@@ -110,6 +125,7 @@ def _number(record: NumberColumn, cells: Cells) -> Column:
 def _learn_column(given: Given, rules: Rules) -> Column:
     """Return the record of a column that is not plain numbers."""
     declared = given.table.declared.get(given.name)
+    declared = "category" if declared == "text" else declared
     found = understand(given.cells, given.table.decimal, declared)
     if found.stray is not None:
         raise _stray(given, found)
