@@ -39,9 +39,9 @@ USES = {
     "storage": {"numpy", "safetensors"},
     "loop": {"numpy", "tensorboardX"},
     "estimators": {"numpy", "polars", "narwhals", "sklearn"},
-    "workbench": {"numpy", "polars", "narwhals", "sklearn"},
+    "workbench": {"numpy", "narwhals", "sklearn"},
     "chainrule": set[str](),
-    "cli": {"numpy", "polars", "sklearn", "click", "rich", "matplotlib"},
+    "cli": {"numpy", "sklearn", "click", "rich", "matplotlib"},
 }
 """The packages of others that a room may use (design.md, section 5). No room but a face knows a screen."""
 
