@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.tables import InputColumn, TableEncoder, table_of
-from chainrule.tables.columns import READINGS
 from chainrule.tables.meaning.marks import is_mark
+from chainrule.tables.values import READINGS
 
 PEOPLE = pl.DataFrame(
     {

@@ -21,11 +21,12 @@ from ..foundation.records import read_fields
 from ..foundation.values import COUNT, Rule
 from ..foundation.words import listed, quoted
 from .blocks import NumberBlock
-from .columns import CategoryColumn, Column, Given, InputColumn, Rules
+from .columns import CategoryColumn, Column, InputColumn, Rules
 from .entries import ROWS, TEXT, from_entry, to_entry
 from .frames import is_frame, table_of
 from .learning import learn
 from .table import Table, TableError
+from .values import Given
 
 
 class TableWarning(UserWarning):

@@ -14,22 +14,12 @@ from numpy.typing import NDArray
 
 from ..foundation.scaling import mean_and_deviation, without_noise
 from ..foundation.words import listed, quoted
-from .columns import (
-    READINGS,
-    CategoryColumn,
-    Column,
-    DroppedColumn,
-    Given,
-    NumberColumn,
-    Rules,
-    check_finite,
-    note_bad,
-    without_origin,
-)
+from .columns import CategoryColumn, Column, DroppedColumn, NumberColumn, Rules
 from .levels import values_of
-from .meaning import Understanding, read_values, understand
+from .meaning import Understanding, understand
 from .table import Cells, Table, TableError
 from .texts import PLAIN
+from .values import READINGS, Given, as_numbers, check_finite, note_bad, without_origin
 
 Array = NDArray[np.float64]
 
@@ -151,7 +141,7 @@ def _learn_number(given: Given, found: Understanding) -> Column:
             origin = float(int(cells.values[~cells.absent()].min()))
         values = without_origin(cells, origin)
     else:
-        values, strange = read_values(cells, found.reads, found.form)
+        values, strange = as_numbers(cells, found.reads, found.form)
         values = np.where(strange, np.nan, values)
     check_finite(given, values)
     present = values[~np.isnan(values)]
