@@ -313,3 +313,15 @@ def test_estimators_and_model_files_keep_the_schema(tmp_path) -> None:
     model.save(tmp_path / "m.safetensors")
     assert len(model.encoder_.schema_) == model.network_.inputs
     assert cr.load(tmp_path / "m.safetensors").encoder_.schema_ == model.encoder_.schema_
+
+
+def test_times_have_the_last_bit_that_0_1_gave_them() -> None:
+    """Microseconds times the float nearest to 10^-6: model files of 0.1 were trained on such numbers."""
+    moment = {"kind": "number", "name": "t", "reads": "moment", "mean": 0.0, "std": 1.0, "missing": 0}
+    encoder = TableEncoder.from_json(document(moment))
+    given = np.random.default_rng(0).integers(-(10**15), 10**15, 1000)
+    expected = (given * (1 / 1e6)).tolist()
+    assert encoder.transform({"t": given.astype("M8[us]")})[:, 0].tolist() == expected
+    texts = [str(value) for value in given.astype("M8[us]")]
+    assert encoder.transform({"t": texts})[:, 0].tolist() == expected
+    assert encoder.transform(pl.DataFrame({"t": given.astype("M8[us]")}))[:, 0].tolist() == expected
