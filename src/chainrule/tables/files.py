@@ -11,11 +11,8 @@ import csv
 import gzip
 import io
 import os
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +20,9 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from ..foundation.files import cause_of, replacing
-
-DAMAGED = "the compressed data are damaged or cut off"
-CAUSES: Mapping[type[Exception], str] = {
-    FileNotFoundError: "there is no such file",
-    IsADirectoryError: "it is a folder, not a file",
-    UnicodeDecodeError: "it is not UTF-8 text",
-    EOFError: DAMAGED,
-    zlib.error: DAMAGED,
-    gzip.BadGzipFile: DAMAGED,
-    zipfile.BadZipFile: DAMAGED,
-    RuntimeError: DAMAGED,  # what zipfile raises for a method of compression that it does not know
-    MemoryError: "it claims more data than fits in memory",
-}
-READ_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, pl.exceptions.PolarsError, *CAUSES)
-
-
-class SourceError(ValueError):
-    """Data that cannot be read or written; the message is one line that names the file and the cause."""
-
-
-@contextmanager
-def one_line(path: Path) -> Iterator[None]:
-    """Turn what goes wrong inside into a SourceError of one line that names the (innermost) file."""
-    try:
-        yield
-    except SourceError:
-        raise
-    except READ_ERRORS as error:
-        known = [cause for kind, cause in CAUSES.items() if isinstance(error, kind)]
-        cause = known[0] if known else cause_of(error)
-        raise SourceError(f"{path}: {cause.splitlines()[0]}") from error
-
+from ..foundation.files import replacing
+from .reading.errors import SourceError as SourceError
+from .reading.errors import one_line as one_line
 
 TABLE_FORMS = {".csv": ",;\t", ".csv.gz": ",;\t", ".tsv": "\t", ".tsv.gz": "\t", ".parquet": "parquet"}
 """The endings of a table's name, and the separators to try."""

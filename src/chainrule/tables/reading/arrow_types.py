@@ -26,26 +26,35 @@ EPOCH_PERIODS: Mapping[str, str] = {
 """pandas' periods, which are stored as numbers since 1970: the SQL of the moment each begins."""
 
 EXTENSION = "ARROW:extension:name"
+DURATION = 18
+UNITS = ("* 1000000", "* 1000", "", "// 1000")
+"""From seconds, milliseconds, microseconds and nanoseconds to microseconds."""
 
 
-def extension_columns(encoded: bytes) -> dict[str, str]:
-    """Return the columns with an extension type, and its name; empty where the schema cannot be understood."""
+def arrow_kinds(encoded: bytes) -> dict[str, str]:
+    """Return what Arrow's schema knows more of a column than Parquet; empty where the schema cannot be understood.
+
+    "extension:NAME", "dictionary" for categories, "duration:" with the SQL that makes microseconds of its integers.
+    """
     try:
         data = base64.b64decode(encoded)
-        if EXTENSION.encode() not in data:
-            return {}
         start = 8 if data[:4] == b"\xff\xff\xff\xff" else 4
-        message = _Table(data, start + _int(data, start))
-        schema = message.table(2)
-        found = {}
-        for field in schema.tables(1) if schema else ():
-            name = field.text(0)
-            pairs = {pair.text(0): pair.text(1) for pair in field.tables(6)}
-            if EXTENSION in pairs:
-                found[name] = pairs[EXTENSION]
-        return found
+        schema = _Table(data, start + _int(data, start)).table(2)
+        return {field.text(0): _kind(field) for field in schema.tables(1)} if schema else {}
     except (ValueError, struct.error, IndexError, UnicodeDecodeError):
         return {}
+
+
+def _kind(field: _Table) -> str:
+    pairs = {pair.text(0): pair.text(1) for pair in field.tables(6)}
+    if EXTENSION in pairs:
+        return f"extension:{pairs[EXTENSION]}"
+    if field.table(4):
+        return "dictionary"
+    if field.byte(2) == DURATION:
+        kind = field.table(3)
+        return f"duration:{UNITS[kind.short(0, 1) if kind else 1]}"
+    return ""
 
 
 def _int(data: bytes, place: int) -> int:
@@ -69,6 +78,14 @@ class _Table:
     def table(self, number: int) -> _Table | None:
         place = self._field(number)
         return _Table(self.data, place + _int(self.data, place)) if place else None
+
+    def byte(self, number: int) -> int:
+        place = self._field(number)
+        return self.data[place] if place else 0
+
+    def short(self, number: int, default: int) -> int:
+        place = self._field(number)
+        return int(struct.unpack_from("<h", self.data, place)[0]) if place else default
 
     def tables(self, number: int) -> Iterator[_Table]:
         place = self._field(number)

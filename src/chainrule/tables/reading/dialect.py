@@ -74,11 +74,19 @@ def layouts(head: str, whole: bool, options: ReadOptions, expected: Dialect | No
     if any(layout.dialect.quote and NEVER_CLOSED in layout.fault for layout in tried):
         tried = [layout for layout in tried if layout.dialect.quote] or tried
     good = sorted((layout for layout in tried if not layout.fault), key=_rank)
+    blanks = [layout for layout in good if layout.width > 1 and layout.dialect.separator == "space"]
     wide = [layout for layout in good if layout.width > 1 and layout.dialect.separator != "space"]
+    if blanks and wide and _in_columns(wide[0]) and blanks[0].width > wide[0].width:
+        wide = blanks
     best = wide or [layout for layout in good if layout.width > 1] or _single(good, tried)
     same = [layout for layout in best if layout.dialect.separator == best[0].dialect.separator] if best else []
     made += [layout for layout in same if layout.dialect not in [known.dialect for known in made]]
     return made or [max(tried, key=lambda layout: (layout.dialect.quote == '"', layout.width > 1, _header_width(layout)))]
+
+
+def _in_columns(layout: Layout) -> bool:
+    """True where most rows hold runs of blanks inside a cell: they stand below each other, and separate too."""
+    return sum(any("  " in cell.strip() for cell in row) for row in layout.rows) * 2 > len(layout.rows)
 
 
 def _header_width(layout: Layout) -> int:
@@ -205,14 +213,16 @@ def _layout(
         found = [record for record in found if not record.fields[0].lstrip().startswith(options.comment)]
     if not found:
         return Layout(dialect, [], [], 1, fault or "it is empty")
-    modal = Counter(len(record.fields) for record in found).most_common(1)[0][0]
-    start = _start(found, modal)
+    counted = [record for record in found if not record.fields[0].startswith(COMMENTS)] or found
+    modal = Counter(len(record.fields) for record in counted).most_common(1)[0][0]
+    named = options.header is not False and len(found) > 2 and _row_names(found[0], found[1:], modal)
+    start = 1 if named else _start(found, modal)
     body = found[start:]
     comment = options.comment or _comment(body, modal)
     if comment and not options.comment:
         body = [record for record in body if not record.fields[0].startswith(comment)]
-    above = found[start - 1] if start == 1 and options.header is not False else None
-    if above and _row_names(above, body, modal):
+    if named:
+        above = found[0]
         header: list[str] | None = ["", *above.fields]
         rows, first = body, above.line + 1
         notes = ["the header has one name less than the lines have fields; the first column, row names, is called 'column0'"]
@@ -251,15 +261,20 @@ def _start(found: Sequence[Record], modal: int) -> int:
     """Return the position of the first record that is no comment and no line before the header."""
     for k, record in enumerate(found[:MOST_SKIPPED]):
         fields = record.fields
-        if len(fields) != modal or (modal > 2 and sum(bool(cell.strip()) for cell in fields) == 1):
+        if len(fields) != modal or _sparse(fields, modal):
             continue
         if all(other.fields[0].startswith(COMMENTS) for other in found[:k]):
             return k
-        shorter = all(len(o.fields) < modal or sum(bool(c.strip()) for c in o.fields) == 1 for o in found[:k])
+        shorter = all(len(other.fields) < modal or _sparse(other.fields, modal) for other in found[:k])
         below = [other.fields for other in found[k + 1 :] if len(other.fields) == modal]
-        one_less = k == 1 and len(found[0].fields) > 1
-        return k if shorter and modal > 1 and len(below) > 0 and is_header(fields, below)[0] and not one_less else 0
+        one_less = k == 1 and 1 < len(found[0].fields) < modal and len(found[0].fields) == modal - 1
+        return k if shorter and modal > 1 and below and is_header(fields, below)[0] and not one_less else 0
     return 0
+
+
+def _sparse(fields: Sequence[str], modal: int) -> bool:
+    """True for a line with at most half of the cells filled, as titles above a header are."""
+    return modal > 2 and sum(bool(cell.strip()) for cell in fields) * 2 <= modal
 
 
 def _comment(body: Sequence[Record], modal: int) -> str:
@@ -271,6 +286,8 @@ def _comment(body: Sequence[Record], modal: int) -> str:
 def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
     """True for a header without a name for the first column, which holds different names of rows (as R writes it)."""
     if len(above.fields) != modal - 1 or modal < 3 or len(body) < 2:
+        return False
+    if not any(record.fields[-1] for record in body):  # each line ends with a separator
         return False
     names = [record.fields[0] for record in body]
     return len(set(names)) == len(names) and is_header(above.fields, [r.fields[1:] for r in body if len(r.fields) == modal])[0]

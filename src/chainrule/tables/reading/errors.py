@@ -56,6 +56,8 @@ def short_cause(error: Exception) -> str:
     cause = known[0] if known else cause_of(error)
     lines = cause.splitlines() or [type(error).__name__]
     first = lines[0].strip()
-    if isinstance(error, duckdb.Error):
+    if isinstance(error, duckdb.Error) and not known:
+        if "Unknown frame descriptor" in cause or "ZSTD" in cause:
+            return DAMAGED
         first = first.split(" Error: ", 1)[-1]
     return first if len(first) <= 300 else first[:297] + "..."

@@ -24,7 +24,7 @@ GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*", re.ASCII)
 POINT = re.compile(r"\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*", re.ASCII)
 POINT_GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})+\s*", re.ASCII)
 
-AMBIGUOUS = "the first line, all numbers, was taken for {what}; --{other} says otherwise"
+AMBIGUOUS = "the first line, with numbers, was taken for {what}; --{other} says otherwise"
 
 
 def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
@@ -46,29 +46,31 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
         return False, ""
     if not any(values):
         again = sum(cell in column for cell, column in zip(first, columns, strict=True) if cell.strip())
-        if below and again == len(named) and (len(below) > 2 or len(set(named)) < len(named)):
+        repeated = len(set(named)) < len(named)
+        if below and (again == len(named) and (len(below) > 2 or repeated) or (repeated and again * 2 >= len(named))):
             return False, "the first line looks like the others and was taken for data; --header says otherwise"
         return True, ""
-    if all(values[k] for k, cell in enumerate(first) if cell.strip()):
-        return _numbers_name(named, columns)
-    return False, ""
+    texts_again = any(cell in column for cell, is_value, column in zip(first, values, columns, strict=True) if not is_value)
+    numbers = [cell for cell, is_value in zip(first, values, strict=True) if is_value]
+    places = [column for column, is_value in zip(columns, values, strict=True) if is_value]
+    return (False, "") if texts_again else _numbers_name(numbers, places, len(numbers) == len(named))
 
 
-def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]]) -> tuple[bool, str]:
-    """Judge a first line of numbers alone: 0, 1, 2, ... and years in a row are names, if what is below is different."""
+def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]], alone: bool) -> tuple[bool, str]:
+    """Judge the numbers of a first line: 0, 1, 2, ... and years in a row are names, if what is below is different."""
     try:
         numbers = [int(cell) for cell in named]
     except ValueError:
         return False, ""
     steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
-    counted = len(numbers) > 1 and steps == {1} and numbers[0] in (0, 1)
-    years = len(numbers) > 1 and len(steps) == 1 and 1 <= next(iter(steps)) <= 10 and 1800 <= numbers[0] <= 2200
+    counted = alone and len(numbers) > 1 and steps == {1} and numbers[0] == 0
+    years = len(numbers) > 1 and len(steps) == 1 and abs(next(iter(steps))) in range(1, 11) and 1800 <= numbers[0] <= 2200
     if not counted and not years:
         return False, ""
     low, high = min(numbers), max(numbers)
     cells = [text for column in columns for text in column if PLAIN.fullmatch(text)]
     outside = [text for text in cells if not low <= float(text) <= high or not float(text).is_integer()]
-    header = len(outside) * 2 > len(cells) or (counted and bool(outside) and len(columns) > 2)
+    header = len(outside) * 2 > len(cells) or (counted and bool(outside))
     words = ("the names of the columns", "no-header") if header else ("data", "header")
     return header, AMBIGUOUS.format(what=words[0], other=words[1])
 

@@ -31,7 +31,7 @@ BLOCK = 1_000_000
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL")
 INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARINT")
-MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 TEXTS = ("VARCHAR", "UUID", "JSON")
 REFUSED: Mapping[str, str] = {
     "BLOB": "bytes",
@@ -123,7 +123,7 @@ def column_of_type(name: str, sql: str, kind: str, said: str | None) -> Column:
     if base in MOMENTS:
         return Column(name, f"cast({sql} as timestamp)", "moment")
     if base in ("TIME", "TIME_NS"):
-        return Column(name, f"(cast(cast({sql} as time) as interval))", "duration")
+        return Column(name, f"((date '1970-01-01' + cast({sql} as time)) - timestamp '1970-01-01')", "duration")
     if base == "INTERVAL":
         return Column(name, sql, "duration")
     if base == "ENUM":
@@ -191,7 +191,7 @@ class Loaded:
             return True
         if self._decimal == "," and any("." in text for text in texts):
             return False
-        if any("\n" in t or not PLAIN.fullmatch(t) or LEADING_ZERO.search(t) for t in texts):
+        if any("\n" in t or not PLAIN.fullmatch(t) or LEADING_ZERO.search("\n" + t) for t in texts):
             return False
         numbers = [float(text) for text in texts]
         if any(abs(v) >= EXACT and INTEGER.fullmatch(t) for t, v in zip(texts, numbers, strict=True)):
@@ -228,6 +228,12 @@ class Loaded:
         sample = np.ma.compressed(first[place]).tolist()
         if not sample or plain_numbers(sample, self._decimal) is None:
             return stored
+        kinds = ("ubigint",) if any(abs(int(t)) >= 2**63 for t in sample if INTEGER.fullmatch(t)) else ("bigint", "ubigint")
+        for kind in kinds:
+            same = f"{place} = cast(try_cast({place} as {kind}) as varchar)"
+            if self.con.execute(f"select coalesce(bool_and(coalesce({same}, {place} is null)), true) from {table}").fetchall()[0][0]:
+                self.con.execute(f"alter table {table} alter {place} type {kind}")
+                return Stored(stored.name, table, place, "integer")
         digits = f"regexp_full_match({place}, '\\s*[+-]?(0|[1-9][0-9]*)\\s*')"
         whole, plain = self.con.execute(
             f"select bool_and({digits}), bool_and({digits} or (regexp_full_match({place},"
@@ -275,22 +281,26 @@ class Loaded:
         return self.con.execute(query).fetchnumpy()
 
     def _cells(self, stored: Stored) -> Cells:
-        if stored.kind not in ("text", "category"):
-            return _cells(self._fetch(f"select {stored.place} from {stored.table}")[stored.place], stored)
         place, table = stored.place, stored.table
-        few = self.con.execute(f"select approx_count_distinct({place}) from {table}").fetchall()[0][0]
-        if few > FEW_LEVELS:
+        if stored.kind == "number":
+            values = self._fetch(f"select coalesce(cast({place} as double), 'nan'::double) as c from {table}")["c"]
+            return Cells("number", np.ma.getdata(values))
+        if stored.kind not in ("text", "category"):
+            return _cells(self._fetch(f"select {place} from {table}")[place], stored)
+        first = f"(select {place} from {table} limit {BLOCK // 10})"
+        if self.con.execute(f"select approx_count_distinct({place}) from {first}").fetchall()[0][0] > FEW_LEVELS:
             return self._many_levels(stored)
-        self.con.execute("drop type if exists levels")
-        ordered = f"select l from (select {place} as l, min(rowid) as f from {table} group by {place}) where l is not null order by f"
-        levels = [level for (level,) in self.con.execute(ordered).fetchall()]
+        levels = [level for (level,) in self.con.execute(
+            f"select l from (select {place} as l, min(rowid) as f from {table} group by {place}) where l is not null order by f"
+        ).fetchall()]
         if not levels:
             return Cells(stored.kind, np.full(self.rows, -1, np.int32), [])
-        self.con.execute(f"create type levels as enum ({ordered})")
-        codes = self._fetch(f"select enum_code(cast({place} as levels)) as c from {table}")["c"]
-        plain = np.ma.getdata(codes).astype(np.int32)
-        plain[np.ma.getmaskarray(codes)] = -1
-        return Cells(stored.kind, plain, levels)
+        if len(levels) > FEW_LEVELS:
+            return self._many_levels(stored)
+        self.con.execute("drop type if exists levels")
+        self.con.execute(f"create type levels as enum ({', '.join(map(literal, levels))})")
+        codes = self._fetch(f"select coalesce(cast(enum_code(cast({place} as levels)) as integer), -1) as c from {table}")["c"]
+        return Cells(stored.kind, np.ma.getdata(codes), levels)
 
     def _many_levels(self, stored: Stored) -> Cells:
         known: dict[str, int] = {}

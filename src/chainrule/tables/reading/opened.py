@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -139,18 +140,19 @@ def open_table(name: str, options: ReadOptions = ReadOptions(), expected: Dialec
     (2, "separator ';'", [(31.0, 'Bonn'), (None, 'Ulm')])
     """
     name = str(name)
+    if not name:
+        raise SourceError("the name of the file is empty")
     work = Workspace()
+    shown = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", name)
     try:
-        with one_line(name):
-            if not name:
-                raise SourceError("the name of the file is empty")
+        with one_line(shown):
             part = _open(name, options, expected, work)
             if not part.columns:
                 raise ValueError("it has no columns" if not options.ignore else "no column is left after --ignore")
             if not part.content.rows:
                 raise ValueError("it has a header but no rows" if part.columns else "it is empty")
             part.notes += _unknown(part, options)
-            return OpenedTable(name, part, options.columns, work)
+            return OpenedTable(shown, part, options.columns, work)
     except BaseException:
         work.close()
         raise
@@ -184,7 +186,7 @@ def _one(path: Path, name: str, options: ReadOptions, expected: Dialect | None, 
     ending = os.path.splitext(bare)[1]
     plain = unpacked(path, packing, work)
     with plain.open("rb") as file:
-        head = file.read(16)
+        head = file.read(4096)
     opener = OPENERS.get(ending)
     for bytes_, known in MAGIC.items():
         if head.startswith(bytes_) and (ending not in OPENERS or ending == ".db"):
@@ -195,6 +197,10 @@ def _one(path: Path, name: str, options: ReadOptions, expected: Dialect | None, 
         if not plain.stat().st_size:
             raise ValueError("it is empty")
         return opener(plain, options, work, forced)
+    if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
+        raise ValueError("it is a web page or XML, not a table of text")
+    if re.match(rb'\s*\[?\s*\{\s*"[^"\n]*"\s*:', head) and ending in ("", ".txt", ".csv", ".dat", ".data", ".log"):
+        return open_json(plain, options, work, forced)
     return open_text(plain, ending, options, expected, work, forced)
 
 

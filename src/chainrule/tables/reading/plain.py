@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table import EXACT, Cells, text_cells
-from .heading import PLAIN
 
 Array = NDArray[Any]
 
-NUMERIC = frozenset("0123456789+-.eE \t")
-LEADING_ZERO = re.compile(r"(?:^|\n)\s*[+-]?0\d", re.ASCII)
+LEADING_ZERO = re.compile(r"\n\s*[+-]?0\d", re.ASCII)
+"""A number with a leading zero, after a line break (which is quick to look for)."""
 INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 
 
@@ -37,9 +36,7 @@ def plain_numbers(texts: Sequence[str], decimal: str = ".") -> Array | None:
     joined = "\n".join(texts)
     if joined.count("\n") != len(texts) - 1 or (decimal == "," and "." in joined):
         return None
-    if not NUMERIC.issuperset(set(joined) - {"\n"}) and not all(PLAIN.fullmatch(text) for text in texts):
-        return None
-    if LEADING_ZERO.search(joined):
+    if not joined.isascii() or "_" in joined or LEADING_ZERO.search("\n" + joined):
         return None
     try:
         values = np.fromiter(map(float, texts), np.float64, len(texts))

@@ -6,7 +6,6 @@ Shapes: n rows.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 import re
 import sqlite3
@@ -19,7 +18,7 @@ import duckdb
 import numpy as np
 
 from ...foundation.words import listed
-from .arrow_types import EPOCH_PERIODS, extension_columns
+from .arrow_types import EPOCH_PERIODS, arrow_kinds
 from .contents import Held, Part
 from .errors import short_cause
 from .heading import column_names, is_header
@@ -85,9 +84,11 @@ def open_parquet(path: Path, options: ReadOptions, work: Workspace, forced: Mapp
         if left:
             notes.append(f"{listed(left)} is the index of a pandas table, and was left out")
         described = [(name, kind) for name, kind in described if name not in left]
-        extensions = extension_columns(known.get("ARROW:schema", b""))
-        columns = [_extension(column, extensions.get(column.name), periods.get(column.name), options)
-                   for column in _types(described, options, forced)]
+        kinds = arrow_kinds(known.get("ARROW:schema", b""))
+        columns = [
+            _extension(column, kinds.get(column.name, ""), periods.get(column.name))
+            for column in _types(described, options, forced)
+        ]
         try:
             return _load(con, source, columns, notes)
         except duckdb.OutOfMemoryException:
@@ -114,26 +115,24 @@ def _pandas_facts(metadata: bytes) -> tuple[set[str], dict[str, str]]:
         return set(), {}
 
 
-def _extension(column: Column, extension: str | None, period: str | None, options: ReadOptions) -> Column:
-    """Return a column of an extension type as what it stands for; ValueError, naming it, where that is not known."""
-    if extension == "arrow.bool8":
-        return Column(column.name, f"cast({identifier(column.name)} as boolean)", "boolean")
-    if period is not None or extension == "pandas.period":
-        unit = EPOCH_PERIODS.get((period or "").split("-")[0].upper())
-        if unit is None:
+def _extension(column: Column, kind: str, period: str | None) -> Column:
+    """Return a column as what its Arrow type stands for; ValueError, naming it, where that is not known."""
+    place = identifier(column.name)
+    if column.kind == "integer" and kind.startswith("duration:"):
+        return Column(column.name, f"to_microseconds(cast({place} {kind.removeprefix('duration:')} as bigint))", "duration")
+    if kind == "dictionary" and column.kind == "text":
+        return Column(column.name, column.sql, "category", True)
+    if kind == "extension:arrow.bool8":
+        return Column(column.name, f"cast({place} as boolean)", "boolean")
+    if period is not None or kind == "extension:pandas.period":
+        moment = EPOCH_PERIODS.get((period or "").split("-")[0].upper())
+        if moment is None:
             raise ValueError(
                 f"column {column.name!r} holds periods ({period or 'of an unknown kind'}); save it as dates"
                 f" (--ignore {column.name} leaves it out)"
             )
-        return Column(column.name, unit.format(identifier(column.name)), "moment")
-    if extension is None or extension in ("arrow.json", "arrow.uuid", "pandas.interval") or extension.startswith("pandas."):
-        return column
-    if extension == "arrow.opaque":
-        return column
-    raise ValueError(
-        f"column {column.name!r} holds values of the type {extension}; only numbers, texts, dates and booleans can be read"
-        f" (--ignore {column.name} leaves it out)"
-    )
+        return Column(column.name, moment.format(place), "moment")
+    return column
 
 
 def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
@@ -217,7 +216,7 @@ def _sheet(rows: list[list[str]], options: ReadOptions, forced: Mapping[str, str
     full = [[*rows[k], *[""] * (high - len(rows[k]))][low:high] for k in used]
     start = _header_row(full)
     if start:
-        notes.append(f"{start} rows above the header were skipped")
+        notes.append(f"{start} row{'s' if start > 1 else ''} above the header {'were' if start > 1 else 'was'} skipped")
     says = options.header
     if says is None:
         says, note = is_header(full[start], full[start + 1 :])
@@ -260,27 +259,26 @@ def _text(value: Any) -> str:
 
 def open_duckdb(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
     """Open a table of a DuckDB file, or the answer to a query, to read only."""
+    con = connect(work)
     try:
-        con = connect(work, str(path))
-    except duckdb.Error as error:
-        raise ValueError(f"it is not a DuckDB file that can be opened ({short_cause(error)[:150]})") from error
-    try:
+        try:
+            con.execute(f"attach {literal(str(path))} as base (read_only)")
+        except duckdb.Error as error:
+            raise ValueError(f"it is not a DuckDB file that can be opened ({short_cause(error)[:150]})") from error
         con.execute("set enable_external_access = false")
-        tables = [row[0] for row in con.execute(
-            "select table_name from information_schema.tables where table_catalog = current_catalog() order by 1"
-        ).fetchall()]
-        source = _source(options, tables)
-        con.execute("use temp.main")
-        return _load(con, source.replace("{catalog}", identifier(_catalog(con))), list(
-            _types(_described(con, source.replace("{catalog}", identifier(_catalog(con)))), options, forced)), [])
+        con.execute("use base")
+        found = con.execute("select table_name from information_schema.tables where table_catalog = 'base' order by 1")
+        source = _source(options, [row[0] for row in found.fetchall()])
+        if options.query is None:
+            source = f"base.{source}"
+        else:
+            con.execute(f"create table memory.main.answer as select * from {source}")
+            source = "memory.main.answer"
+        con.execute("use memory")
+        return _load(con, source, list(_types(_described(con, source), options, forced)), [])
     except BaseException:
         con.close()
         raise
-
-
-def _catalog(con: duckdb.DuckDBPyConnection) -> str:
-    rows = con.execute("select database_name from duckdb_databases() where not internal").fetchall()
-    return str(rows[0][0])
 
 
 def _source(options: ReadOptions, tables: Sequence[str]) -> str:
@@ -367,8 +365,3 @@ def open_remote(name: str, options: ReadOptions, work: Workspace) -> Part:
     except BaseException:
         con.close()
         raise
-
-
-def first_lines(values: Iterable[str], most: int = 3) -> list[str]:
-    """Return the first few of many."""
-    return list(itertools.islice(values, most))
