@@ -163,13 +163,21 @@ def _dates(texts: Texts, forms: Sequence[str]) -> Dates | None:
     """Return the texts as dates; None where none is one."""
     few = [tidied(text).strip() for text in texts.few]
     alive = [form for form in forms if form == "%s" or moments.may_be(few, form)]
-    fits = {form: np.count_nonzero(~np.isnan(moments.read_moments(texts.sample, form)[0])) for form in alive}
+    read = {form: moments.read_moments(texts.sample, form)[0] for form in alive}
+    fits = {form: np.count_nonzero(~np.isnan(values)) for form, values in read.items()}
     if not any(fits.values()):
         return None
     form = max(fits, key=lambda form: fits[form] / (1 + (form == "%s")))  # every 20200131 is a number of seconds too
+    for rival in alive:  # 20-01-31: days that are read as years lie decades apart
+        if rival.startswith("%y") and fits[rival] == fits[form] and _spread(read[rival]) < _spread(read[form]):
+            form = rival
     best = Dates(form, *moments.read_moments(texts.all, form))
     other = moments.OTHER_ORDER.get(form, "")
     return best if other not in forms else _ordered(texts, best, Dates(other, *moments.read_moments(texts.all, other)))
+
+
+def _spread(values: Values) -> float:
+    return float(np.nanmax(values) - np.nanmin(values))
 
 
 def _ordered(texts: Texts, best: Dates, other: Dates) -> Dates:
@@ -198,7 +206,9 @@ def _as_moments(texts: Texts) -> Understanding | None:
 def _as_durations(texts: Texts) -> Understanding | None:
     if np.isnan(moments.read_durations(texts.few)).all():
         return None
-    return _judged(texts, moments.read_durations(texts.all), "duration", "%H:%M:%S")
+    form = moments.duration_form(texts.sample)
+    note = "2:03 stands beside 1:02:03: read as minutes and seconds" if form == "%M:%S" else ""
+    return _judged(texts, moments.read_durations(texts.all, form), "duration", form, note=note)
 
 
 def _declared(texts: Texts, declared: str, decimal: str) -> Understanding:
