@@ -95,7 +95,7 @@ def known(moment, form, time):
 
 def text_of(moment, form, time):
     """Return a moment, written in a form and followed by a time."""
-    form = form.replace("iso", "%Y-%m-%d").replace("%q", str((moment.month + 2) // 3))
+    form = form.replace("iso", "%Y-%m-%d").replace("%b %y", "%b-%y").replace("%q", str((moment.month + 2) // 3))
     return moment.strftime(form.replace("%b", MONTHS[moment.month - 1]) + time)
 
 
@@ -104,6 +104,7 @@ dates = st.sampled_from([form for form in FORMS if "%H" not in form])
 
 @given(dates, moments, st.sampled_from(TIMES), st.integers(-12, 14))
 def test_moments_are_read_as_they_are_written(form, moment, time, hours):
+    time = time if "%d" in form or form == "iso" else ""
     moment = moment.replace(tzinfo=timezone(timedelta(hours=hours)) if "%z" in time else UTC)
     left = known(moment, form, time)
     got, unread = read_values(text_cells([text_of(moment, form, time)]), "moment", form)

@@ -5,6 +5,7 @@
 
 from .flags import flag_value
 from .marks import is_mark, marked
-from .understanding import DECLARED, Understanding, read_values, understand
+from .understanding import DECLARED, Understanding, understand
+from .values import read_values
 
 __all__ = ["DECLARED", "Understanding", "flag_value", "is_mark", "marked", "read_values", "understand"]

@@ -5,6 +5,7 @@ Shapes: l different texts.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ def marked(levels: Sequence[str]) -> NDArray[np.bool_]:
 LOOKALIKES = {
     "-": "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d",
     "+": "\uff0b",
-    " ": "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000\t",
+    " ": "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000",
     "'": "\u2019\u02bc\u2032",
     ",": "\uff0c\u066c",
     ".": "\uff0e\u066b",
@@ -69,10 +70,14 @@ DIGITS = {
 _PLAIN = str.maketrans({odd: plain for plain, odds in LOOKALIKES.items() for odd in odds} | DIGITS)
 
 
-def tidied(text: str) -> str:
-    """Return a text with the plain sign for each of its lookalikes: the minus, blanks, the marks of other alphabets.
+BLANKS = re.compile("[ \t]+")
 
-    >>> tidied("\N{MINUS SIGN}1\N{NO-BREAK SPACE}234")
+
+def tidied(text: str) -> str:
+    """Return a text with plain signs for their lookalikes (the minus, blanks, other alphabets), no two blanks together.
+
+    >>> tidied("\N{MINUS SIGN}1\N{NO-BREAK SPACE} 234")
     '-1 234'
     """
-    return text.replace("\t", " ") if text.isascii() else text.translate(_PLAIN)
+    text = text if text.isascii() else text.translate(_PLAIN)
+    return BLANKS.sub(" ", text) if "  " in text or "\t" in text else text

@@ -88,7 +88,13 @@ DECLARED_FORMS = ("%Y%m%d", "%Y", "%s")
 OTHER_ORDER = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m") for form in FORMS if "%d" in form}
 """The form with day and month in the other order."""
 
-CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
+HALF = r" ?(?P<p>[AaPp])\.?[Mm]\.?"
+CLOCK = (
+    r"(?P<H>\d{1,2})(?::(?P<M>\d\d)(?::(?P<S>\d\d))?(?:[.,](?P<fraction>\d{1,9}))?|"
+    rf"(?={HALF.replace('?P<p>', '?:')}))(?:{HALF})?"
+)
+"""14:05, 14:05:07.25, 2:05 PM, 2 PM."""
+
 ZONE = r"(?:Z|UTC|GMT|(?:UTC|GMT)?(?P<zone>[+-])(?P<zh>\d{1,2})(?::?(?P<zm>\d\d))?)"
 TAIL = rf"(?:(?:[T:]|,? +|,? at )(?:{CLOCK})(?: ?{ZONE})?)?"
 WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
@@ -106,6 +112,7 @@ WHOLE = {
     "%Y%m%dT%H%M%S": rf"(?P<Y>\d{{4}})(?P<m>\d\d)(?P<d>\d\d)T(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)(?: ?{ZONE})?",
     "%Y-%m": r"(?P<Y>\d{4})-(?P<m>\d\d)",
     "%Y/%m": r"(?P<Y>\d{4})/(?P<m>\d\d)",
+    "%b %y": r"(?P<b>[^\W\d_]{3,10})\.?(?:[-/]| ?')(?P<y>\d\d)",  # Jan 20 may be a day
     "%d.%m.%y": r"(?P<d>\d\d)\.(?P<m>\d\d)\.(?P<y>\d\d)",  # 2.7.10 is a version
     "%YQ%q": r"(?P<Y>\d{4})[- ]?[Qq](?P<q>\d)",
     "Q%q %Y": r"[Qq](?P<q>\d)[-/ ]?(?P<Y>\d{4})",
@@ -126,7 +133,7 @@ def _pattern(form: str) -> re.Pattern[str]:
             PIECES.get(piece) or (gap if gap and piece else re.escape(piece).replace(r"\.", r"\. ?"))
             for piece in pieces
         )
-    tail = "" if "%H" in form or form in DECLARED_FORMS else TAIL
+    tail = TAIL if form == "iso" or ("%d" in form and "%H" not in form and form not in DECLARED_FORMS) else ""
     return re.compile(WEEKDAY + date + tail)
 
 
@@ -196,7 +203,13 @@ def _clock(parts: Parts) -> Values:
     hour, minute, second, fraction = (_part(parts, name) for name in ("H", "M", "S", "fraction"))
     half = _part(parts, "p", -1)
     hour = np.where(half < 0, hour, np.where((hour >= 1) & (hour <= 12), hour % 12 + half, np.nan))
-    return np.where((minute < 60) & (second < 60), 3600 * hour + 60 * minute + second + fraction, np.nan)
+    good = (minute < 60) & (second < 60) & ~_is_short(parts)
+    return np.where(good, 3600 * hour + 60 * minute + second + fraction, np.nan)
+
+
+def _is_short(parts: Parts) -> Mask:
+    """Return where a time can only be minutes and seconds, (l,): 1:27.452."""
+    return np.isnan(_part(parts, "S", np.nan)) & ~np.isnan(_part(parts, "fraction", np.nan))
 
 
 def _offset(parts: Parts) -> Values:
@@ -212,14 +225,25 @@ DURATION = re.compile(
 """Clock times and durations: 2:03, 02:03:04.5, 2:03 PM, 1 day 02:03:04, -1 days +23:59:00, 3 days."""
 
 
-def read_durations(levels: Sequence[str]) -> Values:
+def duration_form(sample: Sequence[str]) -> str:
+    """Return the form of durations: "%M:%S" where 3:45 stands beside 1:03:45, else "%H:%M:%S"."""
+    colons = {text.count(":") for text in sample if not any(map(str.isalpha, text))}
+    return "%M:%S" if colons >= {1, 2} else "%H:%M:%S"
+
+
+def read_durations(levels: Sequence[str], form: str = "%H:%M:%S") -> Values:
     """Return texts as seconds, (l,); NaN where one is no clock time or duration.
 
-    >>> read_durations(["02:03", "1 day 00:00:01", "2:00 PM", "16:9"]).tolist()
-    [7380.0, 86401.0, 50400.0, nan]
+    In the form "%M:%S" 2:03 are minutes and seconds, as 2:03.5 are in any.
+
+    >>> read_durations(["02:03", "1 day 00:00:01", "2:00 PM", "1:00.25", "16:9"]).tolist()
+    [7380.0, 86401.0, 50400.0, 60.25, nan]
     """
     matched, parts = read_parts(levels, DURATION, WORDS)
     sign, days, clock = _part(parts, "sign", 1), _part(parts, "days"), _clock(parts)
+    alone = np.isnan(parts["S"]) & np.isnan(parts["p"]) & np.isnan(parts["days"])
+    short = alone & (parts["M"] < 60) & (_is_short(parts) | (form == "%M:%S"))
+    clock = np.where(short, 60 * parts["H"] + parts["M"] + _part(parts, "fraction"), clock)
     # As pandas and Python write it, the sign belongs to the days where there are any.
     timed = np.where(np.isnan(parts["days"]), sign * clock, DAY * sign * days + clock)
     whole = DAY * _part(parts, "only_sign", 1) * parts["only"]

@@ -81,13 +81,18 @@ class NumberForm:
         """The form without its currency or unit."""
         return NumberForm("", "", self.thousands, self.decimal)
 
+    def undressed(self, text: str) -> str:
+        """Return a text without the currency and the unit: "NA kg" is as missing as "NA"."""
+        bare = tidied(text).strip()
+        return bare.removeprefix(self.prefix.strip()).removesuffix(self.suffix.strip())
+
     @property
     def body(self) -> str:
         """The pattern of the number without its sign and dress."""
         mark = re.escape(self.decimal)
         body = rf"(?:{GROUPED[self.thousands]}(?:{mark}(?:\d*+|-{{1,2}}))?|{mark}\d++)"
         if self.scaled:
-            return body + rf" *[{''.join(MAGNITUDES)}]?"
+            return body + rf" ?[{''.join(MAGNITUDES)}]?"
         if "e" not in (self.prefix + self.suffix).lower():
             body += r"(?:[eE][+-]?\d++)?"
         return body if self.has_sign else rf"(?:{body}|(?i:inf(?:inity)?))"
@@ -97,11 +102,15 @@ class NumberForm:
         """The pattern of one number, in tidied text."""
         before, behind = re.escape(self.prefix.strip()), _unit_pattern(self.suffix.strip())
         body = self.body
-        before, behind = before and before + " *", behind and " *" + behind
-        signs = rf"[+-]? *{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
+        before, behind = before and before + " ?", behind and " ?" + behind
+        signs = rf"[+-]? ?{before}{body}{behind}|{before}{body}(?:(?<![.,])-{behind}|{behind}(?<![.,])-)"
         if before:
-            signs += rf"|{before}[+-] *{body}{behind}|{before}\( *{body} *\){behind}"
-        return rf" *(?:{signs}|\( *{before}{body}{behind} *\){behind and f'(?:{behind})?'}) *"
+            signs += rf"|{before}[+-] ?{body}{behind}|{before}\( ?{body} ?\){behind}"
+        if self.has_sign:
+            signs += rf"|0(?:{re.escape(self.decimal)}0*+)?"  # nothing is nothing in every unit
+        if before:
+            signs += rf"|{before}-{behind}"  # so Excel writes 0 in accounts
+        return rf" ?(?:{signs}|\( ?{before}{body}{behind} ?\){behind and f'(?:{behind})?'}) ?"
 
     @cached_property
     def one(self) -> re.Pattern[str]:
@@ -143,6 +152,8 @@ class NumberForm:
         if self.scaled:
             for letter, power in MAGNITUDES.items():
                 lines = lines.replace(letter, power)
+        if self.prefix:
+            lines = re.sub(r"^-$", "0", lines, flags=re.MULTILINE)
         if ".-" in lines:
             lines = re.sub(r"\.--?", ".", lines)  # 5,- is 5
         if lines.endswith("-") or "-\n" in lines:
@@ -171,9 +182,9 @@ PREFIX = rf"[A-Z]{{0,3}}[{CURRENCY_SIGNS}]|{'|'.join(map(re.escape, CURRENCY_COD
 SUFFIX = rf"(?:[^\W\d_]|[%‰°\"'″/Ω{CURRENCY_SIGNS}])(?:[\w%°/²³·*^.]|-(?=\w)| (?=[^\W\d_])){{0,30}}"
 
 DRESSED = re.compile(
-    rf"[+-]? *\(? *(?P<prefix>{PREFIX})?(?P<gap> *)[+-]? *\(? *"
-    r"(?P<body>[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:[eE][+-]?\d+)?)-?(?: *\))?"
-    rf"(?P<space> *)(?P<suffix>{SUFFIX})? *[)-]?"
+    rf"[+-]? ?\(? ?(?P<prefix>{PREFIX})?(?P<gap> ?)[+-]? ?\(? ?"
+    r"(?P<body>[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:[eE][+-]?\d+)?)-?(?: ?\))?"
+    rf"(?P<space> ?)(?P<suffix>{SUFFIX})? ?[)-]?"
 )
 """Anything that may be a number in some form."""
 
@@ -228,6 +239,9 @@ def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
     found = _matches(sample)
     if not found:
         return None
+    found = [
+        match for match in found if any(Dress.of(match)) or match["body"].strip("0.,")
+    ] or found  # a bare 0 fits all units
     dresses = Counter(map(Dress.of, found))
     dress = dresses.most_common(1)[0][0]
     plural, single = Dress(dress.prefix, dress.suffix + "s"), Dress(dress.prefix, dress.suffix.removesuffix("s"))

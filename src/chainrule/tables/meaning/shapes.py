@@ -19,6 +19,9 @@ Mask = NDArray[np.bool_]
 TEXTS = 1 << 16
 """Texts that are compared at once."""
 
+LONGEST = 64
+"""Longer texts match no pattern: their letters would fill the memory."""
+
 
 def read_parts(
     levels: Sequence[str], pattern: re.Pattern[str], words: Mapping[str, Callable[[str], float]]
@@ -35,7 +38,8 @@ def read_parts(
     matched = np.zeros(len(levels), bool)
     parts = {name: np.full(len(levels), np.nan) for name in pattern.groupindex}
     for start in range(0, len(levels), TEXTS):
-        texts = [text.strip() if text.isascii() else tidied(text).strip() for text in levels[start : start + TEXTS]]
+        texts = [tidied(text).strip() for text in levels[start : start + TEXTS]]
+        texts = [text if len(text) <= LONGEST and "\0" not in text else "" for text in texts]
         letters, groups = _alike(texts)
         for rows in groups:
             match = pattern.fullmatch(texts[rows[0]])

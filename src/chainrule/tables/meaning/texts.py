@@ -24,20 +24,27 @@ SAMPLE, FEW = 400, 24
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """The different texts of a column that have cells and are no missing marks, (l,)."""
+    """The different texts of a column that have cells and are no missing marks, (l,); `marks` says which levels are."""
 
     cells: Cells
+    marks: Mask
+
+    @classmethod
+    def of(cls, cells: Cells) -> Texts:
+        """Return the texts of a column."""
+        return cls(cells, marked(cells.levels))
+
+    def without(self, chosen: Mask) -> Texts:
+        """Return the texts without some, which are missing marks as well."""
+        marks = self.marks.copy()
+        marks[self.places[chosen]] = True
+        return Texts(self.cells, marks)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """The cells of each level."""
         codes = self.cells.values
         return np.bincount(codes[codes >= 0], minlength=len(self.cells.levels))
-
-    @cached_property
-    def marks(self) -> Mask:
-        """The levels that are missing marks."""
-        return marked(self.cells.levels)
 
     @cached_property
     def places(self) -> NDArray[np.intp]:
@@ -96,3 +103,7 @@ class Texts:
         codes, at = np.unique(self.cells.values[where], return_index=True)
         found = zip(at.tolist(), codes.tolist(), strict=True)
         return {self.cells.levels[code]: int(where[first]) for first, code in sorted(found)}
+
+    def earliest(self, chosen: Mask) -> tuple[str, int]:
+        """Return the one of some texts that comes first, with the position of its first cell."""
+        return next(iter(self.first(chosen).items()))
