@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,6 @@ def test_an_estimator_gets_the_same_from_both(tmp_path: Path) -> None:
     TABLE.to_csv(tmp_path / "t.csv", index=False)
     with open_table(str(tmp_path / "t.csv")) as opened:
         table = opened.read()
-    with warnings.catch_warnings():
-        models = [MLPRegressor((8,), max_iter=3, random_state=0).fit(each, Y) for each in (table, TABLE)]
+    models = [MLPRegressor(hidden_layer_sizes=(8,), max_iter=3, random_state=0).fit(each, Y) for each in (table, TABLE)]
     assert np.array_equal(models[0].theta_, models[1].theta_)
     assert np.array_equal(models[0].predict(TABLE), models[1].predict(table))
