@@ -20,6 +20,7 @@ from .meaning import understand
 from .meaning.flags import flag_value
 from .meaning.marks import is_mark
 from .table import TableError
+from .texts import WHOLE
 from .values import (
     READINGS,
     Given,
@@ -29,6 +30,8 @@ from .values import (
     row_count,
     standardised,
     texts_in,
+    whole_levels,
+    with_exact,
     without_origin,
 )
 
@@ -86,7 +89,7 @@ class NumberColumn:
     `missing` counts the missing training rows; the indicator exists where there were any. `std` is 0 where
     the present values were all equal; then only the indicator is left. `form` says how the texts are read (see
     `meaning.Understanding`), `marks` lists those that counted as missing in training, `bad` those that could not be
-    read and did so too. `origin` is a whole number that is taken off first, exactly: integers beyond 2^53 need it.
+    read and did so too. `origin` writes a whole number that is taken off first: integers beyond 2^53 stay exact.
     """
 
     name: str
@@ -97,14 +100,14 @@ class NumberColumn:
     form: str = ""
     marks: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
-    origin: float = 0.0
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if self.reads not in READINGS:
             raise ValueError(f"'reads' must be one of {listed(READINGS)}, got {self.reads!r}")
         if self.std < 0:
             raise ValueError(f"'std' must not be negative, got {self.std!r}")
-        if not self.origin.is_integer():
+        if self.origin and not WHOLE.fullmatch(self.origin):
             raise ValueError(f"'origin' must be a whole number, got {self.origin!r}")
 
     @property
@@ -117,7 +120,7 @@ class NumberColumn:
     @property
     def is_flag(self) -> bool:
         """True where training had only 0 and 1: no other numbers have this mean and deviation together."""
-        return self.reads == "number" and 0 < self.mean < 1 and abs(self.std**2 - self.mean * (1 - self.mean)) < 1e-12
+        return self.reads == "number" and 0 <= self.mean <= 1 and abs(self.std**2 - self.mean * (1 - self.mean)) < 1e-12
 
     def write(self, given: Given, out: Matrix) -> None:
         """Fill out, of shape (n, inputs); TableError for a value that is not a finite number."""
@@ -132,6 +135,10 @@ class NumberColumn:
                 raise self.too_far(given, int(np.argmin(np.isfinite(scaled))), values)
             out[:, 0] = scaled
 
+    @property
+    def _origin(self) -> int:
+        return int(self.origin or 0)
+
     def values(self, given: Given) -> NDArray[np.float64]:
         """Return the column as float64 (n,), NaN where missing, `origin` taken off.
 
@@ -139,14 +146,15 @@ class NumberColumn:
         """
         cells = given.cells
         if self.reads == "number" and cells.kind == "number":
-            values = without_origin(cells, self.origin)
+            values = without_origin(cells, self._origin)
         else:
             values, strange = as_numbers(cells, self.reads, self.form)
             if strange.any():
                 values, strange = self._read_otherwise(given, values, strange)
             if strange.any():
                 raise self.unreadable(given, int(np.argmax(strange)))
-            values = values - self.origin if self.origin else values
+            if self.origin:
+                values = with_exact(values, cells, whole_levels(cells), self._origin)
         check_finite(given, values)
         return values
 
@@ -188,7 +196,7 @@ class NumberColumn:
 
     def too_far(self, given: Given, position: int, values: NDArray[np.float64]) -> TableError:
         """Return the error for a number that cannot be standardised."""
-        value, mean = values[position] + self.origin, self.mean + self.origin
+        value, mean = values[position] + self._origin, self.mean + self._origin
         row = given.row(position)
         return TableError(f"column {self.name!r}: {value} in row {row} is too far from the training mean {mean}")
 
@@ -196,7 +204,7 @@ class NumberColumn:
         """Return the column's treatment, in words."""
         noun, unit = READINGS[self.reads][1:]
         form = f" written as {self.form}" * bool(self.form and self.form != "iso")
-        mean = self.mean + self.origin
+        mean = self.mean + self._origin
         shift = f"{'+' if mean < 0 else '-'} {abs(mean):.6g}"
         scaled = f" -> (x {shift}) / {self.std:.6g}" if self.std > 0 else ", constant where present"
         texts = texts_in((*self.marks, *self.bad))

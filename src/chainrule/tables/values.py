@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..foundation.words import listed, quoted
 from .meaning import Understanding, read_values
-from .table import Cells, Table, TableError
+from .table import EXACT, Cells, Table, TableError
+from .texts import WHOLE
 
 
 class Reading(NamedTuple):
@@ -83,14 +84,36 @@ def standardised(values: NDArray[np.float64], mean: Any, std: Any) -> NDArray[np
     return scaled
 
 
-def without_origin(cells: Cells, origin: float) -> NDArray[np.float64]:
+def without_origin(cells: Cells, origin: int) -> NDArray[np.float64]:
     """Return numbers (n,) less a whole number, NaN where missing; integers are subtracted as integers."""
     if cells.values.dtype == np.float64:
         return cells.values - origin if origin else cells.values
-    exact = cells.values.astype(object) - int(origin) if origin else cells.values
+    exact = cells.values.astype(object) - origin if origin else cells.values
     values: NDArray[np.float64] = exact.astype(np.float64)
     values[cells.absent()] = np.nan
     return values
+
+
+def whole_levels(cells: Cells) -> dict[int, int]:
+    """Return the integers that the texts of a column write, by the place of the level; none where all fit a float64.
+
+    Texts are integers of more than 64 bits, and smaller ones beside a missing mark.
+    """
+    if not cells.has_levels:
+        return {}
+    used = np.unique(cells.values[cells.values >= 0]).tolist()
+    found = {k: int(cells.levels[k]) for k in used if WHOLE.fullmatch(cells.levels[k].strip())}
+    return found if any(abs(value) > EXACT for value in found.values()) else {}
+
+
+def with_exact(values: NDArray[np.float64], cells: Cells, whole: Mapping[int, int], origin: int) -> NDArray[np.float64]:
+    """Return numbers less a whole number; it is taken off exactly from those levels that are `whole_levels`."""
+    rest = values - origin
+    exact = np.full(len(cells.levels) + 1, np.nan)
+    for place, value in whole.items():
+        exact[place] = float(value - origin)
+    known = exact[cells.values]
+    return np.where(np.isnan(known), rest, known)
 
 
 def check_finite(given: Given, values: NDArray[np.float64]) -> None:
