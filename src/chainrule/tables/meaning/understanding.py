@@ -43,7 +43,8 @@ class Understanding(NamedTuple):
 
     `form`: how the texts of a number or date are read: "" for plain numbers and for cells that are no texts; for
     numbers in other dress how 1234.5 would be written, such as "$1,234.5", "1.234,5", "1234.5 kg", "1234.5%";
-    "iso" or a pattern such as "%d.%m.%Y" for dates.
+    "iso" or a pattern such as "%d.%m.%Y" for dates (`moments.FORMS`); "%H:%M:%S" or "%M:%S" for durations; "%s" for
+    plain numbers that were declared to be seconds.
 
     `missing`: the texts that were taken for a missing value (NA, ?, ...), each with its number of cells.
 
