@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from chainrule.foundation.scaling import mean_and_deviation, without_noise
-from chainrule.tables import NumberColumn, Table, TableEncoder, TableError, blocks
+from chainrule.tables import NumberColumn, Table, TableEncoder, TableError, blocks, learning
 
 NUMBERS = st.floats(allow_infinity=False) | st.integers(-3, 3).map(float) | st.just(math.nan)
 BLOCKS = st.tuples(st.integers(1, 40), st.integers(1, 6)).flatmap(
@@ -51,6 +51,7 @@ def test_a_block_has_the_bits_of_its_columns(block: np.ndarray, cells: int) -> N
     given_table = table(block)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "CELLS", cells)
+        patch.setattr(learning, "CELLS", cells)
         try:
             encoder = TableEncoder().fit(given_table)
             matrix = encoder.transform(given_table)

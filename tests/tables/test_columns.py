@@ -279,20 +279,33 @@ def test_different_texts_of_the_training_stay_different(texts: list[str]) -> Non
         (["a", "A", "b"], ["A", " A", "B"], [1, -1, 2]),
         (["3.1", "3.10", "x"], ["3.1", 3.1, "3.10", "3.100", " 3.1"], [0, 0, 1, -1, 0]),
         (["7", "x"], ["7.0", 7, "07", " 7", 7.5], [0, 0, 0, 0, -1]),
+        (["0", "x"], ["+", "--0", "+0", "0.", ".0e5", "", "1e99999999999999999999"], [-1, -1, 0, 0, 0, None, -1]),
         (["1", "0", "x"], [True, "true", "1.0"], [-1, -1, 0]),
     ],
 )
 def test_a_new_value_is_the_only_level_that_differs_in_dress_alone(
-    levels: list[str], new: list[Any], found: list[int]
+    levels: list[str], new: list[Any], found: list[int | None]
 ) -> None:
     encoder = TableEncoder().fit({"a": pd.Categorical(levels)})
     for value, expected in zip(new, found, strict=True):
         row = encoder.transform({"a": [value]})[0]
+        if expected is None:  # missing: the share of each level
+            assert row.tolist() == [1 / len(levels)] * len(levels)
+            continue
         wanted = [float(level == levels[expected]) if expected >= 0 else 0.0 for level in sorted(levels)]
         assert row.tolist() == wanted, value
 
 
 WORDS = (("True", "False"), ("T", "F"), ("yes", "NO"), ("on", "off"), ("1", "0"))
+
+
+def test_a_number_that_may_be_several_levels_is_noted() -> None:
+    encoder = TableEncoder().fit({"v": ["3.1", "3.10", "2.7.1"], "x": [1, 2, 3]})
+    assert encoder.text_names == ["v"]
+    assert not encoder.transform_noted({"v": ["3.10", "3.1"], "x": [1, 2]})[1]
+    assert encoder.transform_noted({"v": [3.1], "x": [1]})[1] == [
+        "column 'v': the number 3.1 may be any of the levels '3.1', '3.10'; give the column as texts"
+    ]
 
 
 def test_a_flag_may_come_in_any_dress() -> None:
@@ -322,6 +335,7 @@ def test_a_word_that_is_no_flag_is_refused_by_a_column_of_0_and_1() -> None:
         encoder.transform({"a": ["yes", "maybe"]})
     with pytest.raises(ValueError, match=r"^column 'a': 'yes' in row 1 is not a number"):
         TableEncoder().fit({"a": [0, 1, 2]}).transform({"a": ["yes", "no"]})
+    assert encode({"a": [1, 1, None]}, {"a": ["yes", "no", "NA"]}) == {"a=missing": [0, 0, 1]}
 
 
 # --------------------------------------------------------------------------------------------- numbers in other dress
@@ -373,12 +387,24 @@ def test_a_few_bad_dates_are_missing_with_a_note() -> None:
     assert encoder.transform({"day": ["0000-00-00"]})[0].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("offset", [2**53, 2**60, 2**63 + 2**62])
+@pytest.mark.parametrize("offset", [2**53, 2**60, 2**63 + 2**62, -(2**62), 2**100 + 12345, 10**60, -(10**200)])
 def test_integers_beyond_2_53_are_told_apart(offset: int) -> None:
-    values = [offset + k for k in range(10)]
-    matrix = TableEncoder().fit_transform({"a": np.array(values, np.uint64)})
-    np.testing.assert_allclose(matrix, TableEncoder().fit_transform({"a": range(10)}), rtol=1e-12)
-    assert encode({"a": values}, {"a": [values[3], values[9]]})["a"] == pytest.approx(matrix[[3, 9], 0].tolist())
+    values: list[Any] = [offset + k for k in range(10)]
+    matrix = TableEncoder().fit_transform({"a": range(10)})
+    np.testing.assert_allclose(TableEncoder().fit_transform({"a": values}), matrix, rtol=1e-12, atol=1e-12)
+    texts = [str(value) for value in values]
+    for new in (values, texts, [f" {text}" for text in texts]):
+        found = encode({"a": [*values, None]}, {"a": [new[3], new[9], "NA"]})
+        np.testing.assert_allclose(found["a"], [matrix[3, 0], matrix[9, 0], 0], rtol=1e-12)
+        marked = encode({"a": [*new, "NA"]}, {"a": [values[3], values[9], None]})
+        assert (marked["a"], marked["a=missing"]) == (found["a"], [0, 0, 1])
+
+
+def test_a_text_of_thousands_of_digits_is_no_traceback() -> None:
+    for text in ("9" * 5000, "-" + "9" * 5000, "1e" + "9" * 5000):
+        with pytest.raises(ValueError, match=r"^column 'a': the value in row 2 is infinite"):
+            TableEncoder().fit({"a": ["1", text]})
+        assert encode({"a": pd.Categorical(["x", "y"])}, {"a": [text]}) == {"a=x": [0], "a=y": [0]}
 
 
 # ------------------------------------------------------------------------------------------------- declared by the user
@@ -392,6 +418,7 @@ def declared(values: Any, kind: str) -> Any:
 def test_a_declared_column_is_what_was_said() -> None:
     codes = declared([3, 1, 3, 2], "category")
     assert (codes.levels, codes.counts) == (("1", "2", "3"), (1, 1, 2))
+    assert declared([3, 1, 3, 2], "text") == codes
     assert declared(["01", "02", "03"], "number").mean == 2
     dates = declared([20200131, 20200201], "date")
     assert (dates.reads, dates.std) == ("moment", 43200)

@@ -14,26 +14,19 @@ from numpy.typing import NDArray
 
 from ..foundation.scaling import mean_and_deviation, without_noise
 from ..foundation.words import listed, quoted
-from .columns import (
-    READINGS,
-    CategoryColumn,
-    Column,
-    DroppedColumn,
-    Given,
-    NumberColumn,
-    Rules,
-    check_finite,
-    note_bad,
-    without_origin,
-)
+from .columns import CategoryColumn, Column, DroppedColumn, NumberColumn, Rules
 from .levels import values_of
-from .meaning import Understanding, read_values, understand
+from .meaning import Understanding, understand
 from .table import Cells, Table, TableError
 from .texts import PLAIN
+from .values import READINGS, Given, as_numbers, check_finite, note_bad, whole_levels, with_exact, without_origin
 
 Array = NDArray[np.float64]
 
 ALWAYS_MISSING, COUNTS_ROWS = "always missing", "it only tells the rows apart"
+
+CELLS = 2**22
+"""So many cells are learned from at once: what is computed on the way stays small beside the table."""
 
 COMMON_SHARE = 20
 """A level in at least one of so many rows is not rare."""
@@ -68,23 +61,35 @@ def learn(table: Table, rules: Rules) -> tuple[tuple[Column, ...], list[str]]:
 
 
 def learn_block(table: Table, names: Sequence[str]) -> dict[str, Column]:
-    """Return the records of columns of plain numbers, which are learned side by side."""
+    """Return the records of columns of plain numbers, which are learned many at once.
+
+    Raises TableError for an infinite number.
+    """
     places = {name: k for k, name in enumerate(table.block_names)}
-    whole = len(names) == len(places)
-    block = table.block if whole else table.block[:, [places[name] for name in names]]
-    if np.isinf(block).any():
-        name = names[int(np.argmax(np.isinf(block).any(axis=0)))]
-        check_finite(Given(name, table), table.block[:, places[name]])
-    columns = np.ascontiguousarray(block.T)  # a column's numbers side by side: the sums round as those of one column
-    mean, std = np.zeros(len(names)), np.zeros(len(names))
+    step = max(1, CELLS // len(table)) if len(table) else 1
+    records: dict[str, Column] = {}
+    for start in range(0, len(names), step):
+        some = names[start : start + step]
+        # A column's numbers side by side: their sum rounds as that of one column.
+        columns = np.ascontiguousarray(table.block.T[[places[name] for name in some]])
+        if np.isinf(columns).any():
+            first = int(np.argmax(np.isinf(columns).any(axis=1)))
+            check_finite(Given(some[first], table), columns[first])
+        facts = zip(some, *(each.tolist() for each in _facts(columns)), strict=True)
+        records |= {name: _number(NumberColumn(name, "number", *rest), table[name]) for name, *rest in facts}
+    return records
+
+
+def _facts(columns: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Return mean, deviation and number of gaps of each row of numbers (k, n); 0 where all are missing."""
+    mean, std = np.zeros(len(columns)), np.zeros(len(columns))
     missing = np.isnan(columns).sum(axis=1)
-    for count in np.unique(missing[missing < len(table)]):
+    for count in np.unique(missing[missing < columns.shape[1]]):
         chosen = np.flatnonzero(missing == count)
         some = columns if len(chosen) == len(columns) else columns[chosen]
         present = some[~np.isnan(some)].reshape(len(chosen), -1) if count else some
         mean[chosen], std[chosen] = center_and_spread(present)
-    made = zip(names, mean.tolist(), std.tolist(), missing.tolist(), strict=True)
-    return {name: _number(NumberColumn(name, "number", *facts), table[name]) for name, *facts in made}
+    return mean, std, missing
 
 
 def center_and_spread(present: Array) -> tuple[Array, Array]:
@@ -110,6 +115,7 @@ def _number(record: NumberColumn, cells: Cells) -> Column:
 def _learn_column(given: Given, rules: Rules) -> Column:
     """Return the record of a column that is not plain numbers."""
     declared = given.table.declared.get(given.name)
+    declared = "category" if declared == "text" else declared
     found = understand(given.cells, given.table.decimal, declared)
     if found.stray is not None:
         raise _stray(given, found)
@@ -129,20 +135,24 @@ def _stray(given: Given, found: Understanding) -> TableError:
 
 
 def _learn_number(given: Given, found: Understanding) -> Column:
-    cells, origin = given.cells, 0.0
+    cells, origin = given.cells, 0
     if cells.kind == "number" and found.reads == "number":
         if cells.values.dtype.kind in "iu" and not cells.absent().all():
-            origin = float(int(cells.values[~cells.absent()].min()))
+            origin = int(cells.values[~cells.absent()].min())
         values = without_origin(cells, origin)
     else:
-        values, strange = read_values(cells, found.reads, found.form)
+        values, strange = as_numbers(cells, found.reads, found.form)
         values = np.where(strange, np.nan, values)
+        check_finite(given, values)
+        if found.reads == "number" and (whole := whole_levels(cells)):
+            origin = min(whole.values())
+            values = with_exact(values, cells, whole, origin)
     check_finite(given, values)
     present = values[~np.isnan(values)]
     mean, std = center_and_spread(present[None]) if len(present) else (np.zeros(1), np.zeros(1))
     facts = float(mean[0]), float(std[0]), len(values) - len(present)
     texts = tuple(text for text in found.missing if text.strip()), tuple(found.bad)
-    return _number(NumberColumn(given.name, found.reads, *facts, found.form, *texts, origin), cells)
+    return _number(NumberColumn(given.name, found.reads, *facts, found.form, *texts, str(origin or "")), cells)
 
 
 def learn_category(given: Given, found: Understanding, rules: Rules) -> Column:

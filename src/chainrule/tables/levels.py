@@ -5,6 +5,7 @@ Shapes: n cells.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 
 from .meaning.flags import flag_value
 from .table import EXACT, Cells
-from .texts import PLAIN, text_of
+from .texts import text_of
+
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.IGNORECASE | re.ASCII)
+"""A number with leading zeros or without: 007 may stand for 7."""
 
 
 def folded(text: str) -> str:
@@ -29,13 +33,13 @@ def number_of(text: str) -> Decimal | float | None:
     >>> number_of("1e3") == number_of("01000"), number_of("0.10"), number_of("3.1.0")
     (True, 0.1, None)
     """
-    text = text.strip().lstrip("+")
-    bare = text.lstrip("-").lstrip("0") or "0"
-    plain = bare if bare[0].isdigit() else f"0{bare}"
-    if not PLAIN.fullmatch(plain) or (not plain[-1:].isdigit() and not plain.endswith(".")):
+    if not NUMBER.fullmatch(text.strip()):
         return None
-    value = Decimal(f"-{plain}" if text.startswith("-") else plain)
-    return value if value == value.to_integral_value() else float(value)
+    try:
+        value = Decimal(text.strip())
+        return value if value == value.to_integral_value() else float(value)
+    except ArithmeticError:  # an exponent of twenty digits
+        return None
 
 
 class Levels:
@@ -76,6 +80,12 @@ class Levels:
                 if (found := known.get(way(text), -1)) >= 0:
                     return found
         return -1
+
+    def share(self, text: str) -> list[str]:
+        """Return the levels that write the same number as a text, where they are several, else none."""
+        number = number_of(text)
+        same = [level for level in self._levels if number is not None and number_of(level) == number]
+        return same if len(same) > 1 else []
 
 
 def values_of(cells: Cells) -> tuple[list[tuple[str, ...]], NDArray[np.intp]]:

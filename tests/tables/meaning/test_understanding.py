@@ -86,7 +86,7 @@ def test_a_unit_may_not_be_missing_here_and_there():
 def test_many_strays_make_a_category_with_a_note():
     found = understand(mixed(NUMBERS, "<1500", every=5))
     assert found.reads == "category"
-    assert found.note == "80% of the values are numbers, others such as '<1500' are not"
+    assert found.note == "80% of the values are numbers, '<1500' is not"
 
 
 def test_few_numbers_with_a_stray_are_a_category():
@@ -131,7 +131,7 @@ def test_several_bad_days_have_their_first_positions():
 def test_more_bad_days_make_a_category_with_a_note():
     found = understand(mixed(map(str, DAYS), "2015-02-30", every=10))
     assert found.reads == "category"
-    assert found.note == "90% of the values are dates, others such as '2015-02-30' are not"
+    assert found.note == "90% of the values are dates, '2015-02-30' is not"
 
 
 @pytest.mark.parametrize("stray", ["soon", "12", "in 2015", "31.12.2015"])
@@ -174,6 +174,19 @@ def test_an_unknown_zone_is_named():
     found = understand(text_cells([f"{day} 10:00 EST" for day in DAYS]))
     assert found.reads == "category"
     assert found.note == "times in the zone 'EST' are not read; offsets such as +01:00 are"
+
+
+def test_minutes_beside_hours():
+    cells = text_cells(["3:45", "1:03:45", "0:10"])
+    found = understand(cells)
+    assert found[:2] == ("duration", "%M:%S")
+    assert found.note == "2:03 stands beside 1:02:03: read as minutes and seconds"
+    assert read_values(cells, *found[:2])[0].tolist() == [225, 3825, 10]
+
+
+@pytest.mark.parametrize("form", ["%y-%m-%d", "%y/%m/%d", "%d-%m-%y", "%d/%m/%y"])
+def test_years_of_two_digits_lie_close_together(form):
+    assert understand(text_cells([f"{day:{form}}" for day in DAYS]))[:2] == ("moment", form)
 
 
 def test_epochs_years_and_serial_dates_stay_numbers():

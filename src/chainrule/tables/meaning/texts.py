@@ -103,3 +103,7 @@ class Texts:
         codes, at = np.unique(self.cells.values[where], return_index=True)
         found = zip(at.tolist(), codes.tolist(), strict=True)
         return {self.cells.levels[code]: int(where[first]) for first, code in sorted(found)}
+
+    def earliest(self, chosen: Mask) -> tuple[str, int]:
+        """Return the one of some texts that comes first, with the position of its first cell."""
+        return next(iter(self.first(chosen).items()))

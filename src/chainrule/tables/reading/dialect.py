@@ -287,6 +287,8 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
     """True for a header without a name for the first column, which holds different names of rows (as R writes it)."""
     if len(above.fields) != modal - 1 or modal < 3 or len(body) < 2:
         return False
+    if not any(record.fields[-1] for record in body):  # each line ends with a separator
+        return False
     names = [record.fields[0] for record in body]
     return len(set(names)) == len(names) and is_header(above.fields, [r.fields[1:] for r in body if len(r.fields) == modal])[0]
 

@@ -44,7 +44,7 @@ class ByteFacts(NamedTuple):
     returns: int = 0
     both: int = 0
     quotes: int = 0
-    underscores: int = 0
+    underscore: bool = False
     nul: bool = False
     utf8: bool = True
 
@@ -229,17 +229,17 @@ def transcoded(path: Path, encoding: str, work: Workspace) -> Path:
 def byte_facts(path: Path) -> ByteFacts:
     """Return what a file's bytes hold."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    size = feeds = returns = both = quotes = underscores = 0
-    nul, utf8, pending, ends_in_return = False, True, False, False
+    size = feeds = returns = both = quotes = 0
+    underscore, nul, utf8, pending, ends_in_return = False, False, True, False, False
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             values = np.frombuffer(chunk, np.uint8)
             size += len(chunk)
             feeds += int(np.count_nonzero(values == 10))
             quotes += int(np.count_nonzero(values == 34))
-            underscores += chunk.count(b"_")
-            if found := chunk.count(b"\r"):
-                returns += found
+            underscore = underscore or b"_" in chunk
+            if b"\r" in chunk:
+                returns += chunk.count(b"\r")
                 both += chunk.count(b"\r\n")
             both += ends_in_return and chunk[:1] == b"\n"
             ends_in_return = chunk[-1:] == b"\r"
@@ -250,7 +250,7 @@ def byte_facts(path: Path) -> ByteFacts:
                     pending = bool(decoder.getstate()[0])
                 except UnicodeDecodeError:
                     utf8 = False
-    return ByteFacts(size, feeds, returns, both, quotes, underscores, nul, utf8 and not pending)
+    return ByteFacts(size, feeds, returns, both, quotes, underscore, nul, utf8 and not pending)
 
 
 def with_plain_line_ends(path: Path, work: Workspace) -> Path:
