@@ -27,7 +27,7 @@ def test_records_are_counted(
     monkeypatch.setattr(counting, "CHUNK", chunk)
     file = io.StringIO(newline="")
     for row in rows:
-        csv.writer(file, lineterminator=end).writerow(row)
+        csv.writer(file, lineterminator=end, quoting=csv.QUOTE_ALL if end == "\r" else csv.QUOTE_MINIMAL).writerow(row)
         file.write(end * blank)
     text = file.getvalue() if last else file.getvalue().removesuffix(end)
     path = tmp_path / "t.csv"

@@ -140,7 +140,7 @@ def _styles(head: str, options: ReadOptions, separator: str) -> list[tuple[str, 
         styles.insert(1 if at_ends else 0, ('"', "\\"))
     if '"' in head and not re.search(rf'(?:^|{mark})"[^"\n]*"(?={mark}|\r?$)', head, re.MULTILINE):
         styles.append(("", ""))
-    elif len(re.findall(rf"(?:^|{mark})'[^'\n]*'(?={mark}|\r?$)", head, re.MULTILINE)) > 1:
+    elif '"' not in head and len(re.findall(rf"(?:^|{mark})'[^'\n]*'(?={mark}|\r?$)", head, re.MULTILINE)) > 1:
         styles.insert(0, ("'", "'"))
     return styles
 
