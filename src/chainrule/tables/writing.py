@@ -119,12 +119,10 @@ def csv_lines(columns: Mapping[str, Any], header: bool = True) -> str:
     >>> csv_lines({"row": [1, 2], "class": ["yes", None]})
     'row,class\\n1,yes\\n2,\\n'
     """
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(_texts(_array(name, column)) for name, column in columns.items()), strict=True))
-    return lines.getvalue()
+    lines = io.BytesIO()
+    with _Text(lines, ",", packed=False, begun=not header) as text:
+        text.add(list(columns), [_array(name, column) for name, column in columns.items()])
+    return lines.getvalue().decode()
 
 
 def _columns(columns: Any) -> Mapping[str, Any]:
@@ -216,12 +214,12 @@ def _coarsest(column: NDArray[Any]) -> NDArray[Any]:
 class _Text:
     """The lines of a text file."""
 
-    def __init__(self, file: Any, separator: str, packed: bool) -> None:
+    def __init__(self, file: Any, separator: str, packed: bool, begun: bool = False) -> None:
         self._stack = ExitStack()
         if packed:
             file = self._stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
         self._lines = io.TextIOWrapper(file, "utf-8", newline="")
-        self._separator, self._begun = separator, False
+        self._separator, self._begun = separator, begun
 
     def __enter__(self) -> Self:
         return self
