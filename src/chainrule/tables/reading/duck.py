@@ -57,7 +57,7 @@ def connect(work: Workspace, path: str | None = None, memory: int | None = None)
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "memory_limit": f"{limit >> 20}MB",
+        "memory_limit": f"{limit >> 20}MiB",
         "temp_directory": str(work.folder / "spill"),
     }
     con = duckdb.connect(path or ":memory:", read_only=path is not None, config=settings)

@@ -26,7 +26,7 @@ from .errors import SourceError, one_line
 from .options import Dialect, ReadOptions
 from .stores import open_arrow, open_excel, open_json, open_parquet
 from .textfile import open_text
-from .texts import Workspace, spooled, unpacked, without_packing
+from .texts import Workspace, packing_of, spooled, unpacked, without_packing
 
 PIECE = 100_000
 """Rows of a piece, where the file is read in pieces."""
@@ -182,7 +182,7 @@ def _one(
     """Open one file by the ending of its name, or by its first bytes."""
     bare, packing = without_packing(name)
     ending = os.path.splitext(bare)[1]
-    plain = unpacked(path, packing, work)
+    plain = unpacked(path, packing or ("" if ending in OPENERS else packing_of(path)), work)
     with plain.open("rb") as file:
         head = file.read(4096)
     opener = OPENERS.get(ending)
