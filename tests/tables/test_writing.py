@@ -100,9 +100,14 @@ def test_the_same_pieces_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"p{suffix}"
     path.write_text("before")
-    with pytest.raises(KeyError), TableWriter(path) as writer:
-        writer.add({"a": [1]})
-        raise KeyError("a")
+
+    def fail() -> None:
+        with TableWriter(path) as writer:
+            writer.add({"a": [1]})
+            raise KeyError("a")
+
+    with pytest.raises(KeyError):
+        fail()
     assert path.read_text() == "before"
     assert [*tmp_path.iterdir()] == [path]
 

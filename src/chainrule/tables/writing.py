@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.files import replacing
+from .reading.duck import connect, identifier, literal
 from .reading.errors import one_line
-from .reading.loading import connect, identifier, literal
 from .reading.texts import Workspace
 from .table import Cells, Table
 
@@ -176,12 +176,12 @@ def _texts(column: NDArray[Any]) -> list[str]:
     """Return values as they stand in a text file, "" where missing."""
     kind = column.dtype.kind
     if kind == "b":
-        return np.where(column, "true", "false").tolist()
+        return list(np.where(column, "true", "false").tolist())
     if kind in "iu":
-        return column.astype("U20").tolist()
+        return list(column.astype("U20").tolist())
     if kind in "fmM":
         texts = (column if kind == "f" else _coarsest(column)).astype("U48")
-        return np.where(np.isnan(column) if kind == "f" else np.isnat(column), "", texts).tolist()
+        return list(np.where(np.isnan(column) if kind == "f" else np.isnat(column), "", texts).tolist())
     return [_cell(value) for value in column.tolist()]
 
 
@@ -229,7 +229,11 @@ class _Text:
             self._lines.write(self._separator.join(map(_cell, names)) + "\n")
             self._begun = True
         texts = list(map(_texts, columns))
-        rows = map(self._separator.join, zip(*texts, strict=True)) if len(texts) > 1 else (text or '""' for text in texts[0])
+        rows = (
+            map(self._separator.join, zip(*texts, strict=True))
+            if len(texts) > 1
+            else (text or '""' for text in texts[0])
+        )
         self._lines.writelines(row + "\n" for row in rows)
 
     def __exit__(self, *error: Any) -> None:

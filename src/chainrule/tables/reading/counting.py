@@ -79,7 +79,9 @@ class _Counter:
         self.records += len(kept) if self.one_column else len(full)
         self.blanks = len(kept) - 1 - int(full[-1]) if len(full) else self.blanks + len(kept)
 
-    def _runs(self, data: bytes, values: np.ndarray, starts: np.ndarray, blank: np.ndarray, last: bool) -> tuple[np.ndarray, int]:
+    def _runs(
+        self, data: bytes, values: np.ndarray, starts: np.ndarray, blank: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, int]:
         """Return which records are blank, and how many lines they are."""
         quote, escape = self.dialect.quote, self.dialect.escape
         if not quote or quote.encode() not in data:
@@ -99,7 +101,9 @@ class _Counter:
             if place + length >= len(starts) and not last and self._open:
                 return blank[:place][kept[:place]], place
             if self._open:
-                raise ValueError(f"line {self.line + place + max(0, self.from_line - self.line)}: a quote ({quote}) {NEVER_CLOSED}")
+                raise ValueError(
+                    f"line {self.line + place + max(0, self.from_line - self.line)}: a quote ({quote}) {NEVER_CLOSED}"
+                )
             kept[place + 1 : place + length] = False
             nowhere = place + length
         return blank[kept], len(starts)

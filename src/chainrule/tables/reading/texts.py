@@ -13,7 +13,7 @@ import lzma
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +88,23 @@ class Workspace:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+PACKED_MARKS: Mapping[bytes, str] = {
+    b"\x1f\x8b": ".gz",
+    b"BZh": ".bz2",
+    b"PK\x03\x04": ".zip",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"\xfd7zXZ\0": ".xz",
+}
+"""What packed files begin with, where their names do not say it."""
+
+
+def packing_of(path: Path) -> str:
+    """Return the ending that stands for how a file is packed, by its first bytes; "" for a plain file."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((ending for mark, ending in PACKED_MARKS.items() if head.startswith(mark)), "")
 
 
 def without_packing(name: str) -> tuple[str, str]:
@@ -176,7 +193,10 @@ def plain_text(path: Path, encoding: str | None, work: Workspace) -> PlainText:
     with path.open("rb") as file:
         head = file.read(1 << 16)
     mark = next((name for bytes_, name in MARKS.items() if head.startswith(bytes_)), None)
-    said = codecs.lookup(encoding).name if encoding else None
+    try:
+        said = codecs.lookup(encoding).name if encoding else None
+    except LookupError:
+        raise ValueError(f"there is no encoding {encoding!r}") from None
     notes: list[str] = []
     if said is None and mark is None and (guess := _utf16_without_mark(head)):
         said = guess
