@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ class Case(NamedTuple):
     columns: list[str]
     first: tuple[Any, ...]
     rows: int
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = {}
     name: str = "table.csv"
 
 
@@ -38,7 +39,7 @@ CASES: dict[str, Case] = {
     "a tab by its name": Case("a\tb\n1\tx\n", "separator tab", AB, (1.0, "x"), 1, {"separator": "tab"}),
     "blanks": Case("  a   b\n  1   x\n 22   y\n", "separator blanks", AB, (1.0, "x"), 2, name="table.data"),
     "blanks in columns, with one tab": Case(
-        "".join(f"18.0   8   130.{i}      12.0\t\"amc rebel\"\n" for i in range(10, 40)),
+        "".join(f'18.0   8   130.{i}      12.0\t"amc rebel"\n' for i in range(10, 40)),
         "separator blanks, no header",
         [f"column{k}" for k in range(5)],
         (18.0, 8.0, 130.1, 12.0, "amc rebel"),
@@ -50,15 +51,16 @@ CASES: dict[str, Case] = {
     "windows": Case("\ufeffa,b\r\n1,x\r\n2,y\r\n", "separator ','", AB, (1.0, "x"), 2),
     "mixed line ends": Case("a,b\r\n1,x\n2,y\r\n", "separator ','", AB, (1.0, "x"), 2),
     "line feeds in cells of Windows": Case('a,b\r\n1,"x\ny"\r\n2,y\r\n', "separator ','", AB, (1.0, "x\ny"), 2),
-    "blank lines": Case(
-        "\n\na,b\n1,x\n\n2,y\n\n\n", "separator ',', 2 lines before the header", AB, (1.0, "x"), 2
-    ),
+    "blank lines": Case("\n\na,b\n1,x\n\n2,y\n\n\n", "separator ',', 2 lines before the header", AB, (1.0, "x"), 2),
     "line ends in quotes": Case('a,b\n"x\n\ny",1\n\nz,\n', "separator ','", AB, ("x\n\ny", 1.0), 2),
     "a row without values is no blank line": Case("a,b\n1,2\n,\n", "separator ','", AB, (1.0, 2.0), 2),
     "no line end": Case("a,b\n1,2", "separator ','", AB, (1.0, 2.0), 1),
     "backslashes before quotes": Case(
-        'a,b\n1,"they said \\"fine\\", twice"\n2,"a 5\\" pipe"\n', "separator ',', escape \\", AB,
-        (1.0, 'they said "fine", twice'), 2,
+        'a,b\n1,"they said \\"fine\\", twice"\n2,"a 5\\" pipe"\n',
+        "separator ',', escape \\",
+        AB,
+        (1.0, 'they said "fine", twice'),
+        2,
     ),
     "backslashes at the end of cells": Case('a,b\n1,"C:\\dir\\"\n2,"k"\n', "separator ','", AB, (1.0, "C:\\dir\\"), 2),
     "inch marks": Case('a,b\n1,24"\n2,5\'6"\n', "separator ','", AB, (1.0, '24"'), 2),
@@ -71,7 +73,10 @@ CASES: dict[str, Case] = {
     "a comment": Case("# by a logger\na,b\n1,x\n2,y\n", "separator ',', 1 line before the header", AB, (1.0, "x"), 2),
     "comments": Case(
         "# made\n# by\na,b\n1,x\n# mid\n2,y\n",
-        "separator ',', comments begin with #, 2 lines before the header", AB, (1.0, "x"), 2,
+        "separator ',', comments begin with #, 2 lines before the header",
+        AB,
+        (1.0, "x"),
+        2,
     ),
     "comments that are said": Case(
         "a,b\n1,x\n% no\n2,y\n", "separator ',', comments begin with %", AB, (1.0, "x"), 2, {"comment": "%"}
@@ -79,27 +84,44 @@ CASES: dict[str, Case] = {
     "a # in the header": Case("#id,b\n1,x\n2,y\n", "separator ','", ["#id", "b"], (1.0, "x"), 2),
     "colours": Case("a,b\n#ff0000,1\n#00ff00,2\n", "separator ','", AB, ("#ff0000", 1.0), 2),
     "titles": Case(
-        "Report of today\nmade by me\n\na,b,c\n1,x,2\n2,y,3\n", "separator ',', 3 lines before the header",
-        ["a", "b", "c"], (1.0, "x", 2.0), 2,
+        "Report of today\nmade by me\n\na,b,c\n1,x,2\n2,y,3\n",
+        "separator ',', 3 lines before the header",
+        ["a", "b", "c"],
+        (1.0, "x", 2.0),
+        2,
     ),
     "titles as Excel saves them": Case(
-        "Report,,,\nDate,2020,,\n,,,\nid,x,y,z\n1,2,3,p\n2,3,4,q\n", "separator ',', 3 lines before the header",
-        ["id", "x", "y", "z"], (1.0, 2.0, 3.0, "p"), 2,
+        "Report,,,\nDate,2020,,\n,,,\nid,x,y,z\n1,2,3,p\n2,3,4,q\n",
+        "separator ',', 3 lines before the header",
+        ["id", "x", "y", "z"],
+        (1.0, 2.0, 3.0, "p"),
+        2,
     ),
     "no header": Case(
-        "5.1,setosa\n4.9,setosa\n", "separator ',', no header", ["column0", "column1"], (5.1, "setosa"), 2,
+        "5.1,setosa\n4.9,setosa\n",
+        "separator ',', no header",
+        ["column0", "column1"],
+        (5.1, "setosa"),
+        2,
         name="iris.data",
     ),
     "no header, all texts": Case(
-        "p,x,s,p\n" + "e,x,s,y\np,x,y,p\n" * N, "separator ',', no header", [f"column{k}" for k in range(4)],
-        ("p", "x", "s", "p"), 2 * N + 1,
+        "p,x,s,p\n" + "e,x,s,y\np,x,y,p\n" * N,
+        "separator ',', no header",
+        [f"column{k}" for k in range(4)],
+        ("p", "x", "s", "p"),
+        2 * N + 1,
     ),
-    "no header is said": Case("a,b\nc,d\n", "separator ',', no header", ["column0", "column1"], ("a", "b"), 2, {"header": False}),
+    "no header is said": Case(
+        "a,b\nc,d\n", "separator ',', no header", ["column0", "column1"], ("a", "b"), 2, {"header": False}
+    ),
     "a header is said": Case("1,2\n3,4\n", "separator ','", ["1", "2"], (3.0, 4.0), 1, {"header": True}),
     "all texts": Case("name,town\nAnn,Bonn\nBob,Ulm\n", "separator ','", ["name", "town"], ("Ann", "Bonn"), 2),
     "years as names": Case("name,2019,2020\nx,1.5,2\n", "separator ','", ["name", "2019", "2020"], ("x", 1.5, 2.0), 1),
     "counted names": Case("0,1,2\n0.5,1.5,7\n", "separator ','", ["0", "1", "2"], (0.5, 1.5, 7.0), 1),
-    "numbers alone": Case("5,3,1\n4,2,2\n", "separator ',', no header", ["column0", "column1", "column2"], (5.0, 3.0, 1.0), 2),
+    "numbers alone": Case(
+        "5,3,1\n4,2,2\n", "separator ',', no header", ["column0", "column1", "column2"], (5.0, 3.0, 1.0), 2
+    ),
     "names of rows, as R writes them": Case(
         '"a","b"\n"r1",1.5,"x"\n"r2",2.5,"y"\n', "separator ','", ["column0", "a", "b"], ("r1", 1.5, "x"), 2
     ),
@@ -108,14 +130,19 @@ CASES: dict[str, Case] = {
     ),
     "decimal commas": Case("a;b\n12,5;x\n3,25;y\n", "separator ';', decimal comma", AB, ("12,5", "x"), 2),
     "decimal commas and groups": Case(
-        "a;b;c\n1.234,5;1.234;7\n2.000,25;5.000;8\n", "separator ';', decimal comma", ["a", "b", "c"],
-        ("1.234,5", "1.234", 7.0), 2,
+        "a;b;c\n1.234,5;1.234;7\n2.000,25;5.000;8\n",
+        "separator ';', decimal comma",
+        ["a", "b", "c"],
+        ("1.234,5", "1.234", 7.0),
+        2,
     ),
     "decimal commas in quotes": Case('a,b\n"1,5",x\n"2,25",y\n', "separator ',', decimal comma", AB, ("1,5", "x"), 2),
     "groups of thousands": Case('a,b\n"1,234",x\n"12,345",y\n', "separator ','", AB, ("1,234", "x"), 2),
     "points among semicolons": Case("a;b\n1.5;x\n2.25;y\n", "separator ';'", AB, (1.5, "x"), 2),
     "Latin-1": Case("ä;b\n1;é\n".encode("latin-1"), "separator ';', Windows-1252", ["ä", "b"], (1.0, "é"), 1),
-    "Latin-1 that is said": Case("ä;b\n1;é\n".encode("latin-1"), "separator ';', Latin-1", ["ä", "b"], (1.0, "é"), 1, {"encoding": "latin-1"}),
+    "Latin-1 that is said": Case(
+        "ä;b\n1;é\n".encode("latin-1"), "separator ';', Latin-1", ["ä", "b"], (1.0, "é"), 1, {"encoding": "latin-1"}
+    ),
     "UTF-16": Case("ä,b\n1,é\n".encode("utf-16"), "separator ',', UTF-16", ["ä", "b"], (1.0, "é"), 1),
     "UTF-16 without a mark": Case("a,b\n1,x\n".encode("utf-16-le"), "separator ',', UTF-16-LE", AB, (1.0, "x"), 1),
     "one column": Case("text\nhello, world\nfoo\n", "separator ';'", ["text"], ("hello, world",), 2),
@@ -126,8 +153,12 @@ CASES: dict[str, Case] = {
     ),
     "leading zeros": Case("a,b\n01,1\n2,02\n", "separator ','", AB, ("01", "1"), 2),
     "no numbers": Case("a,b\n1_000,0x1F\n2,3\n", "separator ','", AB, ("1_000", "0x1F"), 2),
-    "64 bits": Case("a,b\n9007199254740993,18446744073709551615\n1,2\n", "separator ','", AB, (2**53 + 1, 2**64 - 1), 2),
-    "more than 64 bits": Case("a,b\n18446744073709551616,-1\n1,2\n", "separator ','", AB, ("18446744073709551616", -1.0), 2),
+    "64 bits": Case(
+        "a,b\n9007199254740993,18446744073709551615\n1,2\n", "separator ','", AB, (2**53 + 1, 2**64 - 1), 2
+    ),
+    "more than 64 bits": Case(
+        "a,b\n18446744073709551616,-1\n1,2\n", "separator ','", AB, ("18446744073709551616", -1.0), 2
+    ),
     "left out": Case("a,b\n1,x\n", "separator ','", ["b"], ("x",), 1, {"ignore": ("a",)}),
     "declared": Case("a,b\n1.0,x\n1,y\n", "separator ','", AB, ("1.0", "x"), 2, {"columns": {"a": "category"}}),
 }
@@ -171,7 +202,10 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "lines longer than the header": ("a,b\nx,1,2\nx,3,4\n", "line 2 has 3 of the header's 2 fields"),
     "lines shorter than the header": ("a,b,c\n1,2\n3,4\n", "line 2 has 2 of the header's 3 fields"),
     "an open quote": ('a,b\n1,2\n3,"4\n5,6\n', 'line 3: a quote (") is opened and never closed'),
-    "an open quote late": ("a,b\n" + "1,2\n" * 60_000 + '3,"4\n5,6\n', 'line 60002: a quote (") is opened and never closed'),
+    "an open quote late": (
+        "a,b\n" + "1,2\n" * 60_000 + '3,"4\n5,6\n',
+        'line 60002: a quote (") is opened and never closed',
+    ),
     "text after a quote": ('a,b\n"x, y",1\n"3" z,4\n', 'line 3: after a closing quote (") there is more text'),
     "binary": (bytes(range(256)), "it is binary data, not a table of text"),
     "a web page": ("<!DOCTYPE html>\n<p>404, not found</p>\n", "it is a web page or XML, not a table of text"),
@@ -204,7 +238,9 @@ def test_texts_late_in_the_file_are_texts(tmp_path: Path) -> None:
 def test_wide_files_are_read_in_one_block(tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
     names = [f"x{k}" for k in range(3000)]
-    path.write_text(",".join(names) + "\n" + "\n".join(",".join(str(k / 8 + i) for k in range(3000)) for i in range(20)))
+    path.write_text(
+        ",".join(names) + "\n" + "\n".join(",".join(str(k / 8 + i) for k in range(3000)) for i in range(20))
+    )
     table = read_table(path)
     assert table.block.shape == (20, 3000)
     assert table.block[7, 2999] == 2999 / 8 + 7
@@ -226,7 +262,8 @@ def test_the_expected_dialect_is_tried_first(tmp_path: Path) -> None:
 def test_a_dialect_goes_through_json() -> None:
     dialect = Dialect("\t", "'", "\\", False, 3, "#", "latin-1", ",")
     assert Dialect.from_json(dialect.to_json()) == dialect
-    assert dialect.words() == "separator tab, quote ', escape \\, decimal comma, Latin-1, comments begin with #, no header, 3 lines before the data"
+    start, end = "separator tab, quote ', escape \\, decimal comma, Latin-1", "no header, 3 lines before the data"
+    assert dialect.words() == f"{start}, comments begin with #, {end}"
 
 
 @pytest.mark.parametrize(
@@ -244,7 +281,7 @@ def test_a_dialect_that_is_none_is_refused(entry: Any, cause: str) -> None:
         Dialect.from_json(entry)
 
 
-@given(st.binary(max_size=60) | st.text('a1,";\n\r\t \\\'#', max_size=60).map(str.encode), st.booleans())
+@given(st.binary(max_size=60) | st.text("a1,\";\n\r\t \\'#", max_size=60).map(str.encode), st.booleans())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_a_table_or_an_error_of_one_line(tmp_path: Path, content: bytes, packed: bool) -> None:
     path = tmp_path / ("any.csv.gz" if packed else "any.csv")

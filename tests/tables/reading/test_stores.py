@@ -92,7 +92,9 @@ def test_the_index_of_a_pandas_table_is_left_out(tmp_path: Path) -> None:
         assert opened.notes == ["'__index_level_0__' is the index of a pandas table, and was left out"]
 
 
-@pytest.mark.parametrize(("freq", "first"), [("M", "2005-03-01"), ("D", "2005-03-05"), ("Y", "2005-01-01"), ("Q", "2005-01-01")])
+@pytest.mark.parametrize(
+    ("freq", "first"), [("M", "2005-03-01"), ("D", "2005-03-05"), ("Y", "2005-01-01"), ("Q", "2005-01-01")]
+)
 def test_periods_are_the_moments_they_begin(tmp_path: Path, freq: str, first: str) -> None:
     path = tmp_path / "t.parquet"
     pd.DataFrame({"p": pd.period_range("2005-03-05", periods=3, freq=freq), "y": "p"}).to_parquet(path)
@@ -102,7 +104,11 @@ def test_periods_are_the_moments_they_begin(tmp_path: Path, freq: str, first: st
 def test_polars_categories_and_durations(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pl.DataFrame(
-        {"d": [dt.timedelta(hours=1)], "c": pl.Series(["1"], dtype=pl.Categorical), "e": pl.Series(["2"], dtype=pl.Enum(["2"]))}
+        {
+            "d": [dt.timedelta(hours=1)],
+            "c": pl.Series(["1"], dtype=pl.Categorical),
+            "e": pl.Series(["2"], dtype=pl.Enum(["2"])),
+        }
     ).write_parquet(path)
     table = read_table(path)
     assert [table[name].kind for name in "dce"] == ["duration", "category", "category"]
@@ -169,8 +175,10 @@ def test_packed_files(tmp_path: Path, name: str, content: bytes) -> None:
 def test_zst_is_unpacked_by_duckdb(tmp_path: Path) -> None:
     path, plain = tmp_path / "t.csv.zst", tmp_path / "t.csv"
     plain.write_bytes(CSV)
-    lines = f"read_csv('{plain}', columns = {{'l': 'VARCHAR'}}, delim = '', quote = '', escape = '', header = false, auto_detect = false)"
-    duckdb.sql(f"copy (select coalesce(l, '') from {lines}) to '{path}' (format csv, header false, quote '', delimiter '\t', compression zstd)")
+    plain_lines = "delim = '', quote = '', escape = '', header = false, auto_detect = false"
+    lines = f"read_csv('{plain}', columns = {{'l': 'VARCHAR'}}, {plain_lines})"
+    form = "format csv, header false, quote '', delimiter '\t', compression zstd"
+    duckdb.sql(f"copy (select coalesce(l, '') from {lines}) to '{path}' ({form})")
     assert read_table(path).rows() == [(1.0, "x\n\ny"), (2.0, "é")]
 
 
@@ -193,14 +201,23 @@ def test_excel(tmp_path: Path) -> None:
     path = tmp_path / "t.xlsx"
     book = openpyxl.Workbook()
     sheet = book.active
-    for row in (["Report"], [], ["day", "x", "ok", "code"], [DAY, 1.5, True, "007"], [DAY + dt.timedelta(hours=1), 2, None, "8"]):
+    for row in (
+        ["Report"],
+        [],
+        ["day", "x", "ok", "code"],
+        [DAY, 1.5, True, "007"],
+        [DAY + dt.timedelta(hours=1), 2, None, "8"],
+    ):
         sheet.append(row)
     book.create_sheet("more").append(["a", "b"])
     book["more"].append([1, "x"])
     book.save(path)
     with open_table(str(path)) as opened:
         assert opened.read().rows() == [("2020-01-31", 1.5, "TRUE", "007"), ("2020-01-31 01:00:00", 2.0, None, "8")]
-        assert opened.notes == ["the sheet 'Sheet' was read, the first of 2; --table says otherwise", "1 row above the header was skipped"]
+        assert opened.notes == [
+            "the sheet 'Sheet' was read, the first of 2; --table says otherwise",
+            "1 row above the header was skipped",
+        ]
     assert read_table(path, table="more").rows() == [(1.0, "x")]
     with pytest.raises(SourceError, match="it has no sheet 'nix'; it has 'Sheet', 'more'"):
         read_table(path, table="nix")

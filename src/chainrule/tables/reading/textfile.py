@@ -19,8 +19,9 @@ import numpy as np
 from .contents import Content, Held, Part
 from .counting import count_records, first_fault, long_fields
 from .dialect import NEVER_CLOSED, Layout, layouts, records
+from .duck import Column, connect, literal
 from .errors import short_cause
-from .loading import Column, Loaded, check_same_count, connect, literal
+from .loading import Loaded, check_same_count
 from .options import Dialect, ReadOptions
 from .plain import cells_of_texts
 from .texts import CHUNK, PlainText, Workspace, byte_facts, plain_text, with_plain_line_ends
@@ -44,7 +45,12 @@ class Body:
 
 
 def open_text(
-    path: Path, ending: str, options: ReadOptions, expected: Dialect | None, work: Workspace, forced: Mapping[str, str] = {}
+    path: Path,
+    ending: str,
+    options: ReadOptions,
+    expected: Dialect | None,
+    work: Workspace,
+    forced: Mapping[str, str] = {},
 ) -> Part:
     """Open a text file; `forced` are the columns to be kept as texts, each with its kind.
 
@@ -63,7 +69,11 @@ def open_text(
         head, whole = _head(text)
         found = layouts(head, whole, options, expected, ending)
         again = _first_that_fits(text, found, options, work, forced)
-        part = again if isinstance(again, str) else replace(again, notes=[*again.notes, "its lines end in more than one way"])
+        part = (
+            again
+            if isinstance(again, str)
+            else replace(again, notes=[*again.notes, "its lines end in more than one way"])
+        )
     if isinstance(part, str):
         raise ValueError(part)
     part.notes[:0] = text.notes
@@ -114,9 +124,13 @@ def _content(
 ) -> tuple[Content, list[str]]:
     """Return the cells by a layout, and the names of the columns that are not ignored."""
     said = {**options.columns, **forced}
-    kinds = {name: "category" if kind in ("category", "text") else "text" for name, kind in said.items() if kind in FORCED}
+    kinds = {
+        name: "category" if kind in ("category", "text") else "text" for name, kind in said.items() if kind in FORCED
+    }
     kept = [k for k, name in enumerate(layout.names) if name not in options.ignore]
-    columns = [Column(layout.names[k], f"c{k}", kinds.get(layout.names[k], "text"), layout.names[k] in kinds) for k in kept]
+    columns = [
+        Column(layout.names[k], f"c{k}", kinds.get(layout.names[k], "text"), layout.names[k] in kinds) for k in kept
+    ]
     names = [column.name for column in columns]
     dialect, line_end = layout.dialect, text.facts.line_end
     with ThreadPoolExecutor(1) as beside:
@@ -148,7 +162,9 @@ def _check_some(counted: int, layout: Layout) -> None:
         raise ValueError(NO_ROWS if layout.dialect.header else "it is empty")
 
 
-def _small(source: str, columns: Sequence[Column], layout: Layout, counted: Callable[[], int], work: Workspace) -> Content:
+def _small(
+    source: str, columns: Sequence[Column], layout: Layout, counted: Callable[[], int], work: Workspace
+) -> Content:
     """Return the cells of a small file: all texts as arrays at once."""
     chosen = ", ".join(column.sql for column in columns) or "c0"
     with connect(work) as con:
@@ -160,7 +176,8 @@ def _small(source: str, columns: Sequence[Column], layout: Layout, counted: Call
         values = found[column.sql]
         texts = np.ma.getdata(values)
         if np.ma.is_masked(values):
-            texts = np.where(np.ma.getmaskarray(values), None, texts)
+            texts = texts.copy()
+            texts[np.ma.getmaskarray(values)] = None
         cells[column.name] = cells_of_texts(
             texts.tolist(), layout.dialect.decimal, column.kind if column.fixed else None
         )
