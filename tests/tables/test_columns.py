@@ -335,6 +335,7 @@ def test_a_word_that_is_no_flag_is_refused_by_a_column_of_0_and_1() -> None:
         encoder.transform({"a": ["yes", "maybe"]})
     with pytest.raises(ValueError, match=r"^column 'a': 'yes' in row 1 is not a number"):
         TableEncoder().fit({"a": [0, 1, 2]}).transform({"a": ["yes", "no"]})
+    assert encode({"a": [1, 1, None]}, {"a": ["yes", "no", "NA"]}) == {"a=missing": [0, 0, 1]}
 
 
 # --------------------------------------------------------------------------------------------- numbers in other dress
@@ -386,12 +387,24 @@ def test_a_few_bad_dates_are_missing_with_a_note() -> None:
     assert encoder.transform({"day": ["0000-00-00"]})[0].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("offset", [2**53, 2**60, 2**63 + 2**62])
+@pytest.mark.parametrize("offset", [2**53, 2**60, 2**63 + 2**62, -(2**62), 2**100 + 12345, 10**60, -(10**200)])
 def test_integers_beyond_2_53_are_told_apart(offset: int) -> None:
-    values = [offset + k for k in range(10)]
-    matrix = TableEncoder().fit_transform({"a": np.array(values, np.uint64)})
-    np.testing.assert_allclose(matrix, TableEncoder().fit_transform({"a": range(10)}), rtol=1e-12)
-    assert encode({"a": values}, {"a": [values[3], values[9]]})["a"] == pytest.approx(matrix[[3, 9], 0].tolist())
+    values: list[Any] = [offset + k for k in range(10)]
+    matrix = TableEncoder().fit_transform({"a": range(10)})
+    np.testing.assert_allclose(TableEncoder().fit_transform({"a": values}), matrix, rtol=1e-12, atol=1e-12)
+    texts = [str(value) for value in values]
+    for new in (values, texts, [f" {text}" for text in texts]):
+        found = encode({"a": [*values, None]}, {"a": [new[3], new[9], "NA"]})
+        np.testing.assert_allclose(found["a"], [matrix[3, 0], matrix[9, 0], 0], rtol=1e-12)
+        marked = encode({"a": [*new, "NA"]}, {"a": [values[3], values[9], None]})
+        assert (marked["a"], marked["a=missing"]) == (found["a"], [0, 0, 1])
+
+
+def test_a_text_of_thousands_of_digits_is_no_traceback() -> None:
+    for text in ("9" * 5000, "-" + "9" * 5000, "1e" + "9" * 5000):
+        with pytest.raises(ValueError, match=r"^column 'a': the value in row 2 is infinite"):
+            TableEncoder().fit({"a": ["1", text]})
+        assert encode({"a": pd.Categorical(["x", "y"])}, {"a": [text]}) == {"a=x": [0], "a=y": [0]}
 
 
 # ------------------------------------------------------------------------------------------------- declared by the user

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Column, Given, NumberColumn, check_finite, standardised
+from .columns import Column, NumberColumn
 from .table import Table
+from .values import Given, check_finite, standardised
 
 CELLS = 2**18
 """So many cells are encoded at once: what is computed on the way stays in the cache."""

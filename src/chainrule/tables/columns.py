@@ -8,8 +8,7 @@ Shapes: n rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,10 +16,24 @@ from numpy.typing import NDArray
 
 from ..foundation.words import listed, quoted
 from .levels import Levels, shortest, values_of
-from .meaning import Understanding, read_values, understand
+from .meaning import understand
 from .meaning.flags import flag_value
 from .meaning.marks import is_mark
-from .table import Cells, Table, TableError
+from .table import TableError
+from .texts import WHOLE
+from .values import (
+    READINGS,
+    Given,
+    as_numbers,
+    check_finite,
+    note_bad,
+    row_count,
+    standardised,
+    texts_in,
+    whole_levels,
+    with_exact,
+    without_origin,
+)
 
 Matrix = NDArray[Any]
 
@@ -33,54 +46,6 @@ class Rules(NamedTuple):
 
     rare_below: int
     max_levels: int
-
-
-class Reading(NamedTuple):
-    """The words for one kind of value that becomes a number."""
-
-    article: str
-    noun: str
-    unit: str
-
-
-READINGS: Mapping[str, Reading] = {
-    "number": Reading("a number", "number", ""),
-    "moment": Reading("a date or time", "date", ", in seconds since 1970"),
-    "duration": Reading("a duration", "duration", ", in seconds"),
-}
-
-
-@dataclass(frozen=True)
-class Given:
-    """A column of a table, and the notes on it: `say` adds one."""
-
-    name: str
-    table: Table
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def cells(self) -> Cells:
-        """The cells (n,)."""
-        cells: Cells = self.table[self.name]
-        return cells
-
-    def row(self, position: int) -> int:
-        """Return the place of a row in the file, from 1."""
-        return self.table.row_number(int(position))
-
-    def say(self, text: str) -> None:
-        """Add a note on the column."""
-        self.notes.append(f"column {self.name!r}: {text}")
-
-
-def row_count(count: int) -> str:
-    """Return a number of rows, in words."""
-    return "1 row" if count == 1 else f"{count} rows"
-
-
-def texts_in(marks: Sequence[str]) -> str:
-    """Return the texts that count as missing in brackets, "" for none."""
-    return f" ({listed(marks, most=4)})" if marks else ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +89,7 @@ class NumberColumn:
     `missing` counts the missing training rows; the indicator exists where there were any. `std` is 0 where
     the present values were all equal; then only the indicator is left. `form` says how the texts are read (see
     `meaning.Understanding`), `marks` lists those that counted as missing in training, `bad` those that could not be
-    read and did so too. `origin` is a whole number that is taken off first, exactly: integers beyond 2^53 need it.
+    read and did so too. `origin` writes a whole number that is taken off first: integers beyond 2^53 stay exact.
     """
 
     name: str
@@ -135,14 +100,14 @@ class NumberColumn:
     form: str = ""
     marks: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
-    origin: float = 0.0
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if self.reads not in READINGS:
             raise ValueError(f"'reads' must be one of {listed(READINGS)}, got {self.reads!r}")
         if self.std < 0:
             raise ValueError(f"'std' must not be negative, got {self.std!r}")
-        if not self.origin.is_integer():
+        if self.origin and not WHOLE.fullmatch(self.origin):
             raise ValueError(f"'origin' must be a whole number, got {self.origin!r}")
 
     @property
@@ -155,7 +120,7 @@ class NumberColumn:
     @property
     def is_flag(self) -> bool:
         """True where training had only 0 and 1: no other numbers have this mean and deviation together."""
-        return self.reads == "number" and 0 < self.mean < 1 and abs(self.std**2 - self.mean * (1 - self.mean)) < 1e-12
+        return self.reads == "number" and 0 <= self.mean <= 1 and abs(self.std**2 - self.mean * (1 - self.mean)) < 1e-12
 
     def write(self, given: Given, out: Matrix) -> None:
         """Fill out, of shape (n, inputs); TableError for a value that is not a finite number."""
@@ -170,6 +135,10 @@ class NumberColumn:
                 raise self.too_far(given, int(np.argmin(np.isfinite(scaled))), values)
             out[:, 0] = scaled
 
+    @property
+    def _origin(self) -> int:
+        return int(self.origin or 0)
+
     def values(self, given: Given) -> NDArray[np.float64]:
         """Return the column as float64 (n,), NaN where missing, `origin` taken off.
 
@@ -177,14 +146,15 @@ class NumberColumn:
         """
         cells = given.cells
         if self.reads == "number" and cells.kind == "number":
-            values = without_origin(cells, self.origin)
+            values = without_origin(cells, self._origin)
         else:
-            values, strange = read_values(cells, self.reads, self.form)
+            values, strange = as_numbers(cells, self.reads, self.form)
             if strange.any():
                 values, strange = self._read_otherwise(given, values, strange)
             if strange.any():
                 raise self.unreadable(given, int(np.argmax(strange)))
-            values = values - self.origin if self.origin else values
+            if self.origin:
+                values = with_exact(values, cells, whole_levels(cells), self._origin)
         check_finite(given, values)
         return values
 
@@ -196,15 +166,15 @@ class NumberColumn:
         if cells.has_levels:
             flags = [flag_value(level) if self.is_flag else None for level in cells.levels]
             known = np.array([flag is not None for flag in flags]) | np.isin(cells.levels, self.bad)
-            as_numbers = np.array([np.nan if flag is None else float(flag) for flag in flags])
+            meant = np.array([np.nan if flag is None else float(flag) for flag in flags])
             there = strange & known[cells.values]
-            values, strange = np.where(there, as_numbers[cells.values], values), strange & ~there
+            values, strange = np.where(there, meant[cells.values], values), strange & ~there
         if not strange.any():
             return values, strange
         found = understand(cells, given.table.decimal)
         if found.reads != self.reads or found.stray is not None:
             return values, strange
-        values, strange = read_values(cells, self.reads, found.form)
+        values, strange = as_numbers(cells, self.reads, found.form)
         if cells.has_levels:
             strange &= ~np.array([level in found.bad for level in cells.levels])[cells.values]
         noun = READINGS[self.reads].noun
@@ -226,7 +196,7 @@ class NumberColumn:
 
     def too_far(self, given: Given, position: int, values: NDArray[np.float64]) -> TableError:
         """Return the error for a number that cannot be standardised."""
-        value, mean = values[position] + self.origin, self.mean + self.origin
+        value, mean = values[position] + self._origin, self.mean + self._origin
         row = given.row(position)
         return TableError(f"column {self.name!r}: {value} in row {row} is too far from the training mean {mean}")
 
@@ -234,45 +204,12 @@ class NumberColumn:
         """Return the column's treatment, in words."""
         noun, unit = READINGS[self.reads][1:]
         form = f" written as {self.form}" * bool(self.form and self.form != "iso")
-        mean = self.mean + self.origin
+        mean = self.mean + self._origin
         shift = f"{'+' if mean < 0 else '-'} {abs(mean):.6g}"
         scaled = f" -> (x {shift}) / {self.std:.6g}" if self.std > 0 else ", constant where present"
         texts = texts_in((*self.marks, *self.bad))
         missing = f"; missing in {row_count(self.missing)}{texts} -> the mean, and an indicator" * bool(self.missing)
         return f"{noun}{form}{unit}{scaled}{missing}"
-
-
-def standardised(values: NDArray[np.float64], mean: Any, std: Any) -> NDArray[np.float64]:
-    """Return (x - mean) / std, computed in halves: the difference of two huge numbers stays finite."""
-    with np.errstate(over="ignore"):
-        scaled: NDArray[np.float64] = 2 * ((0.5 * values - 0.5 * mean) / std)
-    return scaled
-
-
-def without_origin(cells: Cells, origin: float) -> NDArray[np.float64]:
-    """Return numbers (n,) less a whole number, NaN where missing; integers are subtracted as integers."""
-    if cells.values.dtype == np.float64:
-        return cells.values - origin if origin else cells.values
-    exact = cells.values.astype(object) - int(origin) if origin else cells.values
-    values: NDArray[np.float64] = exact.astype(np.float64)
-    values[cells.absent()] = np.nan
-    return values
-
-
-def check_finite(given: Given, values: NDArray[np.float64]) -> None:
-    """Raise TableError where a value is infinite."""
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = given.row(int(np.argmax(infinite)))
-        raise TableError(f"column {given.name!r}: the value in row {row} is infinite; empty the cell if it is missing")
-
-
-def note_bad(given: Given, found: Understanding) -> None:
-    """Say which texts cannot be read and count as missing."""
-    if found.bad:
-        texts = ", ".join(f"{quoted(text)} in row {given.row(at)}" for text, at in [*found.bad.items()][:4])
-        more = f" and {len(found.bad) - 4} more" if len(found.bad) > 4 else ""
-        given.say(f"{texts}{more} cannot be read as {READINGS[found.reads].article} and counts as missing")
 
 
 @dataclass(frozen=True)

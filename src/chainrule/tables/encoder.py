@@ -21,11 +21,12 @@ from ..foundation.records import read_fields
 from ..foundation.values import COUNT, Rule
 from ..foundation.words import listed, quoted
 from .blocks import NumberBlock
-from .columns import CategoryColumn, Column, Given, InputColumn, Rules
+from .columns import CategoryColumn, Column, InputColumn, Rules
 from .entries import ROWS, TEXT, from_entry, to_entry
 from .frames import is_frame, table_of
 from .learning import learn
 from .table import Table, TableError
+from .values import Given
 
 
 class TableWarning(UserWarning):
@@ -92,8 +93,9 @@ class TableEncoder:
         if not hasattr(self, "columns_"):
             raise NotFittedError("this TableEncoder is not fitted yet; call fit first")
         _, dtype = self._settings()
-        table = _checked(table_of(frame, only=self._needed, texts=self.text_names), columns=bool(self._needed))
+        table = table_of(frame, only=self._needed, texts=self.text_names)
         self._check_columns(table)
+        _checked(table)
         out = np.zeros((len(table), len(self.schema_)), dtype)
         block, columns = self._block.within(table)
         block.write(table, columns, out)
@@ -181,9 +183,9 @@ class TableEncoder:
         self._starts = [(r, start) for r, start, width in zip(columns, starts, widths, strict=False) if width]
 
 
-def _checked(table: Table, columns: bool = True) -> Table:
+def _checked(table: Table) -> Table:
     """Return a table that has rows and columns; TableError for another."""
-    if not table.names and columns:
+    if not table.names:
         raise TableError("the table has no columns")
     if not len(table):
         raise TableError("the table has no rows")

@@ -14,22 +14,12 @@ from numpy.typing import NDArray
 
 from ..foundation.scaling import mean_and_deviation, without_noise
 from ..foundation.words import listed, quoted
-from .columns import (
-    READINGS,
-    CategoryColumn,
-    Column,
-    DroppedColumn,
-    Given,
-    NumberColumn,
-    Rules,
-    check_finite,
-    note_bad,
-    without_origin,
-)
+from .columns import CategoryColumn, Column, DroppedColumn, NumberColumn, Rules
 from .levels import values_of
-from .meaning import Understanding, read_values, understand
+from .meaning import Understanding, understand
 from .table import Cells, Table, TableError
 from .texts import PLAIN
+from .values import READINGS, Given, as_numbers, check_finite, note_bad, whole_levels, with_exact, without_origin
 
 Array = NDArray[np.float64]
 
@@ -145,20 +135,24 @@ def _stray(given: Given, found: Understanding) -> TableError:
 
 
 def _learn_number(given: Given, found: Understanding) -> Column:
-    cells, origin = given.cells, 0.0
+    cells, origin = given.cells, 0
     if cells.kind == "number" and found.reads == "number":
         if cells.values.dtype.kind in "iu" and not cells.absent().all():
-            origin = float(int(cells.values[~cells.absent()].min()))
+            origin = int(cells.values[~cells.absent()].min())
         values = without_origin(cells, origin)
     else:
-        values, strange = read_values(cells, found.reads, found.form)
+        values, strange = as_numbers(cells, found.reads, found.form)
         values = np.where(strange, np.nan, values)
+        check_finite(given, values)
+        if found.reads == "number" and (whole := whole_levels(cells)):
+            origin = min(whole.values())
+            values = with_exact(values, cells, whole, origin)
     check_finite(given, values)
     present = values[~np.isnan(values)]
     mean, std = center_and_spread(present[None]) if len(present) else (np.zeros(1), np.zeros(1))
     facts = float(mean[0]), float(std[0]), len(values) - len(present)
     texts = tuple(text for text in found.missing if text.strip()), tuple(found.bad)
-    return _number(NumberColumn(given.name, found.reads, *facts, found.form, *texts, origin), cells)
+    return _number(NumberColumn(given.name, found.reads, *facts, found.form, *texts, str(origin or "")), cells)
 
 
 def learn_category(given: Given, found: Understanding, rules: Rules) -> Column:

@@ -22,7 +22,8 @@ PLAIN = re.compile(
 )
 """A plain number. 007 is none: a leading zero is kept, since it is most often part of a code."""
 
-WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
+WHOLE = re.compile(r"[+-]?[0-9]{1,300}")
+"""An integer that is no infinity as a float64."""
 
 
 def text_of(value: Any) -> str:

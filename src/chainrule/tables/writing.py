@@ -7,12 +7,12 @@ Shapes: n rows.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import os
+import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..foundation.files import replacing
+from .reading.duck import connect, identifier, literal
 from .reading.errors import one_line
-from .reading.loading import connect, identifier, literal
 from .reading.texts import Workspace
 from .table import Cells, Table
 
@@ -119,12 +119,10 @@ def csv_lines(columns: Mapping[str, Any], header: bool = True) -> str:
     >>> csv_lines({"row": [1, 2], "class": ["yes", None]})
     'row,class\\n1,yes\\n2,\\n'
     """
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(_texts(_array(name, column)) for name, column in columns.items()), strict=True))
-    return lines.getvalue()
+    lines = io.BytesIO()
+    with _Text(lines, ",", packed=False, begun=not header) as text:
+        text.add(list(columns), [_array(name, column) for name, column in columns.items()])
+    return lines.getvalue().decode()
 
 
 def _columns(columns: Any) -> Mapping[str, Any]:
@@ -170,15 +168,35 @@ def _too_large(values: Sequence[Any]) -> bool:
     )
 
 
-def _texts(column: NDArray[Any]) -> Iterable[str]:
-    """Return values as texts, "" where missing."""
+QUOTED = re.compile(r"[\"\r\n\t,;|]|^'.*'$|^\s|\s$", re.DOTALL)
+"""Texts that are written in quotes: those that could be taken for more than one cell, or for another text."""
+
+
+def _texts(column: NDArray[Any]) -> list[str]:
+    """Return values as they stand in a text file, "" where missing."""
     kind = column.dtype.kind
     if kind == "b":
-        return np.where(column, "true", "false").tolist()
+        return list(np.where(column, "true", "false").tolist())
+    if kind in "iu":
+        return list(column.astype("U20").tolist())
     if kind in "fmM":
         texts = (column if kind == "f" else _coarsest(column)).astype("U48")
-        return np.where(np.isnan(column) if kind == "f" else np.isnat(column), "", texts).tolist()
-    return [_text(value) for value in column.tolist()]
+        return list(np.where(np.isnan(column) if kind == "f" else np.isnat(column), "", texts).tolist())
+    return [_cell(value) for value in column.tolist()]
+
+
+def _cell(value: Any) -> str:
+    """Return a value as it stands in a text file.
+
+    >>> _cell("Doe, John")
+    '"Doe, John"'
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) else text
 
 
 def _coarsest(column: NDArray[Any]) -> NDArray[Any]:
@@ -193,33 +211,30 @@ def _coarsest(column: NDArray[Any]) -> NDArray[Any]:
     return column
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    return str(value)
-
-
 class _Text:
     """The lines of a text file."""
 
-    def __init__(self, file: Any, separator: str, packed: bool) -> None:
+    def __init__(self, file: Any, separator: str, packed: bool, begun: bool = False) -> None:
         self._stack = ExitStack()
         if packed:
             file = self._stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
         self._lines = io.TextIOWrapper(file, "utf-8", newline="")
-        self._writer = csv.writer(self._lines, delimiter=separator, lineterminator="\n")
-        self._begun = False
+        self._separator, self._begun = separator, begun
 
     def __enter__(self) -> Self:
         return self
 
     def add(self, names: Sequence[str], columns: Sequence[NDArray[Any]]) -> None:
         if not self._begun:
-            self._writer.writerow(names)
+            self._lines.write(self._separator.join(map(_cell, names)) + "\n")
             self._begun = True
-        self._writer.writerows(zip(*map(_texts, columns), strict=True))
+        texts = list(map(_texts, columns))
+        rows = (
+            map(self._separator.join, zip(*texts, strict=True))
+            if len(texts) > 1
+            else (text or '""' for text in texts[0])
+        )
+        self._lines.writelines(row + "\n" for row in rows)
 
     def __exit__(self, *error: Any) -> None:
         if error[0] is None:

@@ -20,7 +20,7 @@ from ..tables.table import Table
 from ..tables.targets import TargetForm, find_columns
 from .data import as_target
 from .model_facts import reading_of, target_of, task_of
-from .notes import blaming, noted
+from .notes import blaming, merge_notes, noted
 from .scores import Scoring
 
 MOST_NAMES = 12
@@ -46,7 +46,7 @@ class NewRows:
         for piece in self.read():
             with noted() as notes, blaming(self.name):
                 made = work(piece)
-            self.notes += [text for text in notes if text not in self.notes]
+            merge_notes(self.notes, notes)
             yield made
 
 

@@ -176,6 +176,19 @@ def test_an_unknown_zone_is_named():
     assert found.note == "times in the zone 'EST' are not read; offsets such as +01:00 are"
 
 
+def test_minutes_beside_hours():
+    cells = text_cells(["3:45", "1:03:45", "0:10"])
+    found = understand(cells)
+    assert found[:2] == ("duration", "%M:%S")
+    assert found.note == "2:03 stands beside 1:02:03: read as minutes and seconds"
+    assert read_values(cells, *found[:2])[0].tolist() == [225, 3825, 10]
+
+
+@pytest.mark.parametrize("form", ["%y-%m-%d", "%y/%m/%d", "%d-%m-%y", "%d/%m/%y"])
+def test_years_of_two_digits_lie_close_together(form):
+    assert understand(text_cells([f"{day:{form}}" for day in DAYS]))[:2] == ("moment", form)
+
+
 def test_epochs_years_and_serial_dates_stay_numbers():
     for texts in (
         ["1577836800", "NA"],

@@ -28,7 +28,7 @@ def meant(texts: list[str]) -> list[Any]:
     if plain and whole and any(abs(int(text)) >= 2**53 for text in full):
         numbers = [int(text) for text in full]
         low, high = min(numbers), max(numbers)
-        if -(2**63) <= low and high < 2**63 or low >= 0 and high < 2**64:
+        if (low >= -(2**63) and high < 2**63) or (low >= 0 and high < 2**64):
             return [int(text) if text else None for text in texts]
         plain = False
     if plain:
@@ -51,10 +51,19 @@ numbers = st.one_of(
     st.sampled_from(["0", "-0", ".5", "5.", "+3", " 4", "5 ", "1e3", "-.5E-2", "", "", "nan", "inf", "0.0"]),
 )
 odd = st.sampled_from(["007", "01", "NA", "1_000", "0x1F", "1,5", "12:30", "1 2", "$5", "-", "--1", "e5", "١", "\t7"])
-letters = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")) | st.sampled_from(",;\"'\t|\\#\n"), max_size=6)
+letters = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")) | st.sampled_from(",;\"'\t|\\#\n"), max_size=6
+)
 texts = letters.filter(lambda text: text == text.strip())
 kinds = st.sampled_from(
-    [numbers, st.one_of(numbers, odd), texts, st.integers(0, 2**66).map(str), st.floats(-9, 9).map(repr), st.integers(0, 9).map(str)]
+    [
+        numbers,
+        st.one_of(numbers, odd),
+        texts,
+        st.integers(0, 2**66).map(str),
+        st.floats(-9, 9).map(repr),
+        st.integers(0, 9).map(str),
+    ]
 )
 
 
@@ -70,7 +79,12 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
 
 
 @pytest.mark.parametrize("way", ["small", "big"])
-@given(made=tables(), separator=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]), quoting=st.sampled_from([0, 1]))
+@given(
+    made=tables(),
+    separator=st.sampled_from(",;\t|"),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([0, 1]),
+)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, made: Any, separator: str, end: str, quoting: int
@@ -100,7 +114,11 @@ def test_a_table_that_is_written_is_read_again(tmp_path: Path, made: Any, suffix
     cells = {name: meant(column) for name, column in zip(names, columns, strict=True)}
     path = tmp_path / f"table{suffix}"
     write_table(cells, path)
-    said = {} if suffix == ".parquet" else {"header": True, "decimal": ".", "quote": '"', "separator": "\t" if "tsv" in suffix else ","}
+    said = (
+        {}
+        if suffix == ".parquet"
+        else {"header": True, "decimal": ".", "quote": '"', "separator": "\t" if "tsv" in suffix else ","}
+    )
     again = read_table(path, **said)
     assert again.columns == names
     for name, values in cells.items():

@@ -21,7 +21,7 @@ from ...foundation.arrays import is_sparse
 from ...foundation.callers import callers_level
 from ...tables.encoder import TableEncoder, TableWarning, needs_encoding
 from ...tables.frames import array_table, collected, is_frame, table_of
-from ...tables.table import Table
+from ...tables.table import Table, TableError
 
 TIMES = ("m", "M")
 """The kinds of NumPy types that hold points in time, and spans of it."""
@@ -50,7 +50,9 @@ def read_training_rows(model: Any, X: Any, y: Any, fresh: bool) -> tuple[Any, ND
     if common["y_numeric"]:
         y = as_numbers(y)
     with np.errstate(over="ignore", invalid="ignore"):  # they refuse what overflows
-        if model.encoder_ is None:
+        if model.encoder_ is None and isinstance(X, Table):
+            X, y = check_X_y(_matrix(model, X, fresh), y, **common)
+        elif model.encoder_ is None:
             table, (X, y) = X, validate_data(model, X, y, reset=fresh, **common)
             _check_no_times(table)
         else:
@@ -70,6 +72,8 @@ def read_rows(model: Any, X: Any, dtype: Any) -> Any:
     X = collected(X)
     if model.encoder_ is not None:
         X = check_array(_encoded(model, X, fresh=False), dtype=dtype)
+    elif isinstance(X, Table):
+        X = check_array(_matrix(model, X, fresh=False), dtype=(np.float64, np.float32))
     else:
         table, common = X, {"accept_sparse": "csr", "order": "C"}
         X = validate_data(model, X, reset=False, dtype=(np.float64, np.float32), **common)
@@ -147,6 +151,22 @@ def _encoded(model: Any, X: Any, fresh: bool) -> NDArray[Any]:
     for note in [*encoder.notes_ * fresh, *notes] if named else ():
         warnings.warn(note, TableWarning, stacklevel=callers_level())
     return matrix  # type: ignore[no-any-return]  # the model's encoder is of no known type here
+
+
+def _matrix(model: Any, table: Table, fresh: bool) -> NDArray[np.float64]:
+    """Return the columns of a table that is not to be encoded as a matrix (n, i); ValueError where one is no number."""
+    names = list(table.names) if fresh else list(getattr(model, "feature_names_in_", ()))
+    if not names:
+        raise ValueError("this model was trained on a matrix; give a matrix")
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise TableError(f"column {missing[0]!r} is missing; the model was trained with: {', '.join(names[:30])}")
+    texts = [name for name in names if table[name].kind not in ("number", "boolean")]
+    if texts:
+        raise TableError(f"column {texts[0]!r} is no column of numbers, and preprocessing='never' takes no others")
+    if fresh:
+        model.n_features_in_, model.feature_names_in_ = len(names), np.array(names, object)
+    return np.column_stack([np.where(table[n].absent(), np.nan, table[n].values.astype(np.float64)) for n in names])
 
 
 def _rescaled(X: Any, scale: float) -> Any:

@@ -90,7 +90,7 @@ OTHER_ORDER = {form: form.replace("%d", "%_").replace("%m", "%d").replace("%_", 
 
 HALF = r" ?(?P<p>[AaPp])\.?[Mm]\.?"
 CLOCK = (
-    r"(?P<H>\d{1,2})(?::(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?|"
+    r"(?P<H>\d{1,2})(?::(?P<M>\d\d)(?::(?P<S>\d\d))?(?:[.,](?P<fraction>\d{1,9}))?|"
     rf"(?={HALF.replace('?P<p>', '?:')}))(?:{HALF})?"
 )
 """14:05, 14:05:07.25, 2:05 PM, 2 PM."""
@@ -203,7 +203,13 @@ def _clock(parts: Parts) -> Values:
     hour, minute, second, fraction = (_part(parts, name) for name in ("H", "M", "S", "fraction"))
     half = _part(parts, "p", -1)
     hour = np.where(half < 0, hour, np.where((hour >= 1) & (hour <= 12), hour % 12 + half, np.nan))
-    return np.where((minute < 60) & (second < 60), 3600 * hour + 60 * minute + second + fraction, np.nan)
+    good = (minute < 60) & (second < 60) & ~_is_short(parts)
+    return np.where(good, 3600 * hour + 60 * minute + second + fraction, np.nan)
+
+
+def _is_short(parts: Parts) -> Mask:
+    """Return where a time can only be minutes and seconds, (l,): 1:27.452."""
+    return np.isnan(_part(parts, "S", np.nan)) & ~np.isnan(_part(parts, "fraction", np.nan))
 
 
 def _offset(parts: Parts) -> Values:
@@ -219,14 +225,25 @@ DURATION = re.compile(
 """Clock times and durations: 2:03, 02:03:04.5, 2:03 PM, 1 day 02:03:04, -1 days +23:59:00, 3 days."""
 
 
-def read_durations(levels: Sequence[str]) -> Values:
+def duration_form(sample: Sequence[str]) -> str:
+    """Return the form of durations: "%M:%S" where 3:45 stands beside 1:03:45, else "%H:%M:%S"."""
+    colons = {text.count(":") for text in sample if not any(map(str.isalpha, text))}
+    return "%M:%S" if colons >= {1, 2} else "%H:%M:%S"
+
+
+def read_durations(levels: Sequence[str], form: str = "%H:%M:%S") -> Values:
     """Return texts as seconds, (l,); NaN where one is no clock time or duration.
 
-    >>> read_durations(["02:03", "1 day 00:00:01", "2:00 PM", "16:9"]).tolist()
-    [7380.0, 86401.0, 50400.0, nan]
+    In the form "%M:%S" 2:03 are minutes and seconds, as 2:03.5 are in any.
+
+    >>> read_durations(["02:03", "1 day 00:00:01", "2:00 PM", "1:00.25", "16:9"]).tolist()
+    [7380.0, 86401.0, 50400.0, 60.25, nan]
     """
     matched, parts = read_parts(levels, DURATION, WORDS)
     sign, days, clock = _part(parts, "sign", 1), _part(parts, "days"), _clock(parts)
+    alone = np.isnan(parts["S"]) & np.isnan(parts["p"]) & np.isnan(parts["days"])
+    short = alone & (parts["M"] < 60) & (_is_short(parts) | (form == "%M:%S"))
+    clock = np.where(short, 60 * parts["H"] + parts["M"] + _part(parts, "fraction"), clock)
     # As pandas and Python write it, the sign belongs to the days where there are any.
     timed = np.where(np.isnan(parts["days"]), sign * clock, DAY * sign * days + clock)
     whole = DAY * _part(parts, "only_sign", 1) * parts["only"]

@@ -43,7 +43,8 @@ class Understanding(NamedTuple):
 
     `form`: how the texts of a number or date are read: "" for plain numbers and for cells that are no texts; for
     numbers in other dress how 1234.5 would be written, such as "$1,234.5", "1.234,5", "1234.5 kg", "1234.5%";
-    "iso" or a pattern such as "%d.%m.%Y" for dates.
+    "iso" or a pattern such as "%d.%m.%Y" for dates (`moments.FORMS`); "%H:%M:%S" or "%M:%S" for durations; "%s" for
+    plain numbers that were declared to be seconds.
 
     `missing`: the texts that were taken for a missing value (NA, ?, ...), each with its number of cells.
 
@@ -163,13 +164,21 @@ def _dates(texts: Texts, forms: Sequence[str]) -> Dates | None:
     """Return the texts as dates; None where none is one."""
     few = [tidied(text).strip() for text in texts.few]
     alive = [form for form in forms if form == "%s" or moments.may_be(few, form)]
-    fits = {form: np.count_nonzero(~np.isnan(moments.read_moments(texts.sample, form)[0])) for form in alive}
+    read = {form: moments.read_moments(texts.sample, form)[0] for form in alive}
+    fits = {form: np.count_nonzero(~np.isnan(values)) for form, values in read.items()}
     if not any(fits.values()):
         return None
     form = max(fits, key=lambda form: fits[form] / (1 + (form == "%s")))  # every 20200131 is a number of seconds too
+    for rival in alive:  # 20-01-31: days that are read as years lie decades apart
+        if rival.startswith("%y") and fits[rival] == fits[form] and _spread(read[rival]) < _spread(read[form]):
+            form = rival
     best = Dates(form, *moments.read_moments(texts.all, form))
     other = moments.OTHER_ORDER.get(form, "")
     return best if other not in forms else _ordered(texts, best, Dates(other, *moments.read_moments(texts.all, other)))
+
+
+def _spread(values: Values) -> float:
+    return float(np.nanmax(values) - np.nanmin(values))
 
 
 def _ordered(texts: Texts, best: Dates, other: Dates) -> Dates:
@@ -198,7 +207,9 @@ def _as_moments(texts: Texts) -> Understanding | None:
 def _as_durations(texts: Texts) -> Understanding | None:
     if np.isnan(moments.read_durations(texts.few)).all():
         return None
-    return _judged(texts, moments.read_durations(texts.all), "duration", "%H:%M:%S")
+    form = moments.duration_form(texts.sample)
+    note = "2:03 stands beside 1:02:03: read as minutes and seconds" if form == "%M:%S" else ""
+    return _judged(texts, moments.read_durations(texts.all, form), "duration", form, note=note)
 
 
 def _declared(texts: Texts, declared: str, decimal: str) -> Understanding:

@@ -21,7 +21,7 @@ from .texts import Mask, Values
 
 def durations_of(levels: Sequence[str], form: str) -> Values:
     """Return durations in seconds; with the form "%s" plain numbers are seconds."""
-    values = read_durations(levels)
+    values = read_durations(levels, form)
     return np.where(np.isnan(values), PLAIN.read(levels), values) if form == "%s" else values
 
 

@@ -112,9 +112,11 @@ def _mixed_numbers(parts: Sequence[Cells]) -> Cells:
     if all(bool((array == np.floor(array)).all()) and bool((np.abs(array) < 2**53).all()) for array in floats):
         values: list[Any] = []
         for cells in parts:
-            values += [0 if gone else int(v) for v, gone in zip(cells.values.tolist(), cells.absent().tolist(), strict=True)]
+            values += [
+                0 if gone else int(v) for v, gone in zip(cells.values.tolist(), cells.absent().tolist(), strict=True)
+            ]
         low, high = min(values), max(values)
-        if -(2**63) <= low and high < 2**63:
+        if low >= -(2**63) and high < 2**63:
             return Cells("number", np.array(values, np.int64), gaps=gaps)
         if low >= 0 and high < 2**64:
             return Cells("number", np.array(values, np.uint64), gaps=gaps)

@@ -52,6 +52,7 @@ class _Counter:
         self.dialect, self.end = dialect, line_end
         self.from_line, self.one_column = from_line, one_column
         self.line, self.records, self.blanks = 1, 0, 0
+        self._stop, self._open = 0, False
 
     def take(self, data: bytes, last: bool = False) -> bytes:
         """Count the whole records at the beginning of the data, and return what is left."""
@@ -60,6 +61,7 @@ class _Counter:
         if not len(ends):
             return data
         starts = np.concatenate(([0], ends[:-1] + 1))
+        self._stop = int(ends[-1]) + 1
         before = max(0, min(self.from_line - self.line, len(ends)))
         starts, lengths, done = starts[before:], ends[before:] - starts[before:], before
         if len(starts):
@@ -77,15 +79,17 @@ class _Counter:
         self.records += len(kept) if self.one_column else len(full)
         self.blanks = len(kept) - 1 - int(full[-1]) if len(full) else self.blanks + len(kept)
 
-    def _runs(self, data: bytes, values: np.ndarray, starts: np.ndarray, blank: np.ndarray, last: bool) -> tuple[np.ndarray, int]:
+    def _runs(
+        self, data: bytes, values: np.ndarray, starts: np.ndarray, blank: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, int]:
         """Return which records are blank, and how many lines they are."""
         quote, escape = self.dialect.quote, self.dialect.escape
         if not quote or quote.encode() not in data:
             return blank, len(starts)
-        marks = (values == ord(quote))[starts[0] :].view(np.uint8)
+        marks = (values == ord(quote))[starts[0] : self._stop].view(np.uint8)
         odd = np.bitwise_xor.reduceat(marks, starts - starts[0]).astype(bool)
         if escape != quote and escape:
-            pairs = np.flatnonzero((values[:-1] == ord(escape)) & (values[1:] == ord(quote)))
+            pairs = np.flatnonzero((values[: self._stop - 1] == ord(escape)) & (values[1 : self._stop] == ord(quote)))
             odd[np.clip(np.searchsorted(starts, pairs, side="right") - 1, 0, None)] = True
         odd &= ~blank
         kept = np.ones(len(starts), bool)
@@ -97,7 +101,9 @@ class _Counter:
             if place + length >= len(starts) and not last and self._open:
                 return blank[:place][kept[:place]], place
             if self._open:
-                raise ValueError(f"line {self.line + place + max(0, self.from_line - self.line)}: a quote ({quote}) {NEVER_CLOSED}")
+                raise ValueError(
+                    f"line {self.line + place + max(0, self.from_line - self.line)}: a quote ({quote}) {NEVER_CLOSED}"
+                )
             kept[place + 1 : place + length] = False
             nowhere = place + length
         return blank[kept], len(starts)
@@ -110,7 +116,7 @@ class _Counter:
             nonlocal used
             for k in range(place, len(starts)):
                 used += 1
-                stop = starts[k + 1] if k + 1 < len(starts) else len(data)
+                stop = starts[k + 1] if k + 1 < len(starts) else self._stop
                 yield data[starts[k] : stop].decode("latin-1")
 
         self._open = False

@@ -69,8 +69,11 @@ def layouts(head: str, whole: bool, options: ReadOptions, expected: Dialect | No
         made = [_layout(lines, whole, skip, kept, *_style(kept), kept.separator or ",")]
         made = [layout for layout in made if not layout.fault and layout.width > 1]
     separators = [_separator(options.separator)] if options.separator else _ordered(ending)
-    tried = [_layout(lines, whole, skip, options, quote, escape, separator)
-             for separator in separators for quote, escape in _styles(head, options, separator)]
+    tried = [
+        _layout(lines, whole, skip, options, quote, escape, separator)
+        for separator in separators
+        for quote, escape in _styles(head, options, separator)
+    ]
     if any(layout.dialect.quote and NEVER_CLOSED in layout.fault for layout in tried):
         tried = [layout for layout in tried if layout.dialect.quote] or tried
     good = sorted((layout for layout in tried if not layout.fault), key=_rank)
@@ -81,7 +84,9 @@ def layouts(head: str, whole: bool, options: ReadOptions, expected: Dialect | No
     best = wide or [layout for layout in good if layout.width > 1] or _single(good, tried)
     same = [layout for layout in best if layout.dialect.separator == best[0].dialect.separator] if best else []
     made += [layout for layout in same if layout.dialect not in [known.dialect for known in made]]
-    return made or [max(tried, key=lambda layout: (layout.dialect.quote == '"', layout.width > 1, _header_width(layout)))]
+    return made or [
+        max(tried, key=lambda layout: (layout.dialect.quote == '"', layout.width > 1, _header_width(layout)))
+    ]
 
 
 def _in_columns(layout: Layout) -> bool:
@@ -140,7 +145,7 @@ def _styles(head: str, options: ReadOptions, separator: str) -> list[tuple[str, 
         styles.insert(1 if at_ends else 0, ('"', "\\"))
     if '"' in head and not re.search(rf'(?:^|{mark})"[^"\n]*"(?={mark}|\r?$)', head, re.MULTILINE):
         styles.append(("", ""))
-    elif len(re.findall(rf"(?:^|{mark})'[^'\n]*'(?={mark}|\r?$)", head, re.MULTILINE)) > 1:
+    elif '"' not in head and len(re.findall(rf"(?:^|{mark})'[^'\n]*'(?={mark}|\r?$)", head, re.MULTILINE)) > 1:
         styles.insert(0, ("'", "'"))
     return styles
 
@@ -183,7 +188,7 @@ def _sample(lines: list[str], whole: bool, separator: str, quote: str, escape: s
     try:
         for record in records(lines, separator, quote, escape):
             seen = record.line
-            if record.fields and any(cell for cell in record.fields) or len(record.fields) > 1:
+            if (record.fields and any(cell for cell in record.fields)) or len(record.fields) > 1:
                 found.append(record)
             cells += len(record.fields)
             if len(found) >= MOST_RECORDS or (cells > MOST_CELLS and len(found) > 5):
@@ -225,7 +230,9 @@ def _layout(
         above = found[0]
         header: list[str] | None = ["", *above.fields]
         rows, first = body, above.line + 1
-        notes = ["the header has one name less than the lines have fields; the first column, row names, is called 'column0'"]
+        notes = [
+            "the header has one name less than the lines have fields; the first column, row names, is called 'column0'"
+        ]
         says, skipped = True, above.line - 1
     else:
         says, note = is_header(body[0].fields, [r.fields for r in body[1:] if len(r.fields) == len(body[0].fields)])
@@ -287,8 +294,13 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
     """True for a header without a name for the first column, which holds different names of rows (as R writes it)."""
     if len(above.fields) != modal - 1 or modal < 3 or len(body) < 2:
         return False
+    if not any(record.fields[-1] for record in body):  # each line ends with a separator
+        return False
     names = [record.fields[0] for record in body]
-    return len(set(names)) == len(names) and is_header(above.fields, [r.fields[1:] for r in body if len(r.fields) == modal])[0]
+    return (
+        len(set(names)) == len(names)
+        and is_header(above.fields, [r.fields[1:] for r in body if len(r.fields) == modal])[0]
+    )
 
 
 def _rank(layout: Layout) -> tuple[bool, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 Rows = Sequence[Sequence[str]]
 
@@ -14,7 +15,8 @@ PLAIN = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinit
 """A plain number."""
 
 VALUE = re.compile(
-    r"\s*(?:[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,' \u00a0\u202f]*(?:e[+-]?\d+)?\s*[%€$£)]?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d{2}.*)\s*",
+    r"\s*(?:[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,' \u00a0\u202f]*(?:e[+-]?\d+)?\s*[%€$£)]?"
+    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d{2}.*)\s*",
     re.IGNORECASE,
 )
 """A cell that looks like a number, a date or a time: more often a value than a name."""
@@ -47,10 +49,12 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     if not any(values):
         again = sum(cell in column for cell, column in zip(first, columns, strict=True) if cell.strip())
         repeated = len(set(named)) < len(named)
-        if below and (again == len(named) and (len(below) > 2 or repeated) or (repeated and again * 2 >= len(named))):
+        if below and ((again == len(named) and (len(below) > 2 or repeated)) or (repeated and again * 2 >= len(named))):
             return False, "the first line looks like the others and was taken for data; --header says otherwise"
         return True, ""
-    texts_again = any(cell in column for cell, is_value, column in zip(first, values, columns, strict=True) if not is_value)
+    texts_again = any(
+        cell in column for cell, is_value, column in zip(first, values, columns, strict=True) if not is_value
+    )
     numbers = [cell for cell, is_value in zip(first, values, strict=True) if is_value]
     places = [column for column, is_value in zip(columns, values, strict=True) if is_value]
     return (False, "") if texts_again else _numbers_name(numbers, places, len(numbers) == len(named))
@@ -62,9 +66,11 @@ def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]], alone:
         numbers = [int(cell) for cell in named]
     except ValueError:
         return False, ""
-    steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {b - a for a, b in pairwise(numbers)}
     counted = alone and len(numbers) > 1 and steps == {1} and numbers[0] == 0
-    years = len(numbers) > 1 and len(steps) == 1 and abs(next(iter(steps))) in range(1, 11) and 1800 <= numbers[0] <= 2200
+    years = (
+        len(numbers) > 1 and len(steps) == 1 and abs(next(iter(steps))) in range(1, 11) and 1800 <= numbers[0] <= 2200
+    )
     if not counted and not years:
         return False, ""
     low, high = min(numbers), max(numbers)
@@ -85,7 +91,9 @@ def column_names(header: Sequence[str] | None, width: int) -> tuple[list[str], l
         digits = len(str(width - 1))
         return [f"column{k:0{digits}}" for k in range(width)], []
     given = [name.strip("\ufeff") if k == 0 else name for k, name in enumerate(header)]
-    taken, names, notes = set(given), [], []
+    taken = set(given)
+    names: list[str] = []
+    notes: list[tuple[str, str]] = []
     seen: dict[str, int] = {}
     for k, name in enumerate(given):
         new = name if name.strip() else _free(f"column{k}", taken | set(names))
@@ -126,9 +134,9 @@ def decimal_mark(rows: Rows, separator: str) -> str:
         commas = [text for text in full if COMMA.fullmatch(text)]
         if not commas or len(commas) * 2 < len(full):
             continue
-        if any(text.count(",") == 1 and not GROUPED.fullmatch(text) for text in commas):
-            found = True
-        elif separator == ";" and all(text.count(",") == 1 for text in commas):
+        single = [text for text in commas if text.count(",") == 1]
+        grouped = all(GROUPED.fullmatch(text) for text in single)
+        if single and (not grouped or (separator == ";" and len(single) == len(commas))):
             found = True
         else:
             return "."

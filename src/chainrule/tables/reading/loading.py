@@ -9,9 +9,7 @@ Shapes: n rows.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,41 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table import EXACT, Cells, text_cells
+from .duck import Column, literal
 from .heading import PLAIN
 from .plain import INTEGER, LEADING_ZERO, plain_numbers
-from .texts import Workspace
 
 SAMPLE = 1000
 FEW_LEVELS = 50_000
-MEMORY = 1 << 30
 BLOCK = 1_000_000
-
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL")
-INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARINT")
-MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
-TEXTS = ("VARCHAR", "UUID", "JSON")
-REFUSED: Mapping[str, str] = {
-    "BLOB": "bytes",
-    "STRUCT": "records of several values",
-    "MAP": "maps",
-    "UNION": "unions",
-    "BIT": "bits",
-    "GEOMETRY": "geometries",
-    "VARIANT": "variants",
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the source: its name, the SQL of its values, and what they become.
-
-    `kind`: number, integer (of 64 bits and more), boolean, moment, duration, text, category.
-    """
-
-    name: str
-    sql: str
-    kind: str
-    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,75 +37,17 @@ class Stored:
     kind: str
 
 
-def connect(work: Workspace, path: str | None = None, memory: int | None = None) -> duckdb.DuckDBPyConnection:
-    """Return a connection with bounded memory that installs nothing; a database at a path is opened to read only."""
-    limit = memory or max(MEMORY, _memory() // 4)
-    settings: dict[str, Any] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "memory_limit": f"{limit >> 20}MB",
-        "temp_directory": str(work.folder / "spill"),
-    }
-    con = duckdb.connect(path or ":memory:", read_only=path is not None, config=settings)
-    con.execute("set enable_progress_bar = false")
-    with suppress(duckdb.Error):  # a build without ICU has no time zones
-        con.execute("set TimeZone = 'UTC'")
-    return con
-
-
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return 4 * MEMORY
-
-
-def identifier(name: str) -> str:
-    """Return a name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def column_of_type(name: str, sql: str, kind: str, said: str | None) -> Column:
-    """Return a column of one of DuckDB's types; ValueError, naming it, for a type that is no value of a table.
-
-    `said` is what the user called it: a category (or text) is read as texts, whatever its type.
-    """
-    base = kind.split("(")[0]
-    refused = "lists" if kind.endswith("]") else REFUSED.get(base)
-    if refused:
-        raise ValueError(
-            f"column {name!r} holds {refused}; only numbers, texts, dates and booleans can be read"
-            f" (--ignore {name} leaves it out)"
-        )
-    if said in ("category", "text", "date", "duration") and base not in MOMENTS and base not in ("TIME", "INTERVAL"):
-        return Column(name, f"cast({sql} as varchar)", "category" if said in ("category", "text") else "text", True)
-    if base in NUMBERS:
-        return Column(name, f"cast({sql} as double)", "number")
-    if base in INTEGERS:
-        return Column(name, sql, "integer")
-    if base == "BOOLEAN":
-        return Column(name, sql, "boolean")
-    if base in MOMENTS:
-        return Column(name, f"cast({sql} as timestamp)", "moment")
-    if base in ("TIME", "TIME_NS"):
-        return Column(name, f"((date '1970-01-01' + cast({sql} as time)) - timestamp '1970-01-01')", "duration")
-    if base == "INTERVAL":
-        return Column(name, sql, "duration")
-    if base == "ENUM":
-        return Column(name, f"cast({sql} as varchar)", "category", True)
-    return Column(name, f"cast({sql} as varchar)", "text", base == "JSON")
-
-
 class Loaded:
     """A source's columns in DuckDB's memory; `rows` of them."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, source: str, columns: Sequence[Column], decimal: str = ".",
-                 suspicious: bool = True) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        source: str,
+        columns: Sequence[Column],
+        decimal: str = ".",
+        suspicious: bool = True,
+    ) -> None:
         """Read the source: SQL that can stand after FROM. `suspicious`: there may be _ between digits."""
         self.con, self.source = con, source
         self._decimal, self._suspicious = decimal, suspicious
@@ -171,10 +83,10 @@ class Loaded:
             return [f"{sql} as c{k}"]
         text = f"trim({column.sql})" if blanks else column.sql
         number = f"try_cast({text} as double)"
+        ranges = (("1", ":"), ("0.", "0/"), ("-1", "-:"), ("-0.", "-0/"), (".0", ".:"))
+        begins = " or ".join(f"({text} >= '{low}' and {text} < '{high}')" for low, high in ranges)
         plain = (
-            f"(({text} >= '1' and {text} < ':') or ({text} >= '0.' and {text} < '0/') or ({text} >= '-1' and {text} < '-:')"
-            f" or {text} = '0' or ({text} >= '-0.' and {text} < '-0/') or ({text} >= '.0' and {text} < '.:'))"
-            f" and {number} is not null and (strlen({text}) < 16 or contains({text}, '.'))"
+            f"({begins} or {text} = '0') and {number} is not null and (strlen({text}) < 16 or contains({text}, '.'))"
         )
         if self._suspicious:
             plain += f" and not contains({text}, '_')"
@@ -228,10 +140,14 @@ class Loaded:
         sample = np.ma.compressed(first[place]).tolist()
         if not sample or plain_numbers(sample, self._decimal) is None:
             return stored
-        kinds = ("ubigint",) if any(abs(int(t)) >= 2**63 for t in sample if INTEGER.fullmatch(t)) else ("bigint", "ubigint")
+        kinds = (
+            ("ubigint",) if any(abs(int(t)) >= 2**63 for t in sample if INTEGER.fullmatch(t)) else ("bigint", "ubigint")
+        )
         for kind in kinds:
             same = f"{place} = cast(try_cast({place} as {kind}) as varchar)"
-            if self.con.execute(f"select coalesce(bool_and(coalesce({same}, {place} is null)), true) from {table}").fetchall()[0][0]:
+            if self.con.execute(
+                f"select coalesce(bool_and(coalesce({same}, {place} is null)), true) from {table}"
+            ).fetchall()[0][0]:
                 self.con.execute(f"alter table {table} alter {place} type {kind}")
                 return Stored(stored.name, table, place, "integer")
         digits = f"regexp_full_match({place}, '\\s*[+-]?(0|[1-9][0-9]*)\\s*')"
@@ -253,7 +169,7 @@ class Loaded:
         """Return a column of integers as numbers where all are exact as such, as texts beyond 64 bits."""
         place, table = stored.place, stored.table
         low, high = self.con.execute(f"select min({place}), max({place}) from {table}").fetchall()[0]
-        if low is None or (-EXACT < low and high < EXACT):
+        if low is None or (low > -EXACT and high < EXACT):
             return Stored(stored.name, table, place, "number")
         for kind, least, most in (("bigint", -(2**63), 2**63), ("ubigint", 0, 2**64)):
             if least <= low and high < most:
@@ -290,16 +206,21 @@ class Loaded:
         first = f"(select {place} from {table} limit {BLOCK // 10})"
         if self.con.execute(f"select approx_count_distinct({place}) from {first}").fetchall()[0][0] > FEW_LEVELS:
             return self._many_levels(stored)
-        levels = [level for (level,) in self.con.execute(
-            f"select l from (select {place} as l, min(rowid) as f from {table} group by {place}) where l is not null order by f"
-        ).fetchall()]
+        levels = [
+            level
+            for (level,) in self.con.execute(
+                f"select {place} as l from {table} where l is not null group by l order by min(rowid)"
+            ).fetchall()
+        ]
         if not levels:
             return Cells(stored.kind, np.full(self.rows, -1, np.int32), [])
         if len(levels) > FEW_LEVELS:
             return self._many_levels(stored)
         self.con.execute("drop type if exists levels")
         self.con.execute(f"create type levels as enum ({', '.join(map(literal, levels))})")
-        codes = self._fetch(f"select coalesce(cast(enum_code(cast({place} as levels)) as integer), -1) as c from {table}")["c"]
+        codes = self._fetch(
+            f"select coalesce(cast(enum_code(cast({place} as levels)) as integer), -1) as c from {table}"
+        )["c"]
         return Cells(stored.kind, np.ma.getdata(codes), levels)
 
     def _many_levels(self, stored: Stored) -> Cells:
@@ -325,7 +246,9 @@ def _cells(values: Any, stored: Stored) -> Cells:
     gone: NDArray[np.bool_] = np.ma.getmaskarray(values)
     plain = np.ma.getdata(values)
     if stored.kind in ("text", "category"):
-        return text_cells([None if empty else text for text, empty in zip(plain.tolist(), gone.tolist(), strict=True)], stored.kind)
+        return text_cells(
+            [None if empty else text for text, empty in zip(plain.tolist(), gone.tolist(), strict=True)], stored.kind
+        )
     if stored.kind == "boolean":
         return Cells("boolean", plain.astype(bool), gaps=gone if gone.any() else None)
     if stored.kind in ("moment", "duration"):

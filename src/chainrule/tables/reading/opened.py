@@ -17,21 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from ..table import Table
 from .contents import Content, Joined, Part
+from .databases import open_duckdb, open_remote, open_sqlite
 from .errors import SourceError, one_line
 from .options import Dialect, ReadOptions
-from .stores import (
-    open_arrow,
-    open_duckdb,
-    open_excel,
-    open_json,
-    open_parquet,
-    open_remote,
-    open_sqlite,
-)
+from .stores import open_arrow, open_excel, open_json, open_parquet
 from .textfile import open_text
-from .texts import PACKED, Workspace, spooled, unpacked, without_packing
+from .texts import Workspace, packing_of, spooled, unpacked, without_packing
 
 PIECE = 100_000
 """Rows of a piece, where the file is read in pieces."""
@@ -89,7 +84,7 @@ class OpenedTable:
         self._work = work
 
     def read(self) -> Table:
-        """Return the whole table. Columns of plain numbers are numbers (integers beyond 2^53 stay exact), others text."""
+        """Return the whole table. Plain numbers are numbers (integers beyond 2^53 stay exact), other columns text."""
         with one_line(self.name):
             return Table.of(self._content.whole(), self.rows, **self._facts)
 
@@ -119,13 +114,14 @@ class OpenedTable:
         self.close()
 
 
-def _counted(start: int, stop: int) -> Any:
-    import numpy as np
+NOTHING_SAID = ReadOptions()
 
+
+def _counted(start: int, stop: int) -> Any:
     return np.arange(start + 1, stop + 1)
 
 
-def open_table(name: str, options: ReadOptions = ReadOptions(), expected: Dialect | None = None) -> OpenedTable:
+def open_table(name: str, options: ReadOptions = NOTHING_SAID, expected: Dialect | None = None) -> OpenedTable:
     """Open a source by its name: a file, several (a glob such as part-*.parquet), "-" for standard input, a URL.
 
     `expected` is the dialect of the training file: it is tried first, and used where it fits.
@@ -180,11 +176,13 @@ def _open(name: str, options: ReadOptions, expected: Dialect | None, work: Works
     return _one(path, path.name, options, expected, work, {})
 
 
-def _one(path: Path, name: str, options: ReadOptions, expected: Dialect | None, work: Workspace, forced: Mapping[str, str]) -> Part:
+def _one(
+    path: Path, name: str, options: ReadOptions, expected: Dialect | None, work: Workspace, forced: Mapping[str, str]
+) -> Part:
     """Open one file by the ending of its name, or by its first bytes."""
     bare, packing = without_packing(name)
     ending = os.path.splitext(bare)[1]
-    plain = unpacked(path, packing, work)
+    plain = unpacked(path, packing or ("" if ending in OPENERS else packing_of(path)), work)
     with plain.open("rb") as file:
         head = file.read(4096)
     opener = OPENERS.get(ending)

@@ -115,7 +115,11 @@ class Dialect:
             if type(value) is not kinds[name]:
                 raise ValueError(f"a dialect's {name} must be {kinds[name].__name__}, got {str(value)[:40]!r}")
         made = cls(**entry)
-        if made.decimal not in (".", ",") or made.skip < 0 or not (made.separator == "space" or len(made.separator) == 1):
+        if (
+            made.decimal not in (".", ",")
+            or made.skip < 0
+            or not (made.separator == "space" or len(made.separator) == 1)
+        ):
             raise ValueError("a dialect's separator must be one character, its decimal . or , and its skip at least 0")
         if max(len(made.quote), len(made.escape), len(made.comment)) > 1 or len(made.encoding) > 40:
             raise ValueError("a dialect's quote, escape and comment are one character or none")

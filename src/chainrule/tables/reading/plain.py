@@ -51,7 +51,7 @@ def plain_numbers(texts: Sequence[str], decimal: str = ".") -> Array | None:
 def exact_integers(values: Sequence[int]) -> Array | None:
     """Return integers as int64 or uint64; None where neither holds them all."""
     low, high = min(values), max(values)
-    if -(2**63) <= low and high < 2**63:
+    if low >= -(2**63) and high < 2**63:
         return np.array(values, np.int64)
     return np.array(values, np.uint64) if low >= 0 and high < 2**64 else None
 

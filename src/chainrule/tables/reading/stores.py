@@ -8,21 +8,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import duckdb
-import numpy as np
 
 from ...foundation.words import listed
 from .arrow_types import EPOCH_PERIODS, arrow_kinds
 from .contents import Held, Part
+from .duck import Column, column_of_type, connect, identifier, literal
 from .errors import short_cause
 from .heading import column_names, is_header
-from .loading import Column, Loaded, column_of_type, connect, identifier, literal
+from .loading import Loaded
 from .options import ReadOptions
 from .plain import cells_of_texts
 from .texts import Workspace
@@ -31,23 +29,26 @@ FORCED = ("category", "text", "date", "duration")
 INDEX = re.compile(r"__index_level_\d+__")
 
 
-def _said(options: ReadOptions, forced: Mapping[str, str]) -> dict[str, str]:
+def said_kinds(options: ReadOptions, forced: Mapping[str, str]) -> dict[str, str]:
+    """Return what the columns were said to be: by the user, and by the other files of the source."""
     return {**options.columns, **forced}
 
 
-def _described(con: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
+def described_columns(con: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
     """Return the names and the types of a source's columns."""
     return [(row[0], row[1]) for row in con.execute(f"describe select * from {source}").fetchall()]
 
 
-def _load(con: duckdb.DuckDBPyConnection, source: str, columns: Sequence[Column], notes: list[str]) -> Part:
+def loaded_part(con: duckdb.DuckDBPyConnection, source: str, columns: Sequence[Column], notes: list[str]) -> Part:
+    """Return a source of SQL, with its columns, as a part."""
     return Part([column.name for column in columns], Loaded(con, source, columns), None, notes)
 
 
-def _types(
+def typed_columns(
     described: Iterable[tuple[str, str]], options: ReadOptions, forced: Mapping[str, str]
 ) -> Iterator[Column]:
-    said = _said(options, forced)
+    """Yield the columns of names and types that are not ignored; ValueError, naming it, for one that is no value."""
+    said = said_kinds(options, forced)
     for name, kind in described:
         if name not in options.ignore:
             yield column_of_type(name, identifier(name), kind, said.get(name))
@@ -62,13 +63,16 @@ def open_parquet(path: Path, options: ReadOptions, work: Workspace, forced: Mapp
     try:
         source = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
         try:
-            described = _described(con, source)
+            described = described_columns(con, source)
             known = {
                 bytes(key).decode("utf-8", "replace"): bytes(value)
-                for key, value in con.execute(f"select key, value from parquet_kv_metadata({literal(str(path))})").fetchall()
+                for key, value in con.execute(
+                    f"select key, value from parquet_kv_metadata({literal(str(path))})"
+                ).fetchall()
             }
             schema = [
-                row[0] for row in con.execute(f"select name from parquet_schema({literal(str(path))}) offset 1").fetchall()
+                row[0]
+                for row in con.execute(f"select name from parquet_schema({literal(str(path))}) offset 1").fetchall()
             ]
         except duckdb.Error as error:
             if isinstance(error, duckdb.OutOfMemoryException):
@@ -87,10 +91,10 @@ def open_parquet(path: Path, options: ReadOptions, work: Workspace, forced: Mapp
         kinds = arrow_kinds(known.get("ARROW:schema", b""))
         columns = [
             _extension(column, kinds.get(column.name, ""), periods.get(column.name))
-            for column in _types(described, options, forced)
+            for column in typed_columns(described, options, forced)
         ]
         try:
-            return _load(con, source, columns, notes)
+            return loaded_part(con, source, columns, notes)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
@@ -119,7 +123,9 @@ def _extension(column: Column, kind: str, period: str | None) -> Column:
     """Return a column as what its Arrow type stands for; ValueError, naming it, where that is not known."""
     place = identifier(column.name)
     if column.kind == "integer" and kind.startswith("duration:"):
-        return Column(column.name, f"to_microseconds(cast({place} {kind.removeprefix('duration:')} as bigint))", "duration")
+        return Column(
+            column.name, f"to_microseconds(cast({place} {kind.removeprefix('duration:')} as bigint))", "duration"
+        )
     if kind == "dictionary" and column.kind == "text":
         return Column(column.name, column.sql, "category", True)
     if kind == "extension:arrow.bool8":
@@ -142,7 +148,7 @@ def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping
         place = literal(str(path))
         plain = "maximum_object_size = 67108864, sample_size = -1"
         try:
-            described = _described(con, f"read_json_auto({place}, {plain})")
+            described = described_columns(con, f"read_json_auto({place}, {plain})")
         except duckdb.Error as error:
             raise ValueError(f"it is not JSON, or a damaged file ({short_cause(error)[:150]})") from error
         guessed = ("DATE", "TIME", "UUID", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
@@ -152,7 +158,7 @@ def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping
         fields = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in described)
         source = f"read_json({place}, {plain}, columns = {{{fields}}})"
         try:
-            return _load(con, source, list(_types(described, options, forced)), [])
+            return loaded_part(con, source, list(typed_columns(described, options, forced)), [])
         except duckdb.Error as error:
             raise ValueError(f"it is not JSON, or a damaged file ({short_cause(error)[:150]})") from error
     except BaseException:
@@ -186,7 +192,9 @@ def open_excel(path: Path, options: ReadOptions, work: Workspace, forced: Mappin
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:
-        raise ValueError(f"it is not an Excel file, or a damaged one ({(str(error).splitlines() or [''])[0][:100]})") from error
+        raise ValueError(
+            f"it is not an Excel file, or a damaged one ({(str(error).splitlines() or [''])[0][:100]})"
+        ) from error
     notes = []
     try:
         names = book.sheetnames
@@ -195,7 +203,7 @@ def open_excel(path: Path, options: ReadOptions, work: Workspace, forced: Mappin
         sheet = book[options.table or names[0]]
         if options.table is None and len(names) > 1:
             notes.append(f"the sheet {names[0]!r} was read, the first of {len(names)}; --table says otherwise")
-        rows = [[_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+        rows = [[cell_text(value) for value in row] for row in sheet.iter_rows(values_only=True)]
     except ValueError:
         raise
     except Exception as error:
@@ -225,10 +233,12 @@ def _sheet(rows: list[list[str]], options: ReadOptions, forced: Mapping[str, str
     body = full[start + 1 :] if says else full[start:]
     if not body:
         raise ValueError("it has a header but no rows")
-    said = _said(options, forced)
+    said = said_kinds(options, forced)
     cells = {}
     for name, column in zip(names, zip(*body, strict=True), strict=True):
-        kind = {"category": "category", "text": "category"}.get(said.get(name, ""), "text" if said.get(name) in FORCED else None)
+        kind = {"category": "category", "text": "category"}.get(
+            said.get(name, ""), "text" if said.get(name) in FORCED else None
+        )
         if name not in options.ignore:
             cells[name] = cells_of_texts(column, kind=kind)
     return Part(list(cells), Held(cells, len(body)), None, notes + more)
@@ -242,7 +252,7 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int:
     return found if all(count * 2 <= usual + 1 for count in counts[:found]) else 0
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Return a value of a sheet or of SQLite as the text that says it exactly."""
     if value is None:
         return ""
@@ -255,113 +265,3 @@ def _text(value: Any) -> str:
     if isinstance(value, dt.timedelta):
         return str(value)
     return str(value)
-
-
-def open_duckdb(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
-    """Open a table of a DuckDB file, or the answer to a query, to read only."""
-    con = connect(work)
-    try:
-        try:
-            con.execute(f"attach {literal(str(path))} as base (read_only)")
-        except duckdb.Error as error:
-            raise ValueError(f"it is not a DuckDB file that can be opened ({short_cause(error)[:150]})") from error
-        con.execute("set enable_external_access = false")
-        con.execute("use base")
-        found = con.execute("select table_name from information_schema.tables where table_catalog = 'base' order by 1")
-        source = _source(options, [row[0] for row in found.fetchall()])
-        if options.query is None:
-            source = f"base.{source}"
-        else:
-            con.execute(f"create table memory.main.answer as select * from {source}")
-            source = "memory.main.answer"
-        con.execute("use memory")
-        return _load(con, source, list(_types(_described(con, source), options, forced)), [])
-    except BaseException:
-        con.close()
-        raise
-
-
-def _source(options: ReadOptions, tables: Sequence[str]) -> str:
-    """Return the SQL of the table or query that was asked for, or of the only table."""
-    if options.query is not None:
-        query = options.query.strip().rstrip(";")
-        if not re.match(r"(?is)\s*(select|with|from|values|\()", query):
-            raise ValueError(f"--query takes a select statement, got {query[:40]!r}")
-        return f"({query})"
-    if options.table is not None:
-        if options.table not in tables and "." not in options.table:
-            raise ValueError(f"it has no table {options.table!r}; it has {listed(tables) or 'none'}")
-        return identifier(options.table)
-    if len(tables) != 1:
-        raise ValueError(f"it has {len(tables)} tables: {listed(tables)}; --table NAME says which" if tables else "it has no tables")
-    return identifier(tables[0])
-
-
-def open_sqlite(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
-    """Open a table of a SQLite file, or the answer to a query, to read only."""
-    con = connect(work)
-    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        tables = [row[0] for row in base.execute(
-            "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by 1"
-        )]
-        rows = base.execute(f"select * from {_source(options, tables)}")
-        names = [column[0] for column in rows.description]
-        if len(set(names)) < len(names):
-            raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} names more than one column")
-        kept = [k for k, name in enumerate(names) if name not in options.ignore]
-        con.execute(f"create table stored ({', '.join(f'c{k} varchar' for k in kept) or 'nothing varchar'})")
-        while piece := rows.fetchmany(50_000):
-            made = {f"c{k}": np.array([_plain_value(row[k], names[k]) for row in piece], object) for k in kept}
-            con.register("piece", made)
-            con.execute("insert into stored select * from piece")
-            con.unregister("piece")
-        said = _said(options, forced)
-        columns = [column_of_type(names[k], f"c{k}", "VARCHAR", said.get(names[k])) for k in kept]
-        return _load(con, "stored", columns, [])
-    except sqlite3.Error as error:
-        con.close()
-        raise ValueError(f"SQLite says: {error}") from error
-    except BaseException:
-        con.close()
-        raise
-    finally:
-        base.close()
-
-
-def _plain_value(value: Any, name: str) -> str | None:
-    if isinstance(value, bytes):
-        raise ValueError(f"column {name!r} holds bytes; only numbers, texts, dates and booleans can be read (--ignore {name} leaves it out)")
-    return None if value is None else _text(value)
-
-
-def open_remote(name: str, options: ReadOptions, work: Workspace) -> Part:
-    """Open a table of Postgres, or a file on a server, by DuckDB's extension where it is installed."""
-    postgres = name.lower().startswith(("postgres://", "postgresql://"))
-    extension = "postgres" if postgres else "httpfs"
-    con = connect(work)
-    try:
-        try:
-            con.execute(f"load {extension}")
-        except duckdb.Error:
-            raise ValueError(
-                f"DuckDB's extension {extension!r} is not installed; with a network:"
-                f" python -c \"import duckdb; duckdb.sql('install {extension}')\""
-            ) from None
-        if postgres:
-            con.execute(f"attach {literal(name)} as remote (type postgres, read_only)")
-            con.execute("use remote")
-            tables = [row[0] for row in con.execute("select table_name from information_schema.tables order by 1").fetchall()]
-            source = _source(options, tables)
-            con.execute("use memory")
-            source = source if options.query is not None else f"remote.{source}"
-        else:
-            source = literal(name)
-        columns = list(_types(_described(con, source), options, {}))
-        return _load(con, source, columns, [])
-    except duckdb.Error as error:
-        con.close()
-        raise ValueError(short_cause(error).replace(urlsplit(name).password or "\0", "***")) from error
-    except BaseException:
-        con.close()
-        raise

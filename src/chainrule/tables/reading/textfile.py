@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +19,9 @@ import numpy as np
 from .contents import Content, Held, Part
 from .counting import count_records, first_fault, long_fields
 from .dialect import NEVER_CLOSED, Layout, layouts, records
+from .duck import Column, connect, literal
 from .errors import short_cause
-from .loading import Column, Loaded, check_same_count, connect, literal
+from .loading import Loaded, check_same_count
 from .options import Dialect, ReadOptions
 from .plain import cells_of_texts
 from .texts import CHUNK, PlainText, Workspace, byte_facts, plain_text, with_plain_line_ends
@@ -43,7 +45,12 @@ class Body:
 
 
 def open_text(
-    path: Path, ending: str, options: ReadOptions, expected: Dialect | None, work: Workspace, forced: Mapping[str, str] = {}
+    path: Path,
+    ending: str,
+    options: ReadOptions,
+    expected: Dialect | None,
+    work: Workspace,
+    forced: Mapping[str, str] = {},
 ) -> Part:
     """Open a text file; `forced` are the columns to be kept as texts, each with its kind.
 
@@ -62,7 +69,11 @@ def open_text(
         head, whole = _head(text)
         found = layouts(head, whole, options, expected, ending)
         again = _first_that_fits(text, found, options, work, forced)
-        part = again if isinstance(again, str) else replace(again, notes=[*again.notes, "its lines end in more than one way"])
+        part = (
+            again
+            if isinstance(again, str)
+            else replace(again, notes=[*again.notes, "its lines end in more than one way"])
+        )
     if isinstance(part, str):
         raise ValueError(part)
     part.notes[:0] = text.notes
@@ -112,62 +123,82 @@ def _content(
     text: PlainText, layout: Layout, options: ReadOptions, work: Workspace, forced: Mapping[str, str]
 ) -> tuple[Content, list[str]]:
     """Return the cells by a layout, and the names of the columns that are not ignored."""
+    said = {**options.columns, **forced}
+    kinds = {
+        name: "category" if kind in ("category", "text") else "text" for name, kind in said.items() if kind in FORCED
+    }
     kept = [k for k, name in enumerate(layout.names) if name not in options.ignore]
-    columns = [layout.names[k] for k in kept]
-    kinds = {name: "category" if said in ("category", "text") else "text"
-             for name, said in {**options.columns, **forced}.items() if said in FORCED}
-    if layout.dialect.separator == "space":
-        path, counted = _split_at_blanks(text, layout, work)
-        body, dialect = Body(path, 0), replace(layout.dialect, separator=",", quote='"', escape='"')
-    else:
-        counted = count_records(text.path, layout.dialect, text.facts.line_end, layout.first, layout.width == 1)
-        body, dialect = _body(text, layout, work), layout.dialect
+    columns = [
+        Column(layout.names[k], f"c{k}", kinds.get(layout.names[k], "text"), layout.names[k] in kinds) for k in kept
+    ]
+    names = [column.name for column in columns]
+    dialect, line_end = layout.dialect, text.facts.line_end
+    with ThreadPoolExecutor(1) as beside:
+        if dialect.separator == "space":
+            path, count = _split_at_blanks(text, layout, work)
+            body, dialect = Body(path, 0), replace(dialect, separator=",", quote='"', escape='"')
+            counted: Callable[[], int] = lambda: count  # noqa: E731
+        else:
+            body = _body(text, layout, work)
+            task = beside.submit(count_records, text.path, dialect, line_end, layout.first, layout.width == 1)
+            counted = task.result
+        lines = text.facts.feeds if line_end == b"\n" else text.facts.returns
+        small = text.facts.size <= SMALL_BYTES and (lines + 1) * layout.width <= SMALL_CELLS
+        if small or layout.width == 1:
+            _check_some(counted(), layout)
+        limit = counted() if layout.width == 1 else None
+        if small:
+            return _small(_source(body, layout, dialect, limit), columns, layout, counted, work), names
+        try:
+            return _big(_source(body, layout, dialect, limit), columns, text, layout, counted, work), names
+        except (duckdb.Error, ValueError):
+            if not text.facts.quotes or dialect.separator == "space" or not counted():
+                raise
+        return _big(_source(body, layout, dialect, limit, parallel=False), columns, text, layout, counted, work), names
+
+
+def _check_some(counted: int, layout: Layout) -> None:
     if not counted:
         raise ValueError(NO_ROWS if layout.dialect.header else "it is empty")
-    sources = [_source(body, layout, dialect, parallel, counted) for parallel in (True, False)]
-    small = text.facts.size <= SMALL_BYTES and counted * layout.width <= SMALL_CELLS
-    read = _small if small else _big
-    con = connect(work)
-    try:
-        try:
-            content = read(con, sources[0], layout, kept, kinds, text, counted)
-        except (duckdb.Error, ValueError):
-            if small or not text.facts.quotes or layout.dialect.separator == "space":
-                raise
-            con.close()
-            con = connect(work)
-            content = read(con, sources[1], layout, kept, kinds, text, counted)
-    except BaseException:
-        con.close()
-        raise
-    if small:
-        con.close()
-    return content, columns
 
 
-def _small(con, source, layout, kept, kinds, text, counted):  # type: ignore[no-untyped-def]
-    chosen = ", ".join(f"c{k}" for k in kept) or "c0"
-    found = con.execute(f"select {chosen} from {source}").fetchnumpy()
-    rows = len(found[f"c{kept[0] if kept else 0}"])
-    check_same_count(rows, counted)
+def _small(
+    source: str, columns: Sequence[Column], layout: Layout, counted: Callable[[], int], work: Workspace
+) -> Content:
+    """Return the cells of a small file: all texts as arrays at once."""
+    chosen = ", ".join(column.sql for column in columns) or "c0"
+    with connect(work) as con:
+        found = con.execute(f"select {chosen} from {source}").fetchnumpy()
+    rows = len(next(iter(found.values())))
+    check_same_count(rows, counted())
     cells = {}
-    for k in kept:
-        values, name = found[f"c{k}"], layout.names[k]
+    for column in columns:
+        values = found[column.sql]
         texts = np.ma.getdata(values)
         if np.ma.is_masked(values):
-            texts = np.where(np.ma.getmaskarray(values), None, texts)
-        cells[name] = cells_of_texts(texts.tolist(), layout.dialect.decimal, kinds.get(name))
+            texts = texts.copy()
+            texts[np.ma.getmaskarray(values)] = None
+        cells[column.name] = cells_of_texts(
+            texts.tolist(), layout.dialect.decimal, column.kind if column.fixed else None
+        )
     return Held(cells, rows)
 
 
-def _big(con, source, layout, kept, kinds, text, counted):  # type: ignore[no-untyped-def]
-    columns = [Column(layout.names[k], f"c{k}", kinds.get(layout.names[k], "text"), layout.names[k] in kinds) for k in kept]
-    loaded = Loaded(con, source, columns, layout.dialect.decimal, text.facts.underscores > 0)
-    check_same_count(loaded.rows, counted)
-    return loaded
+def _big(
+    source: str, columns: Sequence[Column], text: PlainText, layout: Layout, counted: Callable[[], int], work: Workspace
+) -> Content:
+    """Return the cells of a large file, which stay with DuckDB."""
+    con = connect(work)
+    try:
+        loaded = Loaded(con, source, columns, layout.dialect.decimal, text.facts.underscore)
+        check_same_count(loaded.rows, counted())
+        return loaded
+    except BaseException:
+        con.close()
+        raise
 
 
-def _source(body: Body, layout: Layout, dialect: Dialect, parallel: bool, counted: int) -> str:
+def _source(body: Body, layout: Layout, dialect: Dialect, limit: int | None, parallel: bool = True) -> str:
     """Return the SQL that reads a body strictly, all columns as texts."""
     columns = ", ".join(f"'c{k}': 'VARCHAR'" for k in range(layout.width))
     longest = max((sum(map(len, row)) + len(row) for row in layout.rows[:100]), default=0)
@@ -186,7 +217,7 @@ def _source(body: Body, layout: Layout, dialect: Dialect, parallel: bool, counte
     }
     words = ", ".join(f"{name} = {value}" for name, value in settings.items())
     made = f"read_csv({literal(str(body.path))}, {words})"
-    return f"(from {made} limit {counted})" if layout.width == 1 else made
+    return made if limit is None else f"(from {made} limit {limit})"
 
 
 def _body(text: PlainText, layout: Layout, work: Workspace) -> Body:

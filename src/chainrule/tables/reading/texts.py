@@ -13,7 +13,7 @@ import lzma
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,7 @@ class ByteFacts(NamedTuple):
     returns: int = 0
     both: int = 0
     quotes: int = 0
-    underscores: int = 0
+    underscore: bool = False
     nul: bool = False
     utf8: bool = True
 
@@ -88,6 +88,23 @@ class Workspace:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+
+PACKED_MARKS: Mapping[bytes, str] = {
+    b"\x1f\x8b": ".gz",
+    b"BZh": ".bz2",
+    b"PK\x03\x04": ".zip",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"\xfd7zXZ\0": ".xz",
+}
+"""What packed files begin with, where their names do not say it."""
+
+
+def packing_of(path: Path) -> str:
+    """Return the ending that stands for how a file is packed, by its first bytes; "" for a plain file."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((ending for mark, ending in PACKED_MARKS.items() if head.startswith(mark)), "")
 
 
 def without_packing(name: str) -> tuple[str, str]:
@@ -176,7 +193,10 @@ def plain_text(path: Path, encoding: str | None, work: Workspace) -> PlainText:
     with path.open("rb") as file:
         head = file.read(1 << 16)
     mark = next((name for bytes_, name in MARKS.items() if head.startswith(bytes_)), None)
-    said = codecs.lookup(encoding).name if encoding else None
+    try:
+        said = codecs.lookup(encoding).name if encoding else None
+    except LookupError:
+        raise ValueError(f"there is no encoding {encoding!r}") from None
     notes: list[str] = []
     if said is None and mark is None and (guess := _utf16_without_mark(head)):
         said = guess
@@ -229,17 +249,17 @@ def transcoded(path: Path, encoding: str, work: Workspace) -> Path:
 def byte_facts(path: Path) -> ByteFacts:
     """Return what a file's bytes hold."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    size = feeds = returns = both = quotes = underscores = 0
-    nul, utf8, pending, ends_in_return = False, True, False, False
+    size = feeds = returns = both = quotes = 0
+    underscore, nul, utf8, pending, ends_in_return = False, False, True, False, False
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             values = np.frombuffer(chunk, np.uint8)
             size += len(chunk)
             feeds += int(np.count_nonzero(values == 10))
             quotes += int(np.count_nonzero(values == 34))
-            underscores += chunk.count(b"_")
-            if found := chunk.count(b"\r"):
-                returns += found
+            underscore = underscore or b"_" in chunk
+            if b"\r" in chunk:
+                returns += chunk.count(b"\r")
                 both += chunk.count(b"\r\n")
             both += ends_in_return and chunk[:1] == b"\n"
             ends_in_return = chunk[-1:] == b"\r"
@@ -250,7 +270,7 @@ def byte_facts(path: Path) -> ByteFacts:
                     pending = bool(decoder.getstate()[0])
                 except UnicodeDecodeError:
                     utf8 = False
-    return ByteFacts(size, feeds, returns, both, quotes, underscores, nul, utf8 and not pending)
+    return ByteFacts(size, feeds, returns, both, quotes, underscore, nul, utf8 and not pending)
 
 
 def with_plain_line_ends(path: Path, work: Workspace) -> Path:
