@@ -184,7 +184,7 @@ PARQUET = [
         "an empty name",
         "t.parquet",
         file(pa.table({"": NUMBERS, "y": LABELS})),
-        (Right(ROWS, {"": X, "y": Y}), Right(ROWS, {"column0": X, "y": Y})),
+        (Right(ROWS, {"": X, "y": Y}), Right(ROWS, {"column0": X, "y": Y}), Right(ROWS, {"C0": X, "y": Y})),
     ),
     Trap("no rows", "t.parquet", file(arrow().slice(0, 0)), refusal("no rows")),
     Trap("no columns", "t.parquet", file(pa.table({})), refusal("column|no rows")),
