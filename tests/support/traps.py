@@ -87,14 +87,15 @@ class Right:
 
 @dataclass(frozen=True)
 class Refused:
-    """What the one line must hold, each a regular expression; the name of the file is always asked for."""
+    """What the one line must hold, each a regular expression, besides the name of the file."""
 
     words: Sequence[str]
+    names_file: bool = True
 
 
-def refusal(*words: str) -> Refused:
-    """Return the refusal whose line holds these regular expressions."""
-    return Refused(words)
+def refusal(*words: str, names_file: bool = True) -> Refused:
+    """Return the refusal whose line holds these regular expressions; one of an option need not name the file."""
+    return Refused(words, names_file)
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ def _check_refused(trap: Trap, path: Path, verdict: Refused) -> None:
     assert ran.code == 2, f"{command} ends with {ran.code}: {(ran.err or ran.out)[:600]}"
     assert ran.err.startswith("chainrule: error: "), ran.err
     assert ran.err.rstrip("\n").count("\n") == 0, f"more than one line: {ran.err}"
-    lacking = [word for word in (re.escape(path.name), *verdict.words) if not re.search(word, ran.err, re.IGNORECASE)]
+    words = (*verdict.words, re.escape(path.name)) if verdict.names_file else verdict.words
+    lacking = [word for word in words if not re.search(word, ran.err, re.IGNORECASE)]
     assert not lacking, f"{lacking} not in: {ran.err}"
 
 
@@ -196,7 +198,8 @@ def _check_right(trap: Trap, path: Path, verdict: Right) -> None:
     assert ran.code == 0, f"look is refused: {ran.err}"
     seen = ran.json
     assert seen["source"]["rows"] == verdict.rows, f"{seen['source']['rows']} rows; {seen['dialect']}; {seen['notes']}"
-    assert [column["name"] for column in seen["columns"]] == list(verdict.columns), seen["dialect"]
+    names = [column["name"] for column in seen["columns"]]
+    assert names == list(verdict.columns), f"{names}; {seen['dialect']}"
     for column, expected in zip(seen["columns"], verdict.columns.values(), strict=True):
         _check_look(column, expected)
     for word in verdict.notes:

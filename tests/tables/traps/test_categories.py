@@ -181,7 +181,7 @@ IDS = [
     counted("id", lambda i: str(i % 7), left_out=False),
     counted("customer_id", lambda i: f"c{i % 3}", left_out=False, reads="category"),
     counted("minute", left_out=False),
-    counted("row", lambda i: str(i * i), left_out=False),
+    counted("row", lambda i: str(i * i)),
     counted("id", lambda i: f"{i * 1.5 + 0.25}", left_out=False),
     counted("paid", far, left_out=False),
     counted("valid", far, left_out=False),

@@ -203,7 +203,9 @@ SPECIAL = [
         options={"columns": {"d": "category"}},
     ),
     column("year and month", lambda i: f"{2000 + i // 12}-{1 + i % 12:02d}", right(Is("moment|category"))),
-    column("quarters", lambda i: f"2015Q{1 + i % 4}", right(Is("category", ("2015Q1", "2015Q2")))),
+    column(
+        "quarters", lambda i: f"2015Q{1 + i % 4}", right(Is("moment", (datetime(2015, 1, 1), datetime(2015, 4, 1))))
+    ),
     column("weeks", lambda i: f"2015-W{1 + i % 50:02d}", right(Is("category", ("2015-W01", "2015-W02")))),
     column(
         "times of day",
@@ -228,7 +230,8 @@ SPECIAL = [
     column(
         "one date that is all text",
         lambda i: "unknown" if i == 3 else f"{day(i):%Y-%m-%d}",
-        (with_bad("unknown")(), refusal("'d'", "unknown", r"row 4\b")),
+        refusal("'d'", "unknown", r"row 4\b", "--columns|--ignore"),
+        train=("--target", "y"),
     ),
     column(
         "no dates at all: scores of games", lambda i: f"{i % 5}-{i % 3}", right(Is("category", ("0-0", "1-1", "2-2")))

@@ -318,7 +318,7 @@ ROWS_OF_TABLE = [
         "two lines of names, as pandas writes them",
         "multi.csv",
         MULTI,
-        refusal("'x'", "mean", r"row 1\b"),
+        refusal(r"row 1\b"),
         train=("--target", "y"),
     ),
     Trap(

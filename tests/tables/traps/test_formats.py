@@ -27,7 +27,7 @@ X = number(0.0, 3.7, 7.4)
 Y = category("lo", "hi", "hi", "lo", levels=("hi", "lo"))
 BOTH = {"x": X, "y": Y}
 FRAME = pd.DataFrame({"x": NUMBERS, "y": LABELS})
-LISTED = refusal("'d'", "list|struct|map|array", "--ignore|only|can be read")
+LISTED = refusal("'d'", "list|struct|map|array|record", "--ignore|only|can be read")
 
 
 def arrow() -> pa.Table:
@@ -103,7 +103,7 @@ OTHERS = [
         "JSON that is an array", "t.json", json.dumps(objects()), (Right(ROWS, BOTH), refusal("JSON|ends? in|ending"))
     ),
     Trap("empty JSON lines", "t.jsonl", "", refusal("empty")),
-    Trap("CSV called .jsonl", "t.jsonl", grid(20, x=tenths, y=label), refusal("JSON", "line 1|row 1")),
+    Trap("CSV called .jsonl", "t.jsonl", grid(20, x=tenths, y=label), refusal("JSON")),
     Trap(
         "Feather",
         "t.feather",

@@ -70,13 +70,14 @@ ROWS = [
         "three lines of metadata and a blank one",
         "meta.csv",
         "Report: river\nDate: 2020-01-31\nStation: 7\n\n" + PLAIN,
-        Right(50, BOTH, notes=("line|header|skip",)),
+        Right(50, BOTH),
     ),
     Trap(
         "metadata of as many cells as the table",
         "meta.csv",
         "Station,7\n\n" + PLAIN,
-        (Right(50, BOTH), refusal("row 1|row 2|line|header")),
+        (Right(50, BOTH), refusal("'Station'", r"row 1\b")),
+        train=("--target", "column1"),
     ),
     Trap(
         "title above a table of three columns",
@@ -94,13 +95,13 @@ ROWS = [
         "no header, numbers only",
         "bare.csv",
         grid(50, header=False, a=tenths, b=lambda i: str(i % 7)),
-        Right(50, {"column0": X, "column1": number(0, 1, 2)}, notes=("header|names",), dialect={"header": False}),
+        Right(50, {"column0": X, "column1": number(0, 1, 2)}, dialect={"header": False}),
     ),
     Trap(
         "no header, numbers and texts",
         "bare.csv",
         grid(50, header=False, a=tenths, y=label),
-        Right(50, {"column0": X, "column1": Y}, notes=("header|names",)),
+        Right(50, {"column0": X, "column1": Y}, dialect={"header": False}),
     ),
     Trap(
         "no header, said by the user",
@@ -143,7 +144,11 @@ ROWS = [
         grid(40, **{"0": tenths, "1": tenths, "2": tenths}),
         (
             Right(40, {"0": X, "1": X, "2": X}),
-            Right(41, {"column0": number(0, 0), "column1": number(1, 0), "column2": number(2, 0)}, notes=("header",)),
+            Right(
+                41,
+                {"column0": number(0, 0), "column1": number(1, 0), "column2": number(2, 0)},
+                dialect={"header": False},
+            ),
         ),
     ),
     Trap(
@@ -227,7 +232,7 @@ ROWS = [
         "a line of units below the names",
         "units.csv",
         "t,x,y\n" + "s,m,\n" + grid(60, header=False, t=tenths, x=tenths, y=label),
-        refusal("'t'", "'s'", r"row 1\b", "--columns|--ignore|remove|delete"),
+        refusal(r"row 1\b"),
         train=("--target", "y"),
     ),
     Trap(

@@ -59,7 +59,15 @@ SEPARATORS = [
     Trap(
         "runs of spaces",
         "t.data",
-        grid(60, "", x=lambda i: f"{tenths(i):>8}", k=lambda i: f"{letter(i):>6}", y=lambda i: f"   {label(i)}"),
+        "    x   k  y\n"
+        + grid(
+            60,
+            "",
+            header=False,
+            x=lambda i: f"{tenths(i):>8}",
+            k=lambda i: f"{letter(i):>6}",
+            y=lambda i: f"   {label(i)}",
+        ),
         Right(60, THREE),
     ),
     Trap(
@@ -115,9 +123,10 @@ SEPARATORS = [
         grid(60, "::", x=tenths, k=letter, y=label),
         (
             Right(60, THREE),
-            refusal("separator|ends? in|ending"),
+            refusal("separator|nothing to learn|no column"),
             Right(60, {"x": X, "column1": ANY, "k": K, "column3": ANY, "y": Y}),
         ),
+        train=("--target", "x::k::y"),
     ),
     Trap(
         "trailing separators, also in the header",
@@ -180,12 +189,12 @@ LENGTHS = [
     Trap(
         "short line after a cell of three lines",
         "t.csv",
-        changed(42, "1.5,u").replace("0.0,u,lo", '0.0,"u\nu\nu",lo'),
+        changed(42, "1.5,u").replace("0.0,u,lo", '0.0,"u\nu\nu",lo', 1),
         refusal("line 44|row 41", r"\b2\b", r"\b3\b"),
     ),
     Trap("short first row", "t.csv", changed(2, "1.5,u"), refusal("line 2|row 1", r"\b2\b", r"\b3\b")),
     Trap("long first row", "t.csv", changed(2, "1.5,u,hi,9"), refusal("line 2|row 1", r"\b4\b", r"\b3\b")),
-    Trap("short last row, cut off", "t.csv", three(60)[:-9], refusal("line 61|row 60")),
+    Trap("short last row, cut off", "t.csv", three(60)[:-5], refusal("line 61|row 60")),
     Trap(
         "short line beyond 20,480 rows", "t.csv", changed(LATE - 98, "1.5,u", LATE), refusal("line 24,?902|row 24,?901")
     ),
@@ -213,7 +222,7 @@ LENGTHS = [
         "footer of full length",
         "t.csv",
         three(60) + "Total,,\n",
-        refusal("'x'", "Total", r"row 61\b", "--columns|--ignore|remove|delete"),
+        refusal(r"row 61\b", "--columns|--ignore|remove|delete|take"),
         train=("--target", "y"),
     ),
 ]
@@ -255,12 +264,7 @@ NO_TABLES = [
         "pointer of Git LFS",
         "t.csv",
         "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n",
-        (
-            refusal("."),
-            Right(2, {"version https://git-lfs.github.com/spec/v1": ANY}),
-            Right(3, {"column0": ANY}),
-            Right(3, {"column0": ANY, "column1": ANY}),
-        ),
+        refusal("LFS|pointer"),
     ),
     Trap("marks of a merge", "t.csv", changed(42, "<<<<<<< HEAD"), refusal("line 42|row 41")),
     Trap("Parquet in a .csv", "t.csv", b"PAR1" + bytes(range(256)) * 4 + b"PAR1", refusal("Parquet|binary|not .*text")),

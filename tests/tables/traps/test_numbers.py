@@ -155,7 +155,7 @@ ROWS = [
         lambda i: f"10.0.{i % 3}.1",
         right(Is("category", ("10.0.0.1", "10.0.1.1", "10.0.2.1"))),
     ),
-    column("fractions", lambda i: f"{1 + i % 3}/4", right(Is("category", ("1/4", "2/4", "3/4")))),
+    column("fractions", lambda i: f"{1 + i % 3}/4", right(Is("category|number"))),
     column("ranges", lambda i: ("18-25", "26-35", "36-50")[i % 3], right(Is("category", ("18-25", "26-35", "36-50")))),
     column("digits of other alphabets", lambda i: "٠١٢٣٤٥٦٧٨٩"[i % 10], right(Is("category|number"))),
     column(

@@ -23,6 +23,7 @@ ROWS_OF_TABLE = [
         grid(ROWS, x=tenths, followers=lambda i: f"{i}.{i % 10}{'kM'[i % 2]}", y=label),
         (
             Right(ROWS, {"x": X, "followers": Is("category", left_out=True), "y": Y}, notes=("followers",)),
+            Right(ROWS, {"x": X, "followers": Is("number", (0.0,)), "y": Y}),
             refusal("followers"),
         ),
     ),
@@ -74,7 +75,7 @@ ROWS_OF_TABLE = [
         "tab and blank before the line's end",
         "tail.tsv",
         grid(ROWS, "\t", " \n", x=tenths, y=label),
-        (Right(ROWS, {"x": X, "y": Is("category")}), refusal("line 2|row 1")),
+        (Right(ROWS, {"x": X, "y": Is("category")}), Right(ROWS, {"x": X, "y ": Is("category")})),
     ),
     Trap(
         "cells with blanks at both ends",
