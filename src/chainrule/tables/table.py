@@ -85,7 +85,7 @@ class Cells:
 
     def to_list(self) -> list[Any]:
         """Return the cells as Python values, None where missing."""
-        plain = [self.levels[k] for k in self.values] if self.has_levels else self.values.tolist()
+        plain = [self.levels[k] if k >= 0 else None for k in self.values] if self.has_levels else self.values.tolist()
         return [None if gone else value for value, gone in zip(plain, self.absent().tolist(), strict=True)]
 
 
