@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from ..meaning.marks import is_mark
+
 Rows = Sequence[Sequence[str]]
 
 PLAIN = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE)
@@ -20,6 +22,9 @@ VALUE = re.compile(
     re.IGNORECASE,
 )
 """A cell that looks like a number, a date or a time: more often a value than a name."""
+
+DATE = re.compile(r"\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}:\d{2})(?!\d).*\s*")
+"""A cell that looks like a date or a time."""
 
 COMMA = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*", re.ASCII)
 GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*", re.ASCII)
@@ -39,10 +44,11 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     """
     values = [bool(VALUE.fullmatch(cell)) for cell in first]
     columns = list(zip(*below[:200], strict=True)) if below else [()] * len(first)
-    for cell, is_value, column in zip(first, values, columns, strict=True):
-        full = [text for text in column if text.strip()]
-        if cell.strip() and not is_value and full and all(VALUE.fullmatch(text) for text in full):
-            return True, ""
+    names, data = _evidence(first, below[:200])
+    if names > data:
+        return True, ""
+    if names:
+        return False, "the first line was taken for data; --header says otherwise"
     named = [cell for cell in first if cell.strip()]
     if not named:
         return False, ""
@@ -58,6 +64,34 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     numbers = [cell for cell, is_value in zip(first, values, strict=True) if is_value]
     places = [column for column, is_value in zip(columns, values, strict=True) if is_value]
     return (False, "") if texts_again else _numbers_name(numbers, places, len(numbers) == len(named))
+
+
+def _evidence(first: Sequence[str], below: Rows) -> tuple[int, int]:
+    """Return how many cells of a record are names above columns of values, and how many are values like these.
+
+    Lines that repeat the record are left out: files that were joined have their header again among the rows.
+    Whole numbers say nothing (they may be years), nor do missing marks.
+    """
+    others = [row for row in below if list(row) != list(first)]
+    names = data = 0
+    for cell, column in zip(first, zip(*others, strict=True), strict=False):
+        kind, kinds = _kind(cell), {_kind(text) for text in column} - {""}
+        if not kinds or "text" in kinds:
+            continue
+        names += kind == "text" or (kind == "date" and "date" not in kinds)
+        data += kind == "number" or (kind == "date" and "date" in kinds)
+    return names, data
+
+
+def _kind(cell: str) -> str:
+    """Return what a cell looks like: "whole", "number", "date", "text", or "" where it is missing."""
+    if is_mark(cell):
+        return ""
+    if DATE.fullmatch(cell):
+        return "date"
+    if not VALUE.fullmatch(cell):
+        return "text"
+    return "whole" if cell.strip().isdecimal() else "number"
 
 
 def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]], alone: bool) -> tuple[bool, str]:
