@@ -37,7 +37,7 @@ ROWS = [
         "comments among the rows",
         "c.csv",
         "# start\n" + PLAIN.replace("1.0,lo\n", "1.0,lo\n# a pause, long\n"),
-        Right(50, BOTH, notes=("#|comment",)),
+        Right(50, BOTH, dialect={"comment": "#"}),
     ),
     Trap(
         "percent comments, said by the user",

@@ -8,27 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from .dialect import NEVER_CLOSED, Record, _trailing, records
+from .dialect import LONGEST, NEVER_CLOSED, Record, _trailing, long_fields, quote_fault, records
 from .options import Dialect
 from .texts import CHUNK
-
-LONGEST = 1 << 26
-"""Bytes of the longest record."""
-
-
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let the csv module read fields of any length."""
-    before = csv.field_size_limit(LONGEST)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def count_records(path: Path, dialect: Dialect, line_end: bytes, from_line: int, one_column: bool) -> int:
@@ -141,9 +127,7 @@ def first_fault(path: Path, dialect: Dialect, width: int, from_line: int) -> str
                     continue
                 return f"line {line - 1} has {len(record.fields)} of {of} {width} fields"
         except csv.Error as error:
-            if "unexpected end" in str(error):
-                return f"line {line}: a quote ({dialect.quote}) {NEVER_CLOSED}"
-            return f"line {line}: after a closing quote ({dialect.quote}) there is more text"
+            return f"line {line}: {quote_fault(error, dialect.quote)}"
     return ""
 
 

@@ -11,10 +11,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from .heading import Rows, column_names, decimal_mark, is_header
+from .heading import COMMA, Rows, column_names, decimal_mark, is_header
 from .options import SEPARATORS, Dialect, ReadOptions
 
 CANDIDATES = (",", ";", "\t", "|", "space")
@@ -23,6 +24,8 @@ MOST_RECORDS = 1000
 MOST_CELLS = 200_000
 COMMENTS = ("#", "%", "//", ";;")
 MOST_SKIPPED = 60
+LONGEST = 1 << 26
+"""Bytes of the longest record."""
 
 
 class Record(NamedTuple):
@@ -58,8 +61,8 @@ def layouts(head: str, whole: bool, options: ReadOptions, expected: Dialect | No
     `whole` is true where the head is all of the file. Where nothing fits the list has one layout, with its fault.
     """
     skip = 0
-    first = head.lstrip("\ufeff").split("\n", 1)[0].strip()
-    said = re.fullmatch(r'"?sep=(.)"?', first)
+    first = head.lstrip("\ufeff").split("\n", 1)[0]
+    said = re.fullmatch(r'"?sep=(.)"?[;,\s]*', first, re.IGNORECASE)
     if said:
         skip, options = 1, options if options.separator else replace(options, separator=said[1])
     lines = _lines(head, skip)
@@ -179,6 +182,16 @@ def records(lines: Iterable[str], separator: str, quote: str, escape: str, stric
         before = reader.line_num
 
 
+@contextmanager
+def long_fields() -> Iterator[None]:
+    """Let the csv module read fields of up to `LONGEST` characters."""
+    before = csv.field_size_limit(LONGEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _sample(lines: list[str], whole: bool, separator: str, quote: str, escape: str) -> tuple[list[Record], str]:
     """Return the first records, blank lines left out, and what is wrong with the next."""
     found: list[Record] = []
@@ -198,12 +211,19 @@ def _sample(lines: list[str], whole: bool, separator: str, quote: str, escape: s
         if whole or not opened:
             line = (found[-1].line if found else 0) + 1
             line = max(line, seen + 1)
-            fault = f"line {line}: " + (
-                f"a quote ({quote}) {NEVER_CLOSED}" if opened else f"after a closing quote ({quote}) there is more text"
-            )
+            fault = f"line {line}: {quote_fault(error, quote)}"
     if not whole and not fault and len(found) > 1:
         found.pop()  # it may be cut off
     return found, fault
+
+
+def quote_fault(error: csv.Error, quote: str) -> str:
+    """Return what the csv module found wrong with a record."""
+    if "unexpected end" in str(error):
+        return f"a quote ({quote}) {NEVER_CLOSED}"
+    if "field limit" in str(error):
+        return f"a cell is longer than {LONGEST >> 20} MB; is there a quote that is never closed?"
+    return f"after a closing quote ({quote}) there is more text"
 
 
 def _layout(
@@ -211,7 +231,8 @@ def _layout(
 ) -> Layout:
     """Return the layout of the sample by one separator and one kind of quotes."""
     separator = _separator(separator)
-    found, fault = _sample(lines, whole, separator, quote, escape)
+    with long_fields():
+        found, fault = _sample(lines, whole, separator, quote, escape)
     found = [Record(record.line + skip, record.fields) for record in found]
     dialect = Dialect(separator, quote, escape, True, 0, options.comment or "")
     if options.comment:
@@ -221,9 +242,9 @@ def _layout(
     counted = [record for record in found if not record.fields[0].startswith(COMMENTS)] or found
     modal = Counter(len(record.fields) for record in counted).most_common(1)[0][0]
     named = options.header is not False and len(found) > 2 and _row_names(found[0], found[1:], modal)
-    start = 1 if named else _start(found, modal)
+    start = 1 if named else _comments_above(found, modal) or _start(found, modal)
     body = found[start:]
-    comment = options.comment or _comment(body, modal)
+    comment = options.comment or _comment(body, modal, found[:start])
     if comment and not options.comment:
         body = [record for record in body if not record.fields[0].startswith(comment)]
     if named:
@@ -284,10 +305,23 @@ def _sparse(fields: Sequence[str], modal: int) -> bool:
     return modal > 2 and sum(bool(cell.strip()) for cell in fields) * 2 <= modal
 
 
-def _comment(body: Sequence[Record], modal: int) -> str:
-    """Return "#" where lines among the data begin with it and have another width."""
+def _comments_above(found: Sequence[Record], modal: int) -> int:
+    """Return how many comments stand above a header, some as wide as the table; 0 where that is not certain."""
+    commented = [record.fields[0].startswith(COMMENTS) for record in found[:MOST_SKIPPED]]
+    count = commented.index(False) if False in commented else 0
+    below = [record.fields for record in found[count + 1 :] if len(record.fields) == modal]
+    fits = bool(count and below) and len(found[count].fields) == modal
+    return count if fits and is_header(found[count].fields, below)[0] else 0
+
+
+def _comment(body: Sequence[Record], modal: int, above: Sequence[Record] = ()) -> str:
+    """Return "#" where lines among the data begin with it and have another width, or are few and others stand above."""
+    marked = [record for record in body if record.fields[0].startswith("#")]
     odd = [record for record in body if len(record.fields) != modal]
-    return "#" if odd and all(record.fields[0].startswith("#") for record in odd) else ""
+    if odd:
+        return "#" if all(record.fields[0].startswith("#") for record in odd) else ""
+    known = bool(above) and all(record.fields[0].startswith("#") for record in above)
+    return "#" if known and 0 < len(marked) * 10 <= len(body) else ""
 
 
 def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
@@ -304,8 +338,11 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
 
 
 def _rank(layout: Layout) -> tuple[bool, float]:
-    """Return what the best layout has least of: one column only, and cells that hold other separators."""
+    """Return what the best layout has least of: one column only, and cells that hold other separators.
+
+    The comma of 12,50 is none.
+    """
     others = [s for s in CANDIDATES[:4] if s != layout.dialect.separator]
-    cells = [cell for row in layout.rows[:100] for cell in row]
+    cells = [cell for row in layout.rows[:100] for cell in row if not COMMA.fullmatch(cell)]
     dirty = sum(any(other in cell for other in others) for cell in cells) / max(len(cells), 1)
     return layout.width < 2, round(dirty, 1)

@@ -17,8 +17,8 @@ import duckdb
 import numpy as np
 
 from .contents import Content, Held, Part
-from .counting import count_records, first_fault, long_fields
-from .dialect import NEVER_CLOSED, Layout, layouts, records
+from .counting import count_records, first_fault
+from .dialect import NEVER_CLOSED, Layout, layouts, long_fields, records
 from .duck import Column, connect, literal
 from .errors import short_cause
 from .loading import Loaded, check_same_count
