@@ -1,6 +1,7 @@
 """A table as it was read: named columns of cells, before anybody decided what they mean for learning.
 
-Files and frames of every kind become a `Table`; `meaning` says how its texts are read, `encoder` turns it into a matrix.
+Files and frames of every kind become a `Table`; `meaning` says how its texts are read, `encoder` turns it into a
+matrix.
 
 Shapes: n rows, k columns of plain numbers.
 """
@@ -78,7 +79,7 @@ class Cells:
             return ""
         value = self.values[position]
         if self.has_levels:
-            return self.levels[value]
+            return str(self.levels[value])
         if self.kind == "number" and float(value).is_integer() and abs(float(value)) < EXACT:
             return str(int(value))
         return str(value)
