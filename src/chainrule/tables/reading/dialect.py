@@ -226,6 +226,8 @@ def _layout(
     comment = options.comment or _comment(body, modal)
     if comment and not options.comment:
         body = [record for record in body if not record.fields[0].startswith(comment)]
+    if not body:
+        return Layout(dialect, [], [], 1, fault or "it is empty")
     if named:
         above = found[0]
         header: list[str] | None = ["", *above.fields]
@@ -303,9 +305,9 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
     )
 
 
-def _rank(layout: Layout) -> tuple[bool, float]:
-    """Return what the best layout has least of: one column only, and cells that hold other separators."""
+def _rank(layout: Layout) -> tuple[bool, bool, float]:
+    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators."""
     others = [s for s in CANDIDATES[:4] if s != layout.dialect.separator]
     cells = [cell for row in layout.rows[:100] for cell in row]
     dirty = sum(any(other in cell for other in others) for cell in cells) / max(len(cells), 1)
-    return layout.width < 2, round(dirty, 1)
+    return layout.width < 2, not layout.rows, round(dirty, 1)
