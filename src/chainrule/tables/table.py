@@ -78,7 +78,7 @@ class Cells:
             return ""
         value = self.values[position]
         if self.has_levels:
-            return self.levels[value]
+            return str(self.levels[value])
         if self.kind == "number" and float(value).is_integer() and abs(float(value)) < EXACT:
             return str(int(value))
         return str(value)
