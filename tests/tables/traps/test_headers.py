@@ -76,8 +76,7 @@ ROWS = [
         "metadata of as many cells as the table",
         "meta.csv",
         "Station,7\n\n" + PLAIN,
-        (Right(50, BOTH), refusal("'Station'", r"row 1\b")),
-        train=("--target", "column1"),
+        Right(50, BOTH),
     ),
     Trap(
         "title above a table of three columns",

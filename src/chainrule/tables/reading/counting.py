@@ -8,27 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from .dialect import NEVER_CLOSED, Record, _trailing, records
+from .dialect import LONGEST, NEVER_CLOSED, Record, is_trailing, long_fields, records
 from .options import Dialect
 from .texts import CHUNK
-
-LONGEST = 1 << 26
-"""Bytes of the longest record."""
-
-
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let the csv module read fields of any length."""
-    before = csv.field_size_limit(LONGEST)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def count_records(path: Path, dialect: Dialect, line_end: bytes, from_line: int, one_column: bool) -> int:
@@ -148,6 +134,6 @@ def first_fault(path: Path, dialect: Dialect, width: int, from_line: int) -> str
 
 
 def _fits(record: Record, dialect: Dialect, width: int) -> bool:
-    if len(record.fields) == width or not record.fields or _trailing(record.fields, width):
+    if len(record.fields) == width or not record.fields or is_trailing(record.fields, width):
         return True
     return bool(dialect.comment) and record.fields[0].startswith(dialect.comment)

@@ -21,6 +21,11 @@ VALUE = re.compile(
 )
 """A cell that looks like a number, a date or a time: more often a value than a name."""
 
+DATE = re.compile(r"\s*\d{1,4}[-/]\d{1,2}(?:[-/]\d{1,4})?\s*")
+
+SEEN = 200
+"""Rows below the first that are looked at."""
+
 COMMA = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*", re.ASCII)
 GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*", re.ASCII)
 POINT = re.compile(r"\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*", re.ASCII)
@@ -37,12 +42,10 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     >>> is_header(["5.1", "setosa"], [["4.9", "setosa"]])
     (False, '')
     """
+    if names_values(first, below):
+        return True, ""
     values = [bool(VALUE.fullmatch(cell)) for cell in first]
-    columns = list(zip(*below[:200], strict=True)) if below else [()] * len(first)
-    for cell, is_value, column in zip(first, values, columns, strict=True):
-        full = [text for text in column if text.strip()]
-        if cell.strip() and not is_value and full and all(VALUE.fullmatch(text) for text in full):
-            return True, ""
+    columns = list(zip(*below[:SEEN], strict=True)) if below else [()] * len(first)
     named = [cell for cell in first if cell.strip()]
     if not named:
         return False, ""
@@ -58,6 +61,22 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     numbers = [cell for cell, is_value in zip(first, values, strict=True) if is_value]
     places = [column for column, is_value in zip(columns, values, strict=True) if is_value]
     return (False, "") if texts_again else _numbers_name(numbers, places, len(numbers) == len(named))
+
+
+def names_values(first: Sequence[str], below: Rows) -> bool:
+    """True where a cell that is no value stands above values only, or a date above numbers; not counted are the rows
+    that are the first one again, as where files were joined.
+
+    >>> names_values(["x", "town"], [["1", "Bonn"], ["x", "town"]]), names_values(["2020-01-01"], [["1.5"]])
+    (True, True)
+    """
+    rows = [row for row in below[:SEEN] if list(row) != list(first)]
+    for cell, column in zip(first, zip(*rows, strict=True), strict=False):
+        full = [text for text in column if text.strip()]
+        kind = PLAIN if DATE.fullmatch(cell) else VALUE if not VALUE.fullmatch(cell) else None
+        if cell.strip() and kind and full and all(kind.fullmatch(text) for text in full):
+            return True
+    return False
 
 
 def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]], alone: bool) -> tuple[bool, str]:
