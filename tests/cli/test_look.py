@@ -115,6 +115,7 @@ WRONG = {
     ("--encoding", "utf-99"): "--encoding must be an encoding such as utf-8, utf-16, latin-1 or windows-1252",
     ("--columns", "age"): "--columns must be NAME:TYPE,NAME:TYPE with the types number, category, date, duration, text",
     ("--columns", "age:numbr"): "got 'age:numbr'",
+    ("--columns", "agee:number"): "--columns: there is no column 'agee'; did you mean 'age'?",
     ("--table", " "): "--table must be some text",
     ("--comment", "//"): "--comment must be one character",
     ("--target", "Age"): "there is no column 'Age'; did you mean 'age'?",

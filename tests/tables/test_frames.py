@@ -151,6 +151,13 @@ PANDAS: dict[str, tuple[Any, str, list[Any]]] = {
     "numbers and a mark": (pd.Series(["NA", 2.0], dtype=object), "text", ["NA", "2"]),
     "numbers as text": (["1", " 2.5 "], "number", [1, 2.5]),
     "codes": (["007", "7"], "text", ["007", "7"]),
+    "huge decimals": ([Decimal("1e999999"), Decimal("sNaN")], "number", [float("inf"), None]),
+    "spans of NumPy": (
+        pd.Series([np.timedelta64(3, "s"), None], dtype=object),
+        "duration",
+        [dt.timedelta(seconds=3), None],
+    ),
+    "months of NumPy": (pd.Series([np.timedelta64(3, "M"), "x"], dtype=object), "text", ["3 months", "x"]),
     "integers of 128 bits": (["170141183460469231731687303715884105727", "1"], "text", None),
     "huge objects": (pd.Series([10**30, 1], dtype=object), "text", [str(10**30), "1"]),
     "str": (pd.Series(["a", None], dtype="str"), "text", ["a", None]),

@@ -35,6 +35,9 @@ BARS = "▁▂▃▄▅▆▇█"
 
 SHOWN_LEVELS = 8
 
+SMALL = 0.1
+"""The smallest share that is told, in percent."""
+
 NARROWEST, WIDE = 72, 100
 """Lines are at least as long as the first; from the second on there is room for the mean."""
 
@@ -139,7 +142,7 @@ def _missing(fact: Mapping[str, Any], rows: int) -> str:
     if not fact["missing"]:
         return ""
     share = 100 * fact["missing"] / rows
-    words = f"{share:.0f} %" if share >= 1 else f"{fact['missing']:,}"
+    words = f"{share:.0f} %" if share >= 1 else f"{share:.1f} %" if share >= SMALL else f"<{SMALL} %"
     return f"{words} {', '.join(fact['marks'])}".strip()
 
 

@@ -19,6 +19,10 @@ from .texts import integer_cells, text_of
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray, bytes, bytearray, memoryview)
 
 
+LARGEST = 309
+"""Digits of the integers that are infinite as floats."""
+
+
 def refusal(name: str, what: str) -> TableError:
     """Return the error for a column of values that no network can read."""
     return TableError(
@@ -30,11 +34,17 @@ def is_missing(value: Any) -> bool:
     """Return True for None, NaN, NaT and pandas.NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, float | Decimal | np.floating | np.datetime64 | np.timedelta64) and bool(value != value)
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, float | np.floating | np.datetime64 | np.timedelta64) and bool(value != value)
 
 
 def _plain(value: Any) -> Any:
-    """Return a value, and the first moment of a pandas.Period."""
+    """Return a value as Python's own type, where it is one of NumPy's times; the first moment of a pandas.Period."""
+    if isinstance(value, np.datetime64 | np.timedelta64):  # to Python's numbers a timedelta64 is an integer
+        unit = "M8[us]" if isinstance(value, np.datetime64) else "m8[us]"
+        made = value.astype(unit).item() if np.can_cast(value.dtype, unit, "same_kind") else None
+        return made if isinstance(made, date | timedelta) else str(value)
     return value.start_time if type(value).__name__ == "Period" else value
 
 
@@ -53,7 +63,9 @@ def _numbers(values: list[Any]) -> Cells | None:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) or (isinstance(value, Decimal) and value.is_finite() and value == int(value))
+    if isinstance(value, Decimal):  # int() of one that is larger than every float would take for ever
+        return value.is_finite() and value.adjusted() < LARGEST and value == value.to_integral_value()
+    return isinstance(value, Integral)
 
 
 def _moments(values: list[Any]) -> Cells:
@@ -104,7 +116,7 @@ def object_cells(name: str, given: Iterable[Any]) -> Cells:
         if types and all(issubclass(kind, accepted) and not issubclass(kind, str) for kind in types):
             try:
                 made = read(values)
-            except (OverflowError, ValueError):
+            except (OverflowError, TypeError, ValueError):
                 made = None
             if made is not None:
                 return made

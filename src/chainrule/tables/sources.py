@@ -21,7 +21,18 @@ from .source import Matrix, Name, Source, few_names, names_of, only_target
 from .table import Table
 from .targets import TargetForm, closest, find_columns, read_target, read_weights
 
-__all__ = ["Asked", "ReadOptions", "Source", "SourceError", "is_table", "load", "open_rows", "read_idx", "source_of"]
+__all__ = [
+    "Asked",
+    "ReadOptions",
+    "Source",
+    "SourceError",
+    "check_declared",
+    "is_table",
+    "load",
+    "open_rows",
+    "read_idx",
+    "source_of",
+]
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,8 @@ def source_of(opened: OpenedTable, table: Table, asked: Asked, target_required: 
         raise ValueError(f"which column is the target? It has: {few_names(table.columns)}")
     if not target_required and not _has_all(table, asked.target):
         return _as_source(opened, _without_weights(table, asked), None)
+    if target_required:
+        check_declared(table, asked)
     names = find_columns(table.columns, asked.target)
     left = table.without(names)
     if not left.columns:
@@ -110,6 +123,13 @@ def source_of(opened: OpenedTable, table: Table, asked: Asked, target_required: 
     source = _as_source(opened, _without_weights(left, asked), y)
     target = names[0] if len(names) == 1 else names
     return replace(source, target=target, forms=forms, weights=weights, weights_name=asked.weights)
+
+
+def check_declared(table: Table, asked: Asked) -> None:
+    """Raise ValueError for a column that is said to be something, and is not there."""
+    for name in asked.reading.columns:
+        if name not in table and name not in asked.reading.ignore:
+            raise ValueError(f"--columns: there is no column {name!r}; {closest(name, table.columns)}")
 
 
 def _as_source(opened: OpenedTable, inputs: Table, y: Matrix | None) -> Source:

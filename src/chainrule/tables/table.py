@@ -1,6 +1,7 @@
 """A table as it was read: named columns of cells, before anybody decided what they mean for learning.
 
-Files and frames of every kind become a `Table`; `meaning` says how its texts are read, `encoder` turns it into a matrix.
+Files and frames of every kind become a `Table`; `meaning` says how its texts are read, `encoder` turns it into a
+matrix.
 
 Shapes: n rows, k columns of plain numbers.
 """

@@ -34,14 +34,20 @@ def text_of(value: Any) -> str:
     """
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, np.timedelta64):  # an integer to Python's numbers
+        return str(value)
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f") if value.is_finite() else str(value)
+        plain = value.is_finite() and abs(value.adjusted()) < 400
+        return format(value.normalize(), "f") if plain else str(value)
     if isinstance(value, Real):
         if isinstance(value, Integral):
             return str(int(value))
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            return str(value)
         return str(int(number)) if number.is_integer() and abs(number) < EXACT else str(number)
     if isinstance(value, datetime):
         midnight = value.tzinfo is None and not any((value.hour, value.minute, value.second, value.microsecond))

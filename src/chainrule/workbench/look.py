@@ -20,7 +20,7 @@ from ..tables.columns import DroppedColumn
 from ..tables.encoder import TableEncoder
 from ..tables.meaning import Understanding, read_values
 from ..tables.source import Name, Source, names_of
-from ..tables.sources import Asked, is_table, load, open_rows
+from ..tables.sources import Asked, check_declared, is_table, load, open_rows
 from ..tables.table import Cells, Table, TableError
 from ..tables.targets import find_columns, read_target, read_weights, understood
 from .data import as_target, task_and_reason
@@ -56,6 +56,7 @@ def look_at(name: str, asked: Asked | None = None) -> dict[str, Any]:
             "dialect_words": None if opened.dialect is None else opened.dialect.words(),
         }
         with blaming(name):
+            check_declared(table, asked)
             targets = find_columns(table.columns, asked.target)
             weights = find_columns(table.columns, [asked.weights]) if asked.weights else ()
         task, notes = _task(table, targets, weights, asked), [*opened.notes]

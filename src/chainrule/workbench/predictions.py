@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 from ..tables.source import Name, Source, names_of
-from ..tables.sources import Asked, is_table, load, open_rows, source_of
+from ..tables.sources import Asked, ReadOptions, is_table, load, open_rows, source_of
 from ..tables.table import Table
 from ..tables.targets import TargetForm, find_columns
 from .data import as_target
@@ -94,7 +94,7 @@ def _reader(opened: Any, asked: Asked, labelled: bool) -> Callable[[], Iterator[
                 yield Source(table, None, name=opened.name)
                 continue
             with blaming(opened.name):
-                piece = source_of(opened, table, replace(known, weights=None))
+                piece = source_of(opened, table, replace(known, weights=None, reading=ReadOptions()))
             known = replace(known, forms=piece.forms)
             yield piece
 

@@ -125,6 +125,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "text.sqlite": (b"a,b\n1,2\n" * 200, "SQLite says: file is not a database"),
     "text.jsonl": (b"a,b\n1,2\n", "it is not JSON"),
     "cut.csv.gz": (gzip.compress(b"a,b\n1,2\n")[:-3], "the compressed data are damaged or cut off"),
+    "nothing.csv.gz": (gzip.compress(bytes(1 << 25)), "it is binary data, not a table of text"),
     "plain.csv.gz": (b"a,b\n1,2\n", "the compressed data are damaged or cut off"),
     "plain.csv.bz2": (b"a,b\n1,2\n", "the compressed data are damaged or cut off"),
     "plain.csv.xz": (b"a,b\n1,2\n", "the compressed data are damaged or cut off"),

@@ -37,7 +37,7 @@ ROWS = [
         "comments among the rows",
         "c.csv",
         "# start\n" + PLAIN.replace("1.0,lo\n", "1.0,lo\n# a pause, long\n"),
-        Right(50, BOTH, dialect={"comment": "#"}),
+        Right(50, BOTH, notes=("#|comment",)),
     ),
     Trap(
         "percent comments, said by the user",
@@ -76,8 +76,7 @@ ROWS = [
         "metadata of as many cells as the table",
         "meta.csv",
         "Station,7\n\n" + PLAIN,
-        (Right(50, BOTH), refusal("'Station'", r"row 1\b")),
-        train=("--target", "column1"),
+        Right(50, BOTH),
     ),
     Trap(
         "title above a table of three columns",

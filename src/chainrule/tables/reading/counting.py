@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .dialect import LONGEST, NEVER_CLOSED, Record, _trailing, long_fields, quote_fault, records
+from .dialect import LONGEST, NEVER_CLOSED, Record, is_trailing, long_fields, records
 from .options import Dialect
 from .texts import CHUNK
 
@@ -127,11 +127,13 @@ def first_fault(path: Path, dialect: Dialect, width: int, from_line: int) -> str
                     continue
                 return f"line {line - 1} has {len(record.fields)} of {of} {width} fields"
         except csv.Error as error:
-            return f"line {line}: {quote_fault(error, dialect.quote)}"
+            if "unexpected end" in str(error):
+                return f"line {line}: a quote ({dialect.quote}) {NEVER_CLOSED}"
+            return f"line {line}: after a closing quote ({dialect.quote}) there is more text"
     return ""
 
 
 def _fits(record: Record, dialect: Dialect, width: int) -> bool:
-    if len(record.fields) == width or not record.fields or _trailing(record.fields, width):
+    if len(record.fields) == width or not record.fields or is_trailing(record.fields, width):
         return True
     return bool(dialect.comment) and record.fields[0].startswith(dialect.comment)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from .heading import COMMA, Rows, column_names, decimal_mark, is_header
+from .heading import Rows, column_names, decimal_mark, is_header, names_values
 from .options import SEPARATORS, Dialect, ReadOptions
 
 CANDIDATES = (",", ";", "\t", "|", "space")
@@ -26,6 +26,9 @@ COMMENTS = ("#", "%", "//", ";;")
 MOST_SKIPPED = 60
 LONGEST = 1 << 26
 """Bytes of the longest record."""
+
+MOST_APART = 10
+"""Records above a blank line that may be remarks on the table below it."""
 
 
 class Record(NamedTuple):
@@ -61,8 +64,7 @@ def layouts(head: str, whole: bool, options: ReadOptions, expected: Dialect | No
     `whole` is true where the head is all of the file. Where nothing fits the list has one layout, with its fault.
     """
     skip = 0
-    first = head.lstrip("\ufeff").split("\n", 1)[0]
-    said = re.fullmatch(r'"?sep=(.)"?[;,\s]*', first, re.IGNORECASE)
+    said = re.match(r'\ufeff?"?sep=([^\r\n])"?[,;\t ]*\r?(?:\n|$)', head, re.IGNORECASE)
     if said:
         skip, options = 1, options if options.separator else replace(options, separator=said[1])
     lines = _lines(head, skip)
@@ -158,6 +160,16 @@ def _lines(head: str, skip: int) -> list[str]:
     return lines[skip:]
 
 
+@contextmanager
+def long_fields() -> Iterator[None]:
+    """Let the csv module read fields of any length."""
+    before = csv.field_size_limit(LONGEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def records(lines: Iterable[str], separator: str, quote: str, escape: str, strict: bool = True) -> Iterator[Record]:
     """Yield the records of lines, blank ones as records without fields; csv.Error where quotes do not fit.
 
@@ -182,16 +194,6 @@ def records(lines: Iterable[str], separator: str, quote: str, escape: str, stric
         before = reader.line_num
 
 
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let the csv module read fields of up to `LONGEST` characters."""
-    before = csv.field_size_limit(LONGEST)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
 def _sample(lines: list[str], whole: bool, separator: str, quote: str, escape: str) -> tuple[list[Record], str]:
     """Return the first records, blank lines left out, and what is wrong with the next."""
     found: list[Record] = []
@@ -199,31 +201,25 @@ def _sample(lines: list[str], whole: bool, separator: str, quote: str, escape: s
     fault = ""
     seen = 0
     try:
-        for record in records(lines, separator, quote, escape):
-            seen = record.line
-            if (record.fields and any(cell for cell in record.fields)) or len(record.fields) > 1:
-                found.append(record)
-            cells += len(record.fields)
-            if len(found) >= MOST_RECORDS or (cells > MOST_CELLS and len(found) > 5):
-                return found, ""
+        with long_fields():
+            for record in records(lines, separator, quote, escape):
+                seen = record.line
+                if (record.fields and any(cell for cell in record.fields)) or len(record.fields) > 1:
+                    found.append(record)
+                cells += len(record.fields)
+                if len(found) >= MOST_RECORDS or (cells > MOST_CELLS and len(found) > 5):
+                    return found, ""
     except csv.Error as error:
         opened = "unexpected end" in str(error)
         if whole or not opened:
             line = (found[-1].line if found else 0) + 1
             line = max(line, seen + 1)
-            fault = f"line {line}: {quote_fault(error, quote)}"
+            fault = f"line {line}: " + (
+                f"a quote ({quote}) {NEVER_CLOSED}" if opened else f"after a closing quote ({quote}) there is more text"
+            )
     if not whole and not fault and len(found) > 1:
         found.pop()  # it may be cut off
     return found, fault
-
-
-def quote_fault(error: csv.Error, quote: str) -> str:
-    """Return what the csv module found wrong with a record."""
-    if "unexpected end" in str(error):
-        return f"a quote ({quote}) {NEVER_CLOSED}"
-    if "field limit" in str(error):
-        return f"a cell is longer than {LONGEST >> 20} MB; is there a quote that is never closed?"
-    return f"after a closing quote ({quote}) there is more text"
 
 
 def _layout(
@@ -231,8 +227,7 @@ def _layout(
 ) -> Layout:
     """Return the layout of the sample by one separator and one kind of quotes."""
     separator = _separator(separator)
-    with long_fields():
-        found, fault = _sample(lines, whole, separator, quote, escape)
+    found, fault = _sample(lines, whole, separator, quote, escape)
     found = [Record(record.line + skip, record.fields) for record in found]
     dialect = Dialect(separator, quote, escape, True, 0, options.comment or "")
     if options.comment:
@@ -242,11 +237,13 @@ def _layout(
     counted = [record for record in found if not record.fields[0].startswith(COMMENTS)] or found
     modal = Counter(len(record.fields) for record in counted).most_common(1)[0][0]
     named = options.header is not False and len(found) > 2 and _row_names(found[0], found[1:], modal)
-    start = 1 if named else _comments_above(found, modal) or _start(found, modal)
+    start = 1 if named else _start(found, modal)
     body = found[start:]
-    comment = options.comment or _comment(body, modal, found[:start])
+    comment = options.comment or _comment(found[:start], body, modal)
     if comment and not options.comment:
         body = [record for record in body if not record.fields[0].startswith(comment)]
+    if not body:
+        return Layout(dialect, [], [], 1, fault or "it is empty")
     if named:
         above = found[0]
         header: list[str] | None = ["", *above.fields]
@@ -265,10 +262,12 @@ def _layout(
         if says and body[0].line + 1 < (rows[0].line if rows else 0) and "\n" in "".join(header or []):
             first = rows[0].line
     width = len(header) if header is not None else len(body[0].fields)
-    wrong = next((r for r in rows if len(r.fields) != width and not _trailing(r.fields, width)), None)
+    wrong = next((r for r in rows if len(r.fields) != width and not is_trailing(r.fields, width)), None)
     if wrong:
         of = "the header's" if says else "the first line's"
         fault = f"line {wrong.line} has {len(wrong.fields)} of {of} {width} fields"
+    if comment and not options.comment:
+        notes.append(f"lines that begin with {comment} are skipped; --comment says otherwise")
     names, more = column_names(header, width)
     sample = [record.fields[:width] for record in rows if len(record.fields) >= width]
     decimal = options.decimal or decimal_mark(sample, separator)
@@ -280,13 +279,21 @@ def _layout(
     return Layout(made, names, sample, first, fault, notes + more)
 
 
-def _trailing(fields: Sequence[str], width: int) -> bool:
+def is_trailing(fields: Sequence[str], width: int) -> bool:
     """True where a record is one too long, by an empty field after a last separator."""
     return len(fields) == width + 1 and not fields[-1]
 
 
 def _start(found: Sequence[Record], modal: int) -> int:
     """Return the position of the first record that is no comment and no line before the header."""
+    remarks = next((k for k, record in enumerate(found) if not record.fields[0].startswith(COMMENTS)), 0)
+    if 0 < remarks < len(found) and len(found[remarks].fields) == modal:
+        below = [other.fields for other in found[remarks + 1 :] if len(other.fields) == modal]
+        if is_header(found[remarks].fields, below)[0]:
+            return remarks
+    apart = next((k for k in range(1, min(len(found), MOST_APART)) if _after_a_blank(found[k - 1], found[k])), 0)
+    if apart and names_values(found[apart].fields, [r.fields for r in found[apart + 1 :] if len(r.fields) == modal]):
+        return apart
     for k, record in enumerate(found[:MOST_SKIPPED]):
         fields = record.fields
         if len(fields) != modal or _sparse(fields, modal):
@@ -305,23 +312,23 @@ def _sparse(fields: Sequence[str], modal: int) -> bool:
     return modal > 2 and sum(bool(cell.strip()) for cell in fields) * 2 <= modal
 
 
-def _comments_above(found: Sequence[Record], modal: int) -> int:
-    """Return how many comments stand above a header, some as wide as the table; 0 where that is not certain."""
-    commented = [record.fields[0].startswith(COMMENTS) for record in found[:MOST_SKIPPED]]
-    count = commented.index(False) if False in commented else 0
-    below = [record.fields for record in found[count + 1 :] if len(record.fields) == modal]
-    fits = bool(count and below) and len(found[count].fields) == modal
-    return count if fits and is_header(found[count].fields, below)[0] else 0
+def _after_a_blank(before: Record, record: Record) -> bool:
+    """True where a blank line stands between two records."""
+    return record.line > before.line + 1 + sum(cell.count("\n") for cell in before.fields)
 
 
-def _comment(body: Sequence[Record], modal: int, above: Sequence[Record] = ()) -> str:
-    """Return "#" where lines among the data begin with it and have another width, or are few and others stand above."""
-    marked = [record for record in body if record.fields[0].startswith("#")]
+def _comment(above: Sequence[Record], body: Sequence[Record], modal: int) -> str:
+    """Return the mark of the comments among the data, "" for none.
+
+    They begin with "#" and have another width; or they begin as all lines above the header do, and are few.
+    """
     odd = [record for record in body if len(record.fields) != modal]
-    if odd:
-        return "#" if all(record.fields[0].startswith("#") for record in odd) else ""
-    known = bool(above) and all(record.fields[0].startswith("#") for record in above)
-    return "#" if known and 0 < len(marked) * 10 <= len(body) else ""
+    if odd and all(record.fields[0].startswith("#") for record in odd):
+        return "#"
+    marks = {next((mark for mark in COMMENTS if record.fields[0].startswith(mark)), "") for record in above}
+    mark = marks.pop() if len(marks) == 1 else ""
+    remarks = sum(bool(mark) and record.fields[0].startswith(mark) for record in body)
+    return mark if 0 < remarks <= 0.1 * len(body) else ""
 
 
 def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
@@ -337,12 +344,9 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
     )
 
 
-def _rank(layout: Layout) -> tuple[bool, float]:
-    """Return what the best layout has least of: one column only, and cells that hold other separators.
-
-    The comma of 12,50 is none.
-    """
+def _rank(layout: Layout) -> tuple[bool, bool, float]:
+    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators."""
     others = [s for s in CANDIDATES[:4] if s != layout.dialect.separator]
-    cells = [cell for row in layout.rows[:100] for cell in row if not COMMA.fullmatch(cell)]
+    cells = [cell for row in layout.rows[:100] for cell in row]
     dirty = sum(any(other in cell for other in others) for cell in cells) / max(len(cells), 1)
-    return layout.width < 2, round(dirty, 1)
+    return layout.width < 2, not layout.rows, round(dirty, 1)

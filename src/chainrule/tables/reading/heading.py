@@ -9,8 +9,6 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ..meaning.marks import is_mark
-
 Rows = Sequence[Sequence[str]]
 
 PLAIN = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE)
@@ -23,8 +21,10 @@ VALUE = re.compile(
 )
 """A cell that looks like a number, a date or a time: more often a value than a name."""
 
-DATE = re.compile(r"\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}:\d{2})(?!\d).*\s*")
-"""A cell that looks like a date or a time."""
+DATE = re.compile(r"\s*\d{1,4}[-/]\d{1,2}(?:[-/]\d{1,4})?\s*")
+
+SEEN = 200
+"""Rows below the first that are looked at."""
 
 COMMA = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*", re.ASCII)
 GROUPED = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*", re.ASCII)
@@ -42,13 +42,10 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     >>> is_header(["5.1", "setosa"], [["4.9", "setosa"]])
     (False, '')
     """
-    values = [bool(VALUE.fullmatch(cell)) for cell in first]
-    columns = list(zip(*below[:200], strict=True)) if below else [()] * len(first)
-    names, data = _evidence(first, below[:200])
-    if names > data:
+    if names_values(first, below):
         return True, ""
-    if names:
-        return False, "the first line was taken for data; --header says otherwise"
+    values = [bool(VALUE.fullmatch(cell)) for cell in first]
+    columns = list(zip(*below[:SEEN], strict=True)) if below else [()] * len(first)
     named = [cell for cell in first if cell.strip()]
     if not named:
         return False, ""
@@ -66,32 +63,20 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     return (False, "") if texts_again else _numbers_name(numbers, places, len(numbers) == len(named))
 
 
-def _evidence(first: Sequence[str], below: Rows) -> tuple[int, int]:
-    """Return how many cells of a record are names above columns of values, and how many are values like these.
+def names_values(first: Sequence[str], below: Rows) -> bool:
+    """True where a cell that is no value stands above values only, or a date above numbers; not counted are the rows
+    that are the first one again, as where files were joined.
 
-    Lines that repeat the record are left out: files that were joined have their header again among the rows.
-    Whole numbers say nothing (they may be years), nor do missing marks.
+    >>> names_values(["x", "town"], [["1", "Bonn"], ["x", "town"]]), names_values(["2020-01-01"], [["1.5"]])
+    (True, True)
     """
-    others = [row for row in below if list(row) != list(first)]
-    names = data = 0
-    for cell, column in zip(first, zip(*others, strict=True), strict=False):
-        kind, kinds = _kind(cell), {_kind(text) for text in column} - {""}
-        if not kinds or "text" in kinds:
-            continue
-        names += kind == "text" or (kind == "date" and "date" not in kinds)
-        data += kind == "number" or (kind == "date" and "date" in kinds)
-    return names, data
-
-
-def _kind(cell: str) -> str:
-    """Return what a cell looks like: "whole", "number", "date", "text", or "" where it is missing."""
-    if is_mark(cell):
-        return ""
-    if DATE.fullmatch(cell):
-        return "date"
-    if not VALUE.fullmatch(cell):
-        return "text"
-    return "whole" if cell.strip().isdecimal() else "number"
+    rows = [row for row in below[:SEEN] if list(row) != list(first)]
+    for cell, column in zip(first, zip(*rows, strict=True), strict=False):
+        full = [text for text in column if text.strip()]
+        kind = PLAIN if DATE.fullmatch(cell) else VALUE if not VALUE.fullmatch(cell) else None
+        if cell.strip() and kind and full and all(kind.fullmatch(text) for text in full):
+            return True
+    return False
 
 
 def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]], alone: bool) -> tuple[bool, str]:

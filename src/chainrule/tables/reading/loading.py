@@ -85,9 +85,7 @@ class Loaded:
         number = f"try_cast({text} as double)"
         ranges = (("1", ":"), ("0.", "0/"), ("-1", "-:"), ("-0.", "-0/"), (".0", ".:"))
         begins = " or ".join(f"({text} >= '{low}' and {text} < '{high}')" for low, high in ranges)
-        plain = (
-            f"({begins} or {text} = '0') and {number} is not null and (strlen({text}) < 16 or contains({text}, '.'))"
-        )
+        plain = f"({begins} or {text} = '0') and abs({number}) < {EXACT}"
         if self._suspicious:
             plain += f" and not contains({text}, '_')"
         if self._decimal == ",":

@@ -60,6 +60,8 @@ def open_text(
     head, whole = _head(text)
     if not head.strip("\ufeff \t\r\n"):
         raise ValueError("it is empty")
+    if head.startswith("version https://git-lfs"):
+        raise ValueError("it is a pointer of Git LFS, not the file itself: fetch that by git lfs pull")
     found = layouts(head, whole, options, expected, ending)
     part = _first_that_fits(text, found, options, work, forced)
     mixed = text.facts.returns and text.facts.feeds and text.facts.both != text.facts.feeds

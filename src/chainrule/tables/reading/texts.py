@@ -134,6 +134,8 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
     while chunk := source.read(CHUNK):
         if len(chunk) == CHUNK and shutil.disk_usage(Path(target.name).parent).free < SPARE:
             raise ValueError("unpacked, it does not fit on the disk for temporary files")
+        if chunk.count(0) > 0.9 * len(chunk):  # whoever packs gigabytes of nothing means no table
+            raise ValueError("it is binary data, not a table of text")
         target.write(chunk)
 
 
