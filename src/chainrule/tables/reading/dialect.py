@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from .heading import Rows, column_names, decimal_mark, is_header, names_values
+from .heading import COMMA, Rows, column_names, decimal_mark, is_header, names_values
 from .options import SEPARATORS, Dialect, ReadOptions
 
 CANDIDATES = (",", ";", "\t", "|", "space")
@@ -345,8 +345,11 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
 
 
 def _rank(layout: Layout) -> tuple[bool, bool, float]:
-    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators."""
+    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators.
+
+    The comma of 12,50 is none of them.
+    """
     others = [s for s in CANDIDATES[:4] if s != layout.dialect.separator]
-    cells = [cell for row in layout.rows[:100] for cell in row]
+    cells = [cell for row in layout.rows[:100] for cell in row if not COMMA.fullmatch(cell)]
     dirty = sum(any(other in cell for other in others) for cell in cells) / max(len(cells), 1)
     return layout.width < 2, not layout.rows, round(dirty, 1)
