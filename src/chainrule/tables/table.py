@@ -86,8 +86,9 @@ class Cells:
 
     def to_list(self) -> list[Any]:
         """Return the cells as Python values, None where missing."""
+        values = self.values.astype("m8[us]") if self.values.dtype == "m8[ns]" else self.values
         plain = [*self.levels, None]
-        plain = [plain[k] for k in self.values] if self.has_levels else self.values.tolist()
+        plain = [plain[k] for k in values] if self.has_levels else values.tolist()
         return [None if gone else value for value, gone in zip(plain, self.absent().tolist(), strict=True)]
 
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from ..meaning.marks import is_mark
+
 Rows = Sequence[Sequence[str]]
 
 PLAIN = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE)
@@ -43,7 +45,8 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     (False, '')
     """
     if names_values(first, below):
-        return True, ""
+        like = _like_values(first, below)
+        return not like, "the first line was taken for data; --header says otherwise" if like else ""
     values = [bool(VALUE.fullmatch(cell)) for cell in first]
     columns = list(zip(*below[:SEEN], strict=True)) if below else [()] * len(first)
     named = [cell for cell in first if cell.strip()]
@@ -72,9 +75,20 @@ def names_values(first: Sequence[str], below: Rows) -> bool:
     """
     rows = [row for row in below[:SEEN] if list(row) != list(first)]
     for cell, column in zip(first, zip(*rows, strict=True), strict=False):
-        full = [text for text in column if text.strip()]
+        full = [text for text in column if not is_mark(text)]
         kind = PLAIN if DATE.fullmatch(cell) else VALUE if not VALUE.fullmatch(cell) else None
-        if cell.strip() and kind and full and all(kind.fullmatch(text) for text in full):
+        if not is_mark(cell) and kind and full and all(kind.fullmatch(text) for text in full):
+            return True
+    return False
+
+
+def _like_values(first: Sequence[str], below: Rows) -> bool:
+    """True where a cell is a value like those below it, and no whole number, which may be a name."""
+    for cell, column in zip(first, zip(*below[:SEEN], strict=True), strict=False):
+        full = [text for text in column if not is_mark(text)]
+        kind = DATE if DATE.fullmatch(cell) else VALUE
+        value = not is_mark(cell) and not cell.strip().isdecimal() and bool(VALUE.fullmatch(cell))
+        if value and full and all(kind.fullmatch(text) for text in full):
             return True
     return False
 

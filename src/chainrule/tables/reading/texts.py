@@ -23,6 +23,8 @@ from typing import IO, Any, NamedTuple
 import duckdb
 import numpy as np
 
+from .zstandard import check_whole
+
 CHUNK = 1 << 23
 SPARE = 1 << 29
 """Bytes of the disk that stay free: what unpacks to more is refused."""
@@ -158,6 +160,7 @@ def unpacked(path: Path, ending: str, work: Workspace) -> Path:
         return path
     target = work.new()
     if ending == ".zst":
+        check_whole(path)
         _unpack_zst(path, target)
         return target
     openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zip": _zip_member}
