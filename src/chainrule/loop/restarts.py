@@ -22,7 +22,7 @@ SHORTEST = 1 << 21
 """Multiplications of an epoch below which Python's part of it, one thread at a time, takes longer than the core's."""
 
 PATIENCE = 0.1
-"""Seconds after which a wait begins again: one without an end is deaf to Ctrl-C beside some packages, such as polars."""
+"""Seconds after which a wait begins again: one without an end is deaf to Ctrl-C beside packages such as polars."""
 
 
 class Start(Protocol):

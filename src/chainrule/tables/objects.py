@@ -85,7 +85,9 @@ def _durations(values: list[Any]) -> Cells:
             return timedelta(0, value.second, value.microsecond, 0, value.minute, value.hour)
         return "NaT" if value is None else value
 
-    return Cells("duration", np.array([np.timedelta64(span(value), "us") for value in values], "m8[us]"))
+    made = np.array([np.timedelta64(span(value), "us") for value in values], "m8[us]")
+    clock = all(isinstance(value, time) for value in values if value is not None)
+    return Cells("duration", made.astype("m8[ns]") if clock else made)
 
 
 KINDS: tuple[tuple[tuple[type, ...], Callable[[list[Any]], Cells | None]], ...] = (

@@ -37,7 +37,7 @@ class Cells:
     | number | float64, or int64 or uint64 for integers beyond 2^53 | NaN, `gaps` |
     | boolean | bool | `gaps` |
     | moment | datetime64[us], in UTC | NaT |
-    | duration | timedelta64[us] | NaT |
+    | duration | timedelta64[us]; of a clock's times timedelta64[ns] | NaT |
     | text, category | int32 positions in `levels`, which are all different | -1 |
     """
 
@@ -86,7 +86,9 @@ class Cells:
 
     def to_list(self) -> list[Any]:
         """Return the cells as Python values, None where missing."""
-        plain = [self.levels[k] if k >= 0 else None for k in self.values] if self.has_levels else self.values.tolist()
+        values = self.values.astype("m8[us]") if self.values.dtype == "m8[ns]" else self.values
+        plain = [*self.levels, None]
+        plain = [plain[k] for k in values] if self.has_levels else values.tolist()
         return [None if gone else value for value, gone in zip(plain, self.absent().tolist(), strict=True)]
 
 

@@ -69,9 +69,12 @@ def texts_in(marks: Sequence[str]) -> str:
 def as_numbers(cells: Cells, reads: str, form: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return cells as `read_values` does, times with the last bit that version 0.1 gave them.
 
-    There a time was its microseconds times the float nearest to 10^-6, and model files remember such numbers.
+    There a time was its microseconds times the float nearest to 10^-6, one of a clock its nanoseconds times that
+    nearest to 10^-9, and model files remember such numbers.
     """
     values, strange = read_values(cells, reads, form)
+    if cells.values.dtype == np.dtype("m8[ns]"):
+        return np.where(np.isnan(values), np.nan, cells.values.astype(np.int64) * (1 / 1e9)), strange
     if reads == "number" or cells.kind == "number" or form == "%s":
         return values, strange
     return np.rint(values * 1e6) * (1 / 1e6), strange

@@ -66,7 +66,10 @@ def new_rows(
         title = name if own is None else f"{name} (its test rows)"
         yield NewRows(name, title, source.target, lambda: iter([own or source]))
         return
-    asked = replace(asked or Asked(), weights=reading.weights, task=task_of(model), expected=reading.dialect)
+    asked = asked or Asked()
+    texts = {} if model.encoder_ is None else dict.fromkeys(model.encoder_.text_names, "text")
+    as_told = replace(asked.reading, columns={**texts, **asked.reading.columns})
+    asked = replace(asked, reading=as_told, weights=reading.weights, task=task_of(model), expected=reading.dialect)
     with open_rows(name, asked) as opened:
         names: tuple[str, ...] = ()
         if labelled:

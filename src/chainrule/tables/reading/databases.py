@@ -19,7 +19,7 @@ from ...foundation.words import listed
 from .contents import Part
 from .duck import column_of_type, connect, identifier, literal
 from .errors import short_cause
-from .options import ReadOptions
+from .options import ReadOptions, kept_columns
 from .stores import cell_text, described_columns, loaded_part, said_kinds, typed_columns
 from .texts import Workspace
 
@@ -81,7 +81,7 @@ def open_sqlite(path: Path, options: ReadOptions, work: Workspace, forced: Mappi
         names = [column[0] for column in rows.description]
         if len(set(names)) < len(names):
             raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} names more than one column")
-        kept = [k for k, name in enumerate(names) if name not in options.ignore]
+        kept = kept_columns(names, options)
         con.execute(f"create table stored ({', '.join(f'c{k} varchar' for k in kept) or 'nothing varchar'})")
         while piece := rows.fetchmany(50_000):
             made = {f"c{k}": np.array([_plain_value(row[k], names[k]) for row in piece], object) for k in kept}

@@ -107,7 +107,7 @@ def column_of_type(name: str, sql: str, kind: str, said: str | None) -> Column:
     if base in MOMENTS:
         return Column(name, f"cast({sql} as timestamp)", "moment")
     if base in ("TIME", "TIME_NS"):
-        return Column(name, f"((date '1970-01-01' + cast({sql} as time)) - timestamp '1970-01-01')", "duration")
+        return Column(name, f"((date '1970-01-01' + cast({sql} as time)) - timestamp '1970-01-01')", "clock")
     if base == "INTERVAL":
         return Column(name, sql, "duration")
     if base == "ENUM":

@@ -27,6 +27,14 @@ FEW_LEVELS = 50_000
 BLOCK = 1_000_000
 
 
+TIMES = {
+    "moment": ("moment", "datetime64[us]"),
+    "duration": ("duration", "timedelta64[us]"),
+    "clock": ("duration", "timedelta64[ns]"),
+}
+"""The kinds of stored times: the kind of the cells, and their type."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """Where a column's values stand: a table of DuckDB and a column in it."""
@@ -249,11 +257,11 @@ def _cells(values: Any, stored: Stored) -> Cells:
         )
     if stored.kind == "boolean":
         return Cells("boolean", plain.astype(bool), gaps=gone if gone.any() else None)
-    if stored.kind in ("moment", "duration"):
-        unit = "datetime64[us]" if stored.kind == "moment" else "timedelta64[us]"
+    if stored.kind in TIMES:
+        kind, unit = TIMES[stored.kind]
         made = plain.astype(unit)
         made[gone | (made.view(np.int64) >= 2**63 - 1)] = "NaT"
-        return Cells(stored.kind, made)
+        return Cells(kind, made)
     if stored.kind == "integer":
         return Cells("number", np.where(gone, 0, plain).astype(plain.dtype), gaps=gone if gone.any() else None)
     made = plain.astype(np.float64)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from ...foundation.words import listed
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ class ReadOptions:
     query: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+
+
+def kept_columns(names: Sequence[str], options: ReadOptions) -> list[int]:
+    """Return the places of the columns that are not ignored; ValueError for a column to ignore that is not there."""
+    unknown = [name for name in options.ignore if name not in names]
+    if unknown:
+        raise ValueError(f"there is no column {unknown[0]!r} to ignore; it has: {listed(names)}")
+    return [k for k, name in enumerate(names) if name not in options.ignore]
 
 
 OPTIONS: Mapping[str, str] = {

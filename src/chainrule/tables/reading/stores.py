@@ -21,7 +21,7 @@ from .duck import Column, column_of_type, connect, identifier, literal
 from .errors import short_cause
 from .heading import column_names, is_header
 from .loading import Loaded
-from .options import ReadOptions
+from .options import ReadOptions, kept_columns
 from .plain import cells_of_texts
 from .texts import Workspace
 
@@ -49,9 +49,10 @@ def typed_columns(
 ) -> Iterator[Column]:
     """Yield the columns of names and types that are not ignored; ValueError, naming it, for one that is no value."""
     said = said_kinds(options, forced)
-    for name, kind in described:
-        if name not in options.ignore:
-            yield column_of_type(name, identifier(name), kind, said.get(name))
+    found = list(described)
+    for k in kept_columns([name for name, _ in found], options):
+        name, kind = found[k]
+        yield column_of_type(name, identifier(name), kind, said.get(name))
 
 
 def open_parquet(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
@@ -235,12 +236,13 @@ def _sheet(rows: list[list[str]], options: ReadOptions, forced: Mapping[str, str
         raise ValueError("it has a header but no rows")
     said = said_kinds(options, forced)
     cells = {}
-    for name, column in zip(names, zip(*body, strict=True), strict=True):
+    columns = list(zip(*body, strict=True))
+    for k in kept_columns(names, options):
+        name, column = names[k], columns[k]
         kind = {"category": "category", "text": "category"}.get(
             said.get(name, ""), "text" if said.get(name) in FORCED else None
         )
-        if name not in options.ignore:
-            cells[name] = cells_of_texts(column, kind=kind)
+        cells[name] = cells_of_texts(column, kind=kind)
     return Part(list(cells), Held(cells, len(body)), None, notes + more)
 
 

@@ -22,7 +22,7 @@ from .dialect import NEVER_CLOSED, Layout, layouts, long_fields, records
 from .duck import Column, connect, literal
 from .errors import short_cause
 from .loading import Loaded, check_same_count
-from .options import Dialect, ReadOptions
+from .options import Dialect, ReadOptions, kept_columns
 from .plain import cells_of_texts
 from .texts import CHUNK, PlainText, Workspace, byte_facts, plain_text, with_plain_line_ends
 
@@ -129,7 +129,7 @@ def _content(
     kinds = {
         name: "category" if kind in ("category", "text") else "text" for name, kind in said.items() if kind in FORCED
     }
-    kept = [k for k, name in enumerate(layout.names) if name not in options.ignore]
+    kept = kept_columns(layout.names, options)
     columns = [
         Column(layout.names[k], f"c{k}", kinds.get(layout.names[k], "text"), layout.names[k] in kinds) for k in kept
     ]
