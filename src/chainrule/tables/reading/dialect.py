@@ -292,7 +292,10 @@ def _start(found: Sequence[Record], modal: int) -> int:
         if is_header(found[remarks].fields, below)[0]:
             return remarks
     apart = next((k for k in range(1, min(len(found), MOST_APART)) if _after_a_blank(found[k - 1], found[k])), 0)
-    if apart and names_values(found[apart].fields, [r.fields for r in found[apart + 1 :] if len(r.fields) == modal]):
+    above = [record.fields for record in found[1:apart] if len(record.fields) == len(found[0].fields)]
+    own = names_values(found[0].fields, above) or (bool(apart) and found[0].fields == found[apart].fields)
+    below = [record.fields for record in found[apart + 1 :] if len(record.fields) == modal]
+    if apart and not own and names_values(found[apart].fields, below):
         return apart
     for k, record in enumerate(found[:MOST_SKIPPED]):
         fields = record.fields
