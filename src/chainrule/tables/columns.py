@@ -281,7 +281,7 @@ class CategoryColumn:
         """Return the column's treatment, in words."""
         rare = f" + (rare) in {row_count(self.rare)}" * bool(self.rare)
         missing = f" + (missing) in {row_count(self.missing)}{texts_in(self.marks)}" * bool(self.missing)
-        stray = f"; numbers but for {quoted(self.stray)}: an empty cell means missing" * bool(self.stray)
+        stray = f"; numbers but for {quoted(self.stray)}" * bool(self.stray)
         levels = f"{len(self.levels)} level{'s' * (len(self.levels) != 1)}"
         return f"category -> {levels}{rare}{missing}{stray}"
 

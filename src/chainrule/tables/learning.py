@@ -17,6 +17,7 @@ from ..foundation.words import listed, quoted
 from .columns import CategoryColumn, Column, DroppedColumn, NumberColumn, Rules
 from .levels import values_of
 from .meaning import Understanding, understand
+from .meaning.codes import code_among
 from .table import Cells, Table, TableError
 from .texts import PLAIN
 from .values import READINGS, Given, as_numbers, check_finite, note_bad, whole_levels, with_exact, without_origin
@@ -175,6 +176,7 @@ def learn_category(given: Given, found: Understanding, rules: Rules) -> Column:
     shares = tuple(rows[level] for level in kept)
     others = [level for level in rows if not PLAIN.fullmatch(level)]
     stray = others[0] if 0 < len(others) <= MOST_OTHERS and 2 * len(others) < len(rows) else ""
+    stray = "" if code_among(list(rows)) else stray
     marks = tuple(text for text in found.missing if text.strip())
     rare = sum(rows.values()) - sum(shares)
     return CategoryColumn(given.name, tuple(kept), shares, rare, missing, stray, takes_marks=True, marks=marks)
