@@ -6,7 +6,7 @@ All of it is told from a sample of records: rows of texts, of the same width.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ..meaning.marks import is_mark
@@ -44,9 +44,10 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     >>> is_header(["5.1", "setosa"], [["4.9", "setosa"]])
     (False, '')
     """
-    if names_values(first, below):
-        like = _like_values(first, below)
-        return not like, "the first line was taken for data; --header says otherwise" if like else ""
+    names, others = _names(first, below), _values(first, below)
+    if names:
+        data = names <= others
+        return not data, "the first line was taken for data; --header says otherwise" if data else ""
     values = [bool(VALUE.fullmatch(cell)) for cell in first]
     columns = list(zip(*below[:SEEN], strict=True)) if below else [()] * len(first)
     named = [cell for cell in first if cell.strip()]
@@ -73,24 +74,39 @@ def names_values(first: Sequence[str], below: Rows) -> bool:
     >>> names_values(["x", "town"], [["1", "Bonn"], ["x", "town"]]), names_values(["2020-01-01"], [["1.5"]])
     (True, True)
     """
-    rows = [row for row in below[:SEEN] if list(row) != list(first)]
-    for cell, column in zip(first, zip(*rows, strict=True), strict=False):
-        full = [text for text in column if not is_mark(text)]
+    return _names(first, below) > 0
+
+
+def _names(first: Sequence[str], below: Rows) -> int:
+    """Return how many cells are texts above values only, or dates above numbers."""
+    count = 0
+    for cell, full in _columns(first, below):
         kind = PLAIN if DATE.fullmatch(cell) else VALUE if not VALUE.fullmatch(cell) else None
-        if not is_mark(cell) and kind and full and all(kind.fullmatch(text) for text in full):
-            return True
-    return False
+        count += bool(kind and full and all(kind.fullmatch(text) for text in full))
+    return count
 
 
-def _like_values(first: Sequence[str], below: Rows) -> bool:
-    """True where a cell is a value like those below it, and no whole number, which may be a name."""
-    for cell, column in zip(first, zip(*below[:SEEN], strict=True), strict=False):
-        full = [text for text in column if not is_mark(text)]
-        kind = DATE if DATE.fullmatch(cell) else VALUE
-        value = not is_mark(cell) and not cell.strip().isdecimal() and bool(VALUE.fullmatch(cell))
-        if value and full and all(kind.fullmatch(text) for text in full):
-            return True
-    return False
+def _values(first: Sequence[str], below: Rows) -> int:
+    """Return how many cells are values like those below them, or texts that are there again.
+
+    Whole numbers are not counted: they may be names.
+    """
+    count = 0
+    for cell, full in _columns(first, below):
+        if not VALUE.fullmatch(cell):
+            count += cell in full
+        elif full and not cell.strip().isdecimal():
+            kind = DATE if DATE.fullmatch(cell) else VALUE
+            count += all(kind.fullmatch(text) for text in full)
+    return count
+
+
+def _columns(first: Sequence[str], below: Rows) -> Iterator[tuple[str, list[str]]]:
+    """Yield the cells of a record that are not missing, each with those below it; not the rows that are it again."""
+    rows = [row for row in below[:SEEN] if list(row) != list(first)]
+    for k, cell in enumerate(first):
+        if not is_mark(cell):
+            yield cell, [row[k] for row in rows if k < len(row) and not is_mark(row[k])]
 
 
 def _numbers_name(named: Sequence[str], columns: Sequence[Sequence[str]], alone: bool) -> tuple[bool, str]:

@@ -150,7 +150,7 @@ def _broken_json(path: Path) -> str:
             try:
                 json.loads(line.strip() or b"{}")
             except ValueError:
-                return f"line {number} is not JSON; is it cut off?"
+                return f"it is not JSON, or a damaged file: line {number} cannot be read"
     return ""
 
 
