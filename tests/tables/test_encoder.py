@@ -150,7 +150,8 @@ def test_a_table_that_cannot_be_learned_from_is_refused(frame: Any, message: str
 WRONG_AT_PREDICT_TIME: list[tuple[dict[str, Any], str]] = [
     (
         {"age": ["1", "abc", "x", ""]},
-        "column 'age': 'abc' in row 2 is not a number (it was a number when the model was trained)",
+        "column 'age': 'abc' in row 2 is not a number (it was a number when the model was trained); "
+        "empty the cell if it is missing",
     ),
     ({"age": [dt.date(2020, 1, 1)] * 4}, "column 'age': '2020-01-01' in row 1 is not a number (it was"),
     ({"age": ["x" * 90] * 4}, f"column 'age': '{'x' * 36}... in row 1 is not a number"),

@@ -191,7 +191,7 @@ class NumberColumn:
         text, row = quoted(shortest(given.cells, position)), given.row(position)
         return TableError(
             f"column {self.name!r}: {text} in row {row} is not {article}"
-            f" (it was {article}{written} when the model was trained)"
+            f" (it was {article}{written} when the model was trained); empty the cell if it is missing"
         )
 
     def too_far(self, given: Given, position: int, values: NDArray[np.float64]) -> TableError:

@@ -182,13 +182,17 @@ def learn_category(given: Given, found: Understanding, rules: Rules) -> Column:
     return CategoryColumn(given.name, tuple(kept), shares, rare, missing, stray, takes_marks=True, marks=marks)
 
 
+NUMBERED = re.compile(r"column\d+")
+"""The names in a file without a header, none of which says that a column is an id."""
+
+
 def _is_id(table: Table, name: str) -> bool:
     """Return True for a column that numbers the rows, by its name and its values: all different, none a fraction."""
     if name in table.declared or len(table) == 0:
         return False
     if PANDAS_INDEX.fullmatch(name):
         return True
-    first = name == "column0" and "column1" not in table  # the name that an empty one gets
+    first = name == "column0" and not all(map(NUMBERED.fullmatch, table.names))  # the name that an empty one gets
     if len(table) < FEWEST_ROWS or not (first or ID_NAME.fullmatch(name)):
         return False
     cells: Cells = table[name]

@@ -117,6 +117,8 @@ def read_weights(table: Table, name: str) -> NDArray[np.float64]:
             f"weights {name!r}: the weight in row {table.row_number(position)} {what}; it must be a number"
             " of at least 0"
         )
+    if not values.any():
+        raise ValueError(f"weights {name!r}: all of them are 0; a row with weight 0 counts for nothing")
     return values
 
 
@@ -325,7 +327,7 @@ class _Column(NamedTuple):
         rows = len(cells)
         counts = np.bincount(cells.values, minlength=len(cells.levels))
         classes, lone = int((counts > 0).sum()), int((counts == 1).sum())
-        if rows < FEWEST or not (2 * lone > rows or (classes > MANY and rows < 2 * classes)):
+        if rows < FEWEST or not (2 * lone > rows or (classes > MANY and rows <= 2 * classes)):
             return
         position = int((counts[cells.values] == 1).argmax())
         raise ValueError(

@@ -188,8 +188,8 @@ def _checked(data: Data) -> Data:
     if (y == y[0]).all() and (y.ndim == 1 or data.task == "regression"):
         what = "classes" if data.task == "classification" else "values"
         raise ValueError(
-            f"target {target_words(data.source.target)} is always {y[0].tolist()!r} in the training rows;"
-            f" two {what} are needed"
+            f"{data.source.name}: target {target_words(data.source.target)} is always {y[0].tolist()!r}"
+            f" in the training rows; two {what} are needed"
         )
     return data
 

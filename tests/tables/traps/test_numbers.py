@@ -70,7 +70,12 @@ ROWS = [
         **stray("broken", r"row 24,?001\b"),
     ),
     column("one stray", lambda i: "broken" if i == 7 else tenths(i), **stray("broken", r"row 8\b")),
-    column("detection limit", lambda i: "<0.5" if i in (9, 30) else tenths(i), **stray("<0.5", r"row 10\b")),
+    column(
+        "detection limit",
+        lambda i: "<0.5" if i in (9, 30) else tenths(i),
+        refusal("'d'", "<0.5", r"row (10|31)\b", "--columns|--ignore|empty the cell"),
+        train=("--target", "y"),
+    ),
     column("stray in whole numbers", lambda i: "12a" if i == 7 else str(i), **stray("12a", r"row 8\b")),
     column("two points", lambda i: "1.2.3" if i == 7 else tenths(i), **stray(r"1\.2\.3", r"row 8\b")),
     column("letter O for zero", lambda i: "1O.5" if i == 7 else tenths(i), **stray("1O.5", r"row 8\b")),

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from .heading import Rows, column_names, decimal_mark, is_header, names_values
+from .heading import COMMA, Rows, column_names, decimal_mark, is_header, names_values
 from .options import SEPARATORS, Dialect, ReadOptions
 
 CANDIDATES = (",", ";", "\t", "|", "space")
@@ -292,7 +292,10 @@ def _start(found: Sequence[Record], modal: int) -> int:
         if is_header(found[remarks].fields, below)[0]:
             return remarks
     apart = next((k for k in range(1, min(len(found), MOST_APART)) if _after_a_blank(found[k - 1], found[k])), 0)
-    if apart and names_values(found[apart].fields, [r.fields for r in found[apart + 1 :] if len(r.fields) == modal]):
+    above = [record.fields for record in found[1:apart] if len(record.fields) == len(found[0].fields)]
+    own = names_values(found[0].fields, above) or (bool(apart) and found[0].fields == found[apart].fields)
+    below = [record.fields for record in found[apart + 1 :] if len(record.fields) == modal]
+    if apart and not own and names_values(found[apart].fields, below):
         return apart
     for k, record in enumerate(found[:MOST_SKIPPED]):
         fields = record.fields
@@ -345,8 +348,11 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
 
 
 def _rank(layout: Layout) -> tuple[bool, bool, float]:
-    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators."""
+    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators.
+
+    The comma of 12,50 is none of them.
+    """
     others = [s for s in CANDIDATES[:4] if s != layout.dialect.separator]
-    cells = [cell for row in layout.rows[:100] for cell in row]
+    cells = [cell for row in layout.rows[:100] for cell in row if not COMMA.fullmatch(cell)]
     dirty = sum(any(other in cell for other in others) for cell in cells) / max(len(cells), 1)
     return layout.width < 2, not layout.rows, round(dirty, 1)

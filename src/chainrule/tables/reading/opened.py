@@ -51,8 +51,18 @@ OPENERS: Mapping[str, Callable[..., Part]] = {
 }
 """The readers of files, by the ending of their names; all others are text."""
 
+ASKED: Mapping[Callable[..., Part] | None, tuple[str, ...]] = {
+    open_duckdb: ("--table", "--query"),
+    open_sqlite: ("--table", "--query"),
+    open_excel: ("--table",),
+}
+"""The readers that are told what to read."""
+
 MAGIC: Mapping[bytes, str] = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"SQLite format 3\0": ".sqlite"}
 """What files of known kinds begin with."""
+
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""The first bytes of workbooks before 2007."""
 
 REMOTE = ("http://", "https://", "s3://", "gs://", "gcs://", "r2://", "az://", "hf://", "postgres://", "postgresql://")
 """How the names of sources elsewhere begin."""
@@ -142,6 +152,8 @@ def open_table(name: str, options: ReadOptions = NOTHING_SAID, expected: Dialect
     shown = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", name)
     try:
         with one_line(shown):
+            if options.table is not None and options.query is not None:
+                raise ValueError("--table and --query were both given; one of them says what to read")
             part = _open(name, options, expected, work)
             if not part.columns:
                 raise ValueError("it has no columns" if not options.ignore else "no column is left after --ignore")
@@ -191,10 +203,16 @@ def _one(
             opener = OPENERS[known]
     if head[8:12] == b"DUCK":
         opener = open_duckdb
+    said = {"--table": options.table, "--query": options.query}
+    unused = [option for option, given in said.items() if given is not None and option not in ASKED.get(opener, ())]
+    if unused:
+        raise ValueError(f"{unused[0]} was given, but it is no database")
     if opener is not None:
         if not plain.stat().st_size:
             raise ValueError("it is empty")
         return opener(plain, options, work, forced)
+    if head.startswith(OLD_EXCEL):
+        raise ValueError("it is a workbook of the old Excel (.xls); save it as .xlsx or .csv")
     if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
         raise ValueError("it is a web page or XML, not a table of text")
     if re.match(rb'\s*\[?\s*\{\s*"[^"\n]*"\s*:', head) and ending in ("", ".txt", ".csv", ".dat", ".data", ".log"):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from .plain import cells_of_texts
 from .texts import Workspace
 
 FORCED = ("category", "text", "date", "duration")
-INDEX = re.compile(r"__index_level_\d+__")
 
 
 def said_kinds(options: ReadOptions, forced: Mapping[str, str]) -> dict[str, str]:
@@ -85,7 +83,7 @@ def open_parquet(path: Path, options: ReadOptions, work: Workspace, forced: Mapp
             raise ValueError(f"{min(repeated)!r} names more than one column")
         index, periods = _pandas_facts(known.get("pandas", b""))
         notes = []
-        left = [name for name in top if name in index and INDEX.fullmatch(name)]
+        left = [name for name in top if name in index and name not in options.columns]
         if left:
             notes.append(f"{listed(left)} is the index of a pandas table, and was left out")
         described = [(name, kind) for name, kind in described if name not in left]
@@ -142,6 +140,20 @@ def _extension(column: Column, kind: str, period: str | None) -> Column:
     return column
 
 
+def _broken_json(path: Path) -> str:
+    """Return what is wrong with the first line that is no JSON; "" where that is not what is wrong."""
+    with path.open("rb") as file:
+        if file.read(4096).lstrip().startswith(b"["):
+            return ""
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            try:
+                json.loads(line.strip() or b"{}")
+            except ValueError:
+                return f"line {number} is not JSON; is it cut off?"
+    return ""
+
+
 def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping[str, str]) -> Part:
     """Open a file of JSON objects, one a line, or an array of them; texts stay texts, whatever they look like."""
     con = connect(work)
@@ -151,7 +163,9 @@ def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping
         try:
             described = described_columns(con, f"read_json_auto({place}, {plain})")
         except duckdb.Error as error:
-            raise ValueError(f"it is not JSON, or a damaged file ({short_cause(error)[:150]})") from error
+            raise ValueError(
+                _broken_json(path) or f"it is not JSON, or a damaged file ({short_cause(error)[:150]})"
+            ) from error
         guessed = ("DATE", "TIME", "UUID", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
         described = [(name, "VARCHAR" if kind in guessed else kind) for name, kind in described]
         if [name for name, _ in described] == ["json"]:
@@ -161,7 +175,9 @@ def open_json(path: Path, options: ReadOptions, work: Workspace, forced: Mapping
         try:
             return loaded_part(con, source, list(typed_columns(described, options, forced)), [])
         except duckdb.Error as error:
-            raise ValueError(f"it is not JSON, or a damaged file ({short_cause(error)[:150]})") from error
+            raise ValueError(
+                _broken_json(path) or f"it is not JSON, or a damaged file ({short_cause(error)[:150]})"
+            ) from error
     except BaseException:
         con.close()
         raise
