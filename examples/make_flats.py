@@ -1,4 +1,4 @@
-"""A table as offices write it: semicolons, decimal commas, units, a title, Windows' letters, a date that does not exist.
+"""Write a table as offices do: semicolons, decimal commas, units, a title, Windows' letters, a date that never was.
 
 python examples/make_flats.py flats.csv
 """
