@@ -144,7 +144,8 @@ def plan(data: Data, model: Any, validate: bool = True) -> Trial:
     if data.test is not None:
         with noted() as of_test, blaming(data.test_name):
             test = Rows(model.encoded(data.test.X, prepared), data.test.y)
-    remarks = dict.fromkeys([*data.notes, *notes, *(f"{data.test_name}: {text}" for text in of_test)])
+    prefix = "" if data.test_name == data.source.name else f"{data.test_name}: "
+    remarks = dict.fromkeys([*data.notes, *notes, *(f"{prefix}{text}" for text in of_test)])
     return Trial(data, model, prepared, held, test, _saved_progress(prepared), tuple(remarks))
 
 

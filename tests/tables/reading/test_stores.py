@@ -166,6 +166,7 @@ def zipped(*names: str) -> bytes:
         ("t.zip", zipped("t.csv", "__MACOSX/t.csv")),
         ("T.TXT.GZ", gzip.compress(CSV, mtime=0)),
     ],
+    ids=["gz", "bz2", "xz", "zip", "zip from a Mac", "capitals"],
 )
 def test_packed_files(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
