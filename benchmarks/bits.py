@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 import numpy as np
-import polars as pl
+import pandas as pd
 from clock import limit_threads
 from numpy.typing import NDArray
 
@@ -120,13 +120,13 @@ TRAININGS = {
 }
 
 
-def table() -> pl.DataFrame:
+def table() -> pd.DataFrame:
     """Return columns of numbers, text and dates, with gaps."""
     X, _ = data("real", "float64")
     towns = [None if k % 11 == 0 else ("Ulm", "Bonn", "Kiel")[k % 7 % 3] for k in range(ROWS)]
     sizes = [None if k % 13 == 0 else float(X[k, 0]) for k in range(ROWS)]
     days = [date(2020, 1, 1) + timedelta(days=k * 17 % 365) for k in range(ROWS)]
-    return pl.DataFrame({"size": sizes, "town": towns, "day": days, "other": X[:, 1]})
+    return pd.DataFrame({"size": sizes, "town": towns, "day": days, "other": X[:, 1]})
 
 
 def fit(kind: type[Any], targets: str, X: Any = None, weight: Any = None, **settings: Any) -> list[Any]:

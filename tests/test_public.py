@@ -31,7 +31,7 @@ CODE = [name for name, path in FILES.items() if path.suffix == ".py"]
 USES = {
     "foundation": {"numpy", "scipy", "array_api_compat"},
     "mathematics": {"numpy"},
-    "tables": {"numpy", "polars", "narwhals", "sklearn"},
+    "tables": {"numpy", "duckdb", "narwhals", "sklearn", "openpyxl", "pyarrow"},
     "optimizers": {"numpy"},
     "steps": {"numpy"},
     "inspection": {"numpy"},
@@ -39,13 +39,13 @@ USES = {
     "storage": {"numpy", "safetensors"},
     "loop": {"numpy", "tensorboardX"},
     "estimators": {"numpy", "polars", "narwhals", "sklearn"},
-    "workbench": {"numpy", "polars", "narwhals", "sklearn"},
+    "workbench": {"numpy", "narwhals", "sklearn"},
     "chainrule": set[str](),
-    "cli": {"numpy", "polars", "sklearn", "click", "rich", "matplotlib"},
+    "cli": {"numpy", "sklearn", "click", "rich", "matplotlib"},
 }
 """The packages of others that a room may use (design.md, section 5). No room but a face knows a screen."""
 
-LAZY = {"joblib", "matplotlib", "safetensors", "tensorboardX"}
+LAZY = {"joblib", "matplotlib", "openpyxl", "pyarrow", "safetensors", "tensorboardX"}
 """Packages that are imported in functions only, so that importing a file stays quick."""
 
 FACES = {"cli": {"workbench", "estimators", "loop", "chainrule"}}
@@ -175,6 +175,7 @@ def test_the_designs_public_surface() -> None:
 HEAVY = (
     "sklearn",
     "scipy",
+    "duckdb",
     "polars",
     "narwhals",
     "pandas",
@@ -209,7 +210,7 @@ import json, sys
 from click.testing import CliRunner
 from chainrule.cli import main
 result = CliRunner().invoke(main, ["--help"])
-print(json.dumps([result.exit_code, [name for name in sys.modules if name.split(".")[0] in ("sklearn", "polars")]]))
+print(json.dumps([result.exit_code, [name for name in sys.modules if name.split(".")[0] in ("sklearn", "duckdb")]]))
 """
     assert _in_a_new_process(program) == [0, []]
 
@@ -276,7 +277,7 @@ print(json.dumps([seen, threading.active_count(), extras]))
 
 @pytest.mark.process
 def test_importing_opens_no_other_files_and_starts_no_thread() -> None:
-    known = "numpy, scipy.special, scipy.optimize, scipy.sparse, sklearn.base, sklearn.metrics, polars, narwhals"
+    known = "numpy, scipy.special, scipy.optimize, scipy.sparse, sklearn.base, sklearn.metrics, duckdb, narwhals"
     allowed = [str(PACKAGE), sys.prefix, sys.base_prefix]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", WATCHED_IMPORT.format(known=known), json.dumps(allowed)]

@@ -1,7 +1,7 @@
 """Multilayer perceptrons whose every block states its own derivatives.
 
 The mathematics and the training loop need NumPy only and are imported here. The estimators and the model file bring
-scikit-learn and polars along: they are imported when one of their names is first asked for.
+scikit-learn and DuckDB along: they are imported when one of their names is first asked for.
 """
 
 from importlib import import_module as _import_module

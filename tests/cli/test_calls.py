@@ -15,7 +15,7 @@ from support.commands import ok, people, write
 
 COUNTED = {
     "encoder fitted": ("chainrule.tables.encoder", "TableEncoder.fit"),
-    "encoded": ("chainrule.tables.encoder", "TableEncoder.transform"),
+    "encoded": ("chainrule.tables.encoder", "TableEncoder.transform_noted"),
     "network built": ("chainrule.mathematics.network", "Network.__init__"),
     "checkpoint read": ("chainrule.loop.checkpoint", "read"),
     "model file read": ("chainrule.storage.signed_file", "read"),

@@ -250,6 +250,7 @@ def test_every_setting_is_an_option_with_its_default_in_the_help() -> None:
     assert [option(name) in first for name in FIRST] == [True] * 10
     headings = re.findall(r"^([A-Z].*):$", help_text, re.MULTILINE)
     assert headings[1:] == [
+        "Reading the file (what is not said is found out)",
         "The network",
         "The loss",
         "The optimiser",
@@ -310,7 +311,7 @@ def test_the_task_can_be_said(tmp_path) -> None:
 
 def test_help_and_version() -> None:
     listed = ok("--help").out
-    for name in ("train", "find-lr", "predict", "evaluate", "summary", "check-gradients", "info"):
+    for name in ("look", "train", "find-lr", "predict", "evaluate", "summary", "check-gradients", "info"):
         assert f"  {name} " in listed
         assert ok(name, "--help").out.startswith(f"Usage: chainrule {name}")
     assert ok("--version").out == f"chainrule {cr.__version__}\n"

@@ -22,7 +22,7 @@ BAD_FILES = {
     "one_value.csv": ("x,y\n" + "".join(f"{k},2.5\n" for k in range(30)), "target 'y' is always 2.5"),
     "gap.csv": ("x,y\n" + "".join(f"{k},{'' if k == 3 else k}\n" for k in range(30)), "missing or not finite in row 4"),
     "nan.csv": ("x,y\n" + "".join(f"{k},{'nan' if k == 3 else k / 2}\n" for k in range(30)), "not finite in row 4"),
-    "text.csv": ("x,y\n" + "".join(f"{'?' if k == 7 else k},{k % 2}\n" for k in range(60)), "column 'x': '?' in row 8"),
+    "text.csv": ("x,y\n" + "".join(f"{'oops' if k == 7 else k},{k % 2}\n" for k in range(60)), "'x': 'oops' in row 8"),
     "constant.csv": ("x,y\n" + "".join(f"7,{k % 2}\n" for k in range(30)), "no column tells any rows apart"),
     "infinite.csv": ("x,y\n" + "".join(f"{'inf' if k == 5 else k},{k % 2}\n" for k in range(30)), "infinite"),
     "ragged.csv": ("x,y\n1,2\n1,2,3\n", "line 3 has 3 of the header's 2 fields"),
@@ -159,7 +159,7 @@ def test_a_test_file_that_does_not_fit_is_known_before_training(train, tmp_path,
     broken = people(20)
     broken["x"][0] = "oops"
     said = refused(*train, "--test", write(tmp_path / "broken.csv", broken))
-    assert "broken.csv: column 'x': 'oops' is not a number" in said
+    assert "broken.csv: column 'x': 'oops' in row 1 is not a number" in said
     np.savez(tmp_path / "m.npz", X=np.zeros((9, 2)), dear=np.arange(9))
     assert "a table and a matrix" in refused(*train, "--test", tmp_path / "m.npz")
     np.savez(tmp_path / "n.npz", X=np.eye(12), dear=np.arange(12) % 2)
@@ -182,7 +182,7 @@ def test_new_rows_that_do_not_fit(model, tmp_path) -> None:
     assert "column 'x' is missing; the model was trained with: x, town, z, price" in refused("predict", model, lacks)
     broken = people(5)
     broken["z"][2] = "many"
-    assert "'many' is not a number" in refused("predict", model, write(tmp_path / "b.csv", broken))
+    assert "'many' in row 3 is not a number" in refused("predict", model, write(tmp_path / "b.csv", broken))
     assert "the model was trained on a table with the columns x, town" in refused("predict", model, "digits")
     matrix = tmp_path / "digits.safetensors"
     ok("train", "digits", "--max-iter", 1, "--out", matrix)
@@ -312,7 +312,7 @@ MISTAKES = {
     "missing model": ("predict {0}/absent.safetensors {0}/good.csv", "absent.safetensors"),
     "unreadable model": ("predict {0}/rubbish.safetensors {0}/good.csv", "it is not a model file"),
     "missing column": ("predict {0}/model.safetensors {0}/no_age.csv", "age"),
-    "text in a number": ("predict {0}/model.safetensors {0}/text_age.csv", "'old' is not a number"),
+    "text in a number": ("predict {0}/model.safetensors {0}/text_age.csv", "'old' in row 1 is not a number"),
     "evaluate without target": ("evaluate {0}/model.safetensors {0}/header.csv", "header.csv"),
     "predict into nowhere": ("predict {0}/model.safetensors {0}/good.csv --out {0}/absent/p.csv", "absent"),
     "layers without sense": ("check-gradients --layers 4-x", "4-x"),

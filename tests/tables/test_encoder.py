@@ -39,7 +39,7 @@ PANDAS_COLUMNS: dict[str, Callable[[], Any]] = {
     "number objects": lambda: pd.Series([1, 2.5, None], dtype=object),
     "boolean objects": lambda: pd.Series([True, False, None], dtype=object),
     "date objects": lambda: pd.Series([dt.date(2020, 1, 1), None, dt.date(2020, 1, 3)], dtype=object),
-    "huge integers": lambda: pd.Series([10**400, 1, None], dtype=object),
+    "huge integers": lambda: pd.Series([10**30, 1, None], dtype=object),
     "number categories": lambda: pd.Categorical([1, 2, None]),
     "text categories": lambda: pd.Categorical(["x", "y", None]),
     "nullable integers": lambda: pd.array([1, None, 3], dtype="Int64"),
@@ -95,25 +95,41 @@ def test_needs_encoding(frame: Any, expected: bool) -> None:
 
 # -------------------------------------------------------------------------- mistakes
 
+REST = "; only numbers, text and dates can be read: leave it out, or split it up"
+
+LAZY = pl.DataFrame({"a": [1]}).lazy().select("b")
+EMPTY = "; empty the cell if it is missing"
+
 UNFIT: list[tuple[Any, str]] = [
     (np.zeros((2, 2)), "expected a DataFrame, got ndarray"),
     (None, "expected a DataFrame, got NoneType"),
     (pl.Series([1]), "expected a DataFrame, got Series"),
-    (pl.DataFrame({"a": [1]}).lazy(), "expected a DataFrame, got LazyFrame"),
+    (
+        pl.DataFrame({"a": [1]}).lazy().select("b"),
+        'the LazyFrame cannot be collected: unable to find column "b"; valid columns: ["a"]',
+    ),
+    ("people.csv", "expected a DataFrame, got str"),
+    ({"a": 1}, "column 'a' must be a sequence of values, one for each row, got int"),
+    ({"a": [1, 2], "b": [3]}, "columns must have one value for each row: 'a' has 2, 'b' has 1"),
+    ({}, "the table has no columns"),
     (pl.DataFrame(), "the table has no columns"),
     (pl.DataFrame({"a": []}), "the table has no rows"),
     (pd.DataFrame([[1, 2]], columns=["a", "a"]), "column names must be unique; given more than once: 'a'"),
     (pd.DataFrame([[1, 2]], columns=["1", 1]), "column names must be unique; given more than once: '1'"),
-    (pl.DataFrame({"a": [1.0, float("inf")]}), "column 'a': the value in row 2 is infinite"),
+    (pl.DataFrame({"a": [1.0, float("inf")]}), f"column 'a': the value in row 2 is infinite{EMPTY}"),
     (
         pl.DataFrame({"a": [[1], [2]]}),
-        "column 'a' holds List(Int64); only numbers, text and dates can be read",
+        f"column 'a' holds List(Int64){REST}",
     ),
     (
         pd.DataFrame({"a": [[1], [2]]}),
-        "column 'a' holds lists or bytes; only numbers, text and dates can be read",
+        f"column 'a' holds lists{REST}",
     ),
-    (pl.DataFrame({"a": [b"x"]}), "column 'a' holds Binary; only numbers, text and dates can be read"),
+    (pl.DataFrame({"a": [b"x"]}), f"column 'a' holds Binary{REST}"),
+    (pd.DataFrame({"a": [1 + 2j, 3]}), f"column 'a' holds complex numbers{REST}"),
+    (pd.DataFrame({"a": pd.Series([1 + 2j, "x"], dtype=object)}), f"column 'a' holds complex numbers{REST}"),
+    (pd.DataFrame({"a": [b"x", b"y"]}), f"column 'a' holds bytes{REST}"),
+    (pd.DataFrame({"a": [10**400, 1]}), f"column 'a': the value in row 1 is infinite{EMPTY}"),
     (
         pl.DataFrame({"a": [1], "b": ["x"]}),
         "nothing to learn from: no column tells any rows apart ('a', 'b')",
@@ -134,13 +150,14 @@ def test_a_table_that_cannot_be_learned_from_is_refused(frame: Any, message: str
 WRONG_AT_PREDICT_TIME: list[tuple[dict[str, Any], str]] = [
     (
         {"age": ["1", "abc", "x", ""]},
-        "column 'age': 'abc' is not a number (it was a number when the model was trained)",
+        "column 'age': 'abc' in row 2 is not a number (it was a number when the model was trained); "
+        "empty the cell if it is missing",
     ),
-    ({"age": [dt.date(2020, 1, 1)] * 4}, "column 'age': '2020-01-01' is not a number (it was"),
-    ({"age": ["x" * 90] * 4}, f"column 'age': '{'x' * 36}... is not a number"),
+    ({"age": [dt.date(2020, 1, 1)] * 4}, "column 'age': '2020-01-01' in row 1 is not a number (it was"),
+    ({"age": ["x" * 90] * 4}, f"column 'age': '{'x' * 36}... in row 1 is not a number"),
     ({"age": [1.0, 2.0, float("-inf"), 3.0]}, "column 'age': the value in row 3 is infinite"),
-    ({"since": ["01/02/2020"] * 4}, "column 'since': '01/02/2020' is not a date or time (it was"),
-    ({"since": [1, 2, 3, 4]}, "column 'since': '1' is not a date or time"),
+    ({"since": ["2020-01-01", "soon"] * 2}, "column 'since': 'soon' in row 2 is not a date or time (it was"),
+    ({"since": [1, 2, 3, 4]}, "column 'since': '1' in row 1 is not a date or time"),
 ]
 
 
@@ -162,7 +179,7 @@ def test_a_missing_column_is_named_with_those_of_the_training() -> None:
 
 def test_a_number_too_large_for_the_matrix_is_refused_and_not_made_infinite() -> None:
     encoder = TableEncoder(dtype="float32").fit(pl.DataFrame({"a": [1.0, 2.0]}))
-    with pytest.raises(ValueError, match=r"^column 'a': 1e\+300 is too far from the training mean 1\.5$"):
+    with pytest.raises(ValueError, match=r"^column 'a': 1e\+300 in row 2 is too far from the training mean 1\.5$"):
         encoder.transform(pl.DataFrame({"a": [1.0, 1e300]}))
 
 
@@ -188,28 +205,16 @@ def test_a_failed_fit_leaves_the_encoder_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("adult_train", (32561, 110)), ("titanic", (891, 16)), ("ames", (2930, 292))]
+    ("name", "shape"), [("adult_train", (32561, 110)), ("titanic", (891, 15)), ("ames", (2930, 291))]
 )
 def test_real_tables(name: str, shape: tuple[int, int]) -> None:
     path = DATA / f"{name}.csv.gz"
     if not path.exists():
         pytest.skip(f"{path} is not there: the real data are kept outside the repository")
-    frame = read_table(path)
-    encoder = TableEncoder().fit(frame)
-    matrix = encoder.transform(frame)
+    table = read_table(path)
+    encoder = TableEncoder().fit(table)
+    matrix = encoder.transform(table)
     assert matrix.shape == shape
     assert np.isfinite(matrix).all()
-    np.testing.assert_array_equal(TableEncoder().fit_transform(frame.to_pandas()), matrix)
-
-
-def test_none_is_a_level_in_ames() -> None:
-    path = DATA / "ames.csv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not there: the real data are kept outside the repository")
-    encoder = TableEncoder().fit(read_table(path).select("Mas.Vnr.Type", "Alley"))
-    assert "Mas.Vnr.Type=None" in encoder.feature_names_out_
-    assert [name for name in encoder.feature_names_out_ if name.startswith("Alley")] == [
-        "Alley=Grvl",
-        "Alley=Pave",
-        "Alley=(missing)",
-    ]
+    for settings in ({"keep_default_na": False, "na_values": [""]}, {"keep_default_na": False, "dtype": str}):
+        np.testing.assert_array_equal(TableEncoder().fit_transform(pd.read_csv(path, **settings)), matrix)

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from chainrule.tables.sources import SourceError, load, read_idx
+from chainrule.tables.sources import Asked, SourceError, load, read_idx
+from chainrule.tables.table import Table
 from chainrule.workbench.data import infer_task
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -49,7 +50,7 @@ def people(tmp_path: Path) -> Path:
 
 def test_a_table_is_split_into_features_and_target(people: Path) -> None:
     source = load(str(people), "Income")
-    assert isinstance(source.X, pl.DataFrame)
+    assert isinstance(source.X, Table)
     assert source.X.columns == ["age", "town", "gaps", "when"]
     assert source.y is not None
     assert source.y.tolist() == ["low", "high"]
@@ -64,8 +65,8 @@ def test_a_table_is_split_into_features_and_target(people: Path) -> None:
         (pl.Series([True, False, True, True]), "b", "classification"),
         (pl.Series(["a", "b", "a", "b"]), "U", "classification"),
         (pl.Series(["a", "b", "a", "b"], dtype=pl.Categorical), "U", "classification"),
-        (pl.Series([1, 2, 3, 4], dtype=pl.Decimal(5, 2)), "f", "regression"),
-        (pl.Series([1, 2, 3, 4], dtype=pl.Int128), "f", "regression"),
+        (pl.Series([1, 2, 3, 4], dtype=pl.Decimal(5, 2)), "i", "regression"),
+        (pl.Series([2**60, 2**60 + 1] * 2), "i", "classification"),
     ],
 )
 def test_a_target_of_every_type(tmp_path: Path, column: pl.Series, kind: str, task: str) -> None:
@@ -81,8 +82,11 @@ WRONG_TARGETS = {
     "income": "there is no column 'income'; did you mean 'Income'?",
     "Twon": "there is no column 'Twon'; did you mean 'town'?",
     "zzz": "there is no column 'zzz'; it has: 'age', 'Income', 'town', 'gaps', 'when'",
-    "gaps": "target 'gaps' is missing or not finite in row 2 (row 1 is the first row of data)",
-    "when": "target 'when' holds Date; it must be numbers, text or booleans",
+    "gaps": "target 'gaps' is missing or not finite in row 2 (row 1 is the first row of data): take this row out",
+    "when": (
+        "target 'when' holds dates, such as 2020-01-01 in row 1; to learn the seconds give --columns when:number,"
+        " to take each as a class --columns when:category"
+    ),
 }
 
 
@@ -108,6 +112,22 @@ def test_a_target_with_several_gaps_says_how_many_and_where_first(tmp_path: Path
     assert message(path, lambda path: load(path, "y")) == expected
 
 
+def test_several_targets_and_weights(people: Path) -> None:
+    source = load(people, ("age", "gaps"), target_required=False)
+    assert source.y is None
+    source = load(people, asked=Asked(target=("age",), weights="age2"), target_required=False)
+    assert source.weights is None
+    people.write_text("a,b,w,y\n1,2,0.5,3\n2,3,1.5,4\n")
+    source = load(people, asked=Asked(target=("y,b",), weights="w"))
+    assert source.y is not None
+    assert source.weights is not None
+    assert (source.target, source.y.tolist()) == (("y", "b"), [[3, 2], [4, 3]])
+    assert (source.X.shape, source.weights.tolist()) == ((2, 1), [0.5, 1.5])
+    asked = Asked(target=("y",), weights="v")
+    expected = "there is no column 'v' for the weights; it has: 'a', 'b', 'w'"
+    assert message(people, lambda path: load(path, asked=asked)) == expected
+
+
 # ---------------------------------------------------------------------------- digits, npz and idx
 
 
@@ -128,7 +148,7 @@ def test_an_unknown_name_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     assert message(path, load) == "there is no such file"
     path.touch()
-    assert message(path, load).startswith("cannot tell from the name what it holds; known are digits, .csv")
+    assert message(path, load) == "it is empty"
 
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 3, 2)
@@ -266,7 +286,7 @@ def test_images_without_labels_are_for_prediction_only(mnist: Path) -> None:
 HEADER = b"\0\0\x08\x03" + struct.pack(">3I", 4, 3, 2)
 
 WRONG_IDX: list[tuple[bytes, str]] = [
-    (b"", "it is not an idx file: it begins with the bytes "),
+    (b"", "it is not an idx file: it begins with the bytes"),
     (b"GIF89a", "it is not an idx file: it begins with the bytes 47 49 46 38"),
     (b"\0\0\x07\x03", "it is not an idx file: it begins with the bytes 00 00 07 03"),
     (HEADER[:9], "it ends inside its header"),

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import chainrule as cr
+from chainrule.tables.table import Cells, Table
 from chainrule.workbench.predictions import check_kind, predictions
 from support.commands import ok, write
 
@@ -37,13 +38,26 @@ def test_each_probability_stands_under_its_own_label_in_the_order_of_the_labels(
     labels, columns = LABELS[name]
     X, y = clusters(labels)
     model = cr.MLPClassifier((8,), learning_rate_init=0.05, max_iter=30, random_state=0, tol=0).fit(X, y)
-    frame = predictions(model, X)
-    assert frame.columns == ["class", *columns]
-    assert frame["class"].to_list() == y.tolist() == model.predict(X).tolist()
+    found = predictions(model, X)
+    assert [*found] == ["class", *columns]
+    assert found["class"].tolist() == y.tolist() == model.predict(X).tolist()
     by_label = {f"P({label})": label for label in y.tolist()}
-    largest = frame.select(columns).to_numpy().argmax(axis=1)
-    assert [by_label[columns[k]] for k in largest] == y.tolist()
-    assert np.array_equal(frame.select(columns).to_numpy(), model.predict_proba(X))
+    shares = np.column_stack([found[name] for name in columns])
+    assert [by_label[columns[k]] for k in shares.argmax(axis=1)] == y.tolist()
+    assert np.array_equal(shares, model.predict_proba(X))
+
+
+def test_several_targets_have_their_names_where_the_model_knows_them() -> None:
+    X, y = clusters([0, 1])
+    several = np.column_stack([y, 1 - y])
+    numbers = cr.MLPRegressor(hidden_layer_sizes=(3,), max_iter=1).fit(X, several * 1.5)
+    assert [*predictions(numbers, X)] == ["prediction 0", "prediction 1"]
+    numbers.target_name_ = ["a", "b"]
+    assert [*predictions(numbers, X)] == ["prediction a", "prediction b"]
+    labels = cr.MLPClassifier((3,), max_iter=1).fit(X, several)
+    assert [*predictions(labels, X)] == ["class 0", "class 1", "P(0)", "P(1)"]
+    labels.target_name_ = ["a", "b"]
+    assert [*predictions(labels, X)] == ["class a", "class b", "P(a)", "P(b)"]
 
 
 def test_the_file_has_the_columns_in_the_same_order(tmp_path) -> None:
@@ -61,7 +75,7 @@ def test_the_file_has_the_columns_in_the_same_order(tmp_path) -> None:
 
 def test_a_table_is_no_matrix_and_a_matrix_no_table() -> None:
     X, y = clusters([0, 1])
-    table = pl.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    table = Table.of({name: Cells("number", column) for name, column in zip("ab", X.T, strict=True)})
     of_matrix = cr.MLPClassifier((3,), max_iter=1).fit(X, y)
     of_table = cr.MLPClassifier((3,), max_iter=1).fit(table, y)
     with pytest.raises(ValueError, match="this is a table, but the model was trained on a matrix with 2 inputs"):

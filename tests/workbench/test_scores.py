@@ -85,6 +85,9 @@ def test_scores_of_a_regressor() -> None:
         (["2.0"], [2.0, 3.0], [2.0]),
         ([1, 2], [1, 3], [1, 2]),
         (["a"], ["b"], ["a"]),
+        (["TRUE", "false"], [False, True], [True, False]),
+        ([True, False], ["false", "true"], ["true", "false"]),
+        ([1.0, 2.0], ["1", "2.0", "x"], ["1", "2.0"]),
     ],
 )
 def test_labels_take_the_type_of_the_classes(y: Any, classes: Any, expected: Any) -> None:

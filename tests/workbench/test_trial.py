@@ -82,7 +82,7 @@ def test_what_is_wrong_with_a_file_names_the_file(table, tmp_path) -> None:
     rows = people(20)
     rows["x"][0] = "oops"
     broken = write(tmp_path / "broken.csv", rows)
-    with pytest.raises(ValueError, match=r"broken\.csv: column 'x': 'oops' is not a number"):
+    with pytest.raises(ValueError, match=r"broken\.csv: column 'x': 'oops' in row 1 is not a number"):
         trial_of(table, test=str(broken))
     with pytest.raises(ValueError, match=r"^loss 'poisson' does not fit"):
         trial_of(table, loss="poisson")

@@ -1,4 +1,4 @@
-"""The command line: `chainrule train`, `race`, `find-lr`, `predict`, `evaluate`, `summary`, `check-gradients`, `info`.
+"""The command line: `chainrule look`, `train`, `race`, `find-lr`, `predict`, `evaluate`, `summary`, and others.
 
 Commands are imported when they are asked for: `chainrule --help` needs none of them. A user's mistake ends every
 command the same way, here: one line on stderr that starts with "chainrule: error:", exit code 2, no traceback.
@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "look": ("look:look", "Show how a table is read: dialect, columns, gaps, what is left out."),
         "train": ("train:train", "Train a network on a data set, test it, and save it."),
         "race": ("race:race", "Race solvers on a data set: the same start, so many seconds each."),
         "find-lr": ("find_lr:find_lr", "Find a learning rate for a data set by a short training."),
@@ -125,6 +126,7 @@ def main() -> None:
     """Train multilayer perceptrons on tables and images, and use them.
 
     \b
+    chainrule look table.csv
     chainrule train digits
     chainrule train table.csv --target price --out model.safetensors
     chainrule predict model.safetensors new.csv --out predictions.csv

@@ -65,7 +65,7 @@ def _options() -> list[click.Option]:
 @click.option("--plot", metavar="FILE", help="draw the loss over the learning rate, such as rates.png")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.pass_context
-def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | None, **rest: Any) -> None:
+def find_lr(ctx: click.Context, /, source: str, test: str | None, **rest: Any) -> None:
     """Find a learning rate for SOURCE: one short training whose rate rises from far too low to far too high.
 
     The suggestion is a tenth of the rate at which the loss was lowest. SOURCE and the options are those of
@@ -78,7 +78,7 @@ def find_lr(ctx: click.Context, /, source: str, target: str | None, test: str | 
         check_writable("--plot", plot)
         check_not_read("--plot", plot, source, test)
     figure = None if plot is None else empty_figure(plot, (7, 4))
-    planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"], validate=False)
+    planned = planned_training(ctx, source, test, rest["test_fraction"], validate=False)
     if not rest["as_json"]:
         planned.announce()
     with in_options():
@@ -122,10 +122,16 @@ def _command(ctx: click.Context, rate: float) -> str:
     for parameter in ctx.command.params:
         name = str(parameter.name)
         if isinstance(parameter, click.Option) and is_given(ctx, name) and name not in (*OWN, FOUND):
-            value = without_rate(ctx.params[name])
-            flag = parameter.opts[0] if value else "".join(parameter.secondary_opts)
-            words += [flag] if parameter.is_flag else [parameter.opts[0], show_value(value)]
+            words += _words(parameter, without_rate(ctx.params[name]))
     return shlex.join([*words, option(FOUND), f"{rate:.2g}"])
+
+
+def _words(parameter: click.Option, value: Any) -> list[str]:
+    """Return an option as one would type it: a flag, or a value, or each of several."""
+    if parameter.is_flag:
+        return [parameter.opts[0] if value else "".join(parameter.secondary_opts)]
+    values = value if parameter.multiple else [show_value(value)]
+    return [word for given in values for word in (parameter.opts[0], given)]
 
 
 def _show(found: RangeTest, command: str | None) -> None:

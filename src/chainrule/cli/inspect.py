@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import load
 from ..losses import LOSSES, Loss
+from ..workbench.asking import Dialect, names_of, target_words
 from ..workbench.gradients import GradientReport, check_model, check_new
 from ..workbench.installation import installation
 from ..workbench.model_facts import facts_of
@@ -32,6 +33,7 @@ def summary(model: str, as_json: bool) -> None:
     show.line(f"model: {facts['estimator']} in {model}")
     show.line(f"predicts: {_predicts(facts)}")
     show.line(f"minimises: {facts['loss']}")
+    _show_reading(facts["reading"])
     _show_inputs(fitted)
     _show_training(facts["training"])
     if facts["changed"]:
@@ -45,12 +47,28 @@ def summary(model: str, as_json: bool) -> None:
 
 
 def _predicts(facts: Mapping[str, Any]) -> str:
-    target = "the target" if facts["target"] is None else repr(facts["target"])
+    target = "the target" if facts["target"] is None else target_words(facts["target"])
+    if len(names_of(facts["target"])) > 1:
+        return f"{target}, {'numbers' if facts['classes'] is None else 'each 0 or 1'}"
     if facts["classes"] is None:
         return f"{target}, a number"
     names = list(map(str, facts["classes"]))
     more = f", ... ({len(names)} classes)" if len(names) > show.MOST_LINES else ""
     return f"{target}, one of {', '.join(names[: show.MOST_LINES])}{more}"
+
+
+def _show_reading(reading: Mapping[str, Any] | None) -> None:
+    """Print how the file was read, where that is more than a plain CSV, and the weights."""
+    if reading is None:
+        return
+    dialect = reading["dialect"]
+    if dialect is not None and Dialect.from_json(dialect) != Dialect():
+        show.line(f"read with: {Dialect.from_json(dialect).words()}")
+    written = [form["form"] for form in reading["target_form"] if form["form"]]
+    if written:
+        show.line(f"target: written like {', '.join(written)}")
+    if reading["weights"] is not None:
+        show.line(f"weights: {reading['weights']}")
 
 
 def _show_inputs(model: Any) -> None:

@@ -43,7 +43,27 @@ def as_options(text: str) -> str:
         name, value = found[1], found[2]
         return found[0] if name not in SETTINGS else option(name) + (f" {value}" if value != "True" else "")
 
-    return re.sub(r'\b([a-z_0-9]+)=["\']?([\w.]*\w)["\']?', words, text)
+    return _about_columns(re.sub(r'\b([a-z_0-9]+)=["\']?([\w.]*\w)["\']?', words, text))
+
+
+REMEDIES = {
+    "take the column out, or declare it a category": "leave the column out (--ignore {0}), or keep the texts as levels"
+    " (--columns {0}:category)",
+    "declare it a number if it is one": "--columns {0}:number keeps it",
+}
+"""What one does about a column in Python, and on the command line."""
+
+
+def _about_columns(text: str) -> str:
+    """Return a text about one column with the remedies of the command line.
+
+    >>> _about_columns("column 'id' is left out: it only tells the rows apart; declare it a number if it is one")
+    "column 'id' is left out: it only tells the rows apart; --columns id:number keeps it"
+    """
+    column = re.search(r"\bcolumn '([^']+)'", text)
+    for said, remedy in REMEDIES.items() if column else ():
+        text = text.replace(said, remedy.format(column[1] if column else ""))
+    return text
 
 
 @singledispatch

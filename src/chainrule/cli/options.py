@@ -19,6 +19,7 @@ from ..estimators.settings.optimizer import learning_rate, optimizer
 from ..estimators.settings.row import GROUPS, Condition, Setting, WithAll, WithOneOf
 from ..estimators.settings.running import monitor
 from ..estimators.settings.table import SETTINGS, defaults
+from .data_options import READING_HEADING, READING_NAMES
 from .object_texts import Unrated, as_text
 from .option_types import SHAPES, SPECIAL, SettingType, option, shape_of
 
@@ -172,7 +173,8 @@ class TrainCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section."""
         records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx) if isinstance(p, click.Option)}
-        sections = {"The options that matter first": list(self.first)}
+        reading = [name for name in ("weights", *READING_NAMES) if name not in self.first]
+        sections = {"The options that matter first": list(self.first), READING_HEADING: reading}
         for group, heading in GROUPS.items():
             sections[heading] = [
                 name for name, row in SETTINGS.items() if row.group == group and name not in self.first

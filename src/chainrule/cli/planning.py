@@ -11,11 +11,16 @@ import click
 import numpy as np
 
 from ..estimators.presets import Facts
+from ..workbench.asking import Dialect, names_of
 from ..workbench.data import load_data
 from ..workbench.trial import Trial, plan
 from . import show
+from .data_options import asked_of
 from .option_types import as_options
 from .options import ESTIMATORS, by_label, given_settings, settled, without_effect
+
+_READ_AS = {"number": "numbers", "moment": "seconds since 1970", "duration": "seconds"}
+"""What the cells of a target become, where they are no plain numbers."""
 
 
 @contextmanager
@@ -38,13 +43,19 @@ class PlannedTraining:
     def announce(self) -> None:
         """Print the data, the network, and the remarks."""
         trial, data, source = self.trial, self.trial.data, self.trial.data.source
-        columns = "columns" if data.is_table else "inputs"
-        show.line(f"data: {source.name}, {show.plural(len(source.X), 'row')} with {source.X.shape[1]:,} {columns}")
+        columns = show.plural(source.X.shape[1], "column" if data.is_table else "input")
+        show.line(f"data: {source.name}, {show.plural(len(source.X), 'row')} with {columns}")
+        if source.dialect not in (None, Dialect()):
+            show.line(f"read with: {source.dialect.words()}")
         show.line(f"task: {data.task}, because {data.why}")
+        for name, form in zip(names_of(source.target), source.forms, strict=False):
+            if form.form:
+                show.line(f"target: {name!r} is written like {form.form}, and read as {_READ_AS[form.reads]}")
         self._announce_inputs()
         early = self.settings["early_stopping"]
         kept = f", {self.settings['validation_fraction'] * 100:g} % of them for validation" if early else ""
-        show.line(f"train: {show.plural(len(data.train), 'row')}{kept}")
+        weighed = "" if source.weights_name is None else f", weighed by {source.weights_name!r}"
+        show.line(f"train: {show.plural(len(data.train), 'row')}{weighed}{kept}")
         if data.test is not None:
             show.line(f"test: {show.plural(len(data.test), 'row')}, {data.tested_on}")
         words = ["-".join(map(str, trial.layer_sizes)), *dict.fromkeys(trial.block_names)]
@@ -79,10 +90,8 @@ class PlannedTraining:
 def planned_training(
     ctx: click.Context,
     source: str,
-    target: str | None,
     test: str | None,
     fraction: float,
-    task: str,
     validate: bool = True,
 ) -> PlannedTraining:
     """Return the training that a command line describes.
@@ -90,7 +99,9 @@ def planned_training(
     Raises ValueError or click.UsageError, one line, for data and options that cannot be trained with.
     """
     given = given_settings(ctx)
-    data = load_data(source, target, test, fraction, task, (given.get("random_state", 0) or 0) % 2**32)
+    asked = asked_of(ctx)
+    seed = (given.get("random_state", 0) or 0) % 2**32
+    data = load_data(source, None, test, fraction, asked.task, seed, asked)
     image_shape = data.source.image_shape
     facts = Facts(len(data.train), data.standardise, data.source.scale, image_shape=image_shape)
     chosen = settled(data.task, given, facts)
@@ -100,4 +111,4 @@ def planned_training(
     model = ESTIMATORS[data.task](**chosen)
     with in_options():
         trial = plan(data, model, validate)
-    return PlannedTraining(trial, model.get_params(deep=False), remarks)
+    return PlannedTraining(trial, model.get_params(deep=False), [*map(as_options, trial.remarks), *remarks])

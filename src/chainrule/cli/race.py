@@ -53,7 +53,7 @@ class RaceCommand(TrainCommand):
 @click.option("--plot", metavar="FILE", help="draw the loss over seconds and over passes, such as race.png")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.pass_context
-def race(ctx: click.Context, /, source: str, target: str | None, test: str | None, **rest: Any) -> None:
+def race(ctx: click.Context, /, source: str, test: str | None, **rest: Any) -> None:
     """Train the same network on SOURCE with each solver, so many seconds each, and tell how far each came.
 
     A pass is the work of one gradient: all rows forward and back. The loss is that of all training rows at the end;
@@ -65,7 +65,7 @@ def race(ctx: click.Context, /, source: str, target: str | None, test: str | Non
         check_writable("--plot", plot)
         check_not_read("--plot", plot, source, test)
     figure = None if plot is None else empty_figure(plot, (11, 4.2))
-    planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"], validate=False)
+    planned = planned_training(ctx, source, test, rest["test_fraction"], validate=False)
     telling = not rest["as_json"]
     if telling:
         planned.announce()

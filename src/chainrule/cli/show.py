@@ -21,6 +21,7 @@ from rich.text import Text
 
 from .. import BlockStatistics
 from ..loop.progress import Progress as Event
+from ..workbench.memory import peak_memory_mb
 from ..workbench.plain import plain_json
 
 MOST_LINES = 12
@@ -52,7 +53,8 @@ def note(text: str) -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object."""
+    """Print one JSON object; the peak of the memory stands at its end."""
+    value = {**value, "peak_memory_mb": peak_memory_mb()}
     click.echo(json.dumps(plain_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 

@@ -35,20 +35,21 @@ from .written_files import check_files
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object and nothing else")
 @click.option("--quiet", is_flag=True, help="print nothing but the test scores, on one line")
 @click.pass_context
-def train(
-    ctx: click.Context, /, source: str, target: str | None, out: str | None, test: str | None, **rest: Any
-) -> None:
+def train(ctx: click.Context, /, source: str, out: str | None, test: str | None, **rest: Any) -> None:
     """Train a network on SOURCE, test it on rows it has not seen, and save it.
 
-    SOURCE is a table (.csv, .csv.gz, .tsv, .parquet), an .npz file, MNIST's idx files or their folder, or the word
-    digits for a data set that is always there.
+    SOURCE is a table: a text file (.csv, .tsv, .txt, ..., also .gz or .zst), Parquet, JSON lines, Arrow, Excel, a
+    database (--table or --query), several files ('part-*.parquet'), or - for standard input. Or it is an .npz file,
+    MNIST's idx files or their folder, or the word digits for a data set that is always there.
+
+    chainrule look SOURCE shows how a table is read.
     """
     given = given_settings(ctx)
     logger = None if rest["log"] is None else logger_for(rest["log"])
     check_files(
         {"--out": out, "--checkpoint": given.get("checkpoint"), "--log": logger.path if logger else None}, source, test
     )
-    planned = planned_training(ctx, source, target, test, rest["test_fraction"], rest["task"])
+    planned = planned_training(ctx, source, test, rest["test_fraction"])
     trial = planned.trial
     telling = not (rest["as_json"] or rest["quiet"])
     if telling:
@@ -107,10 +108,12 @@ def _report(
     """Return everything as one JSON object."""
     trial, data, model = planned.trial, planned.trial.data, planned.trial.model
     inputs, *hidden, outputs = trial.layer_sizes
+    dialect = data.source.dialect
     return {
         "command": "train",
         "version": version(),
-        "source": {"name": data.source.name, "target": data.source.target, "rows": len(data.source.X)},
+        "source": {"name": data.source.name, "target": data.source.target, "rows": len(data.source.X)}
+        | {"weights": data.source.weights_name, "dialect": dialect and dialect.to_json()},
         "task": data.task,
         "why": data.why,
         "rows": {"train": len(data.train), "test": 0 if data.test is None else len(data.test)},

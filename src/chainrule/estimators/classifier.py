@@ -245,8 +245,10 @@ class MLPClassifier(ClassifierMixin, MLP):  # type: ignore[misc]  # scikit-learn
         Standard error of each entry of theta_; only after levenberg_marquardt or bayesian.
     stop_reason_ : str
         Reason why the training ended.
-    target_name_ : str
-        Name of the target; only after `chainrule train`.
+    target_name_ : str or list
+        Name of the target, or of several; only after `chainrule train`.
+    reading_ : dict
+        How the file was read; only after `chainrule train` on a table.
     encoder_ : TableEncoder or None
         Encoder of the columns, where there is one.
     input_scale_ : float

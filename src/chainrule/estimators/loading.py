@@ -73,6 +73,8 @@ def _rebuilt(document: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Esti
     _rebuild_features(model, features["count"], features["names"])
     if target["name"] is not None:
         model.target_name_ = target["name"]
+    if document.get("reading") is not None:
+        model.reading_ = document["reading"]
     model.restore_target(target)
     model.restore_training(document["training"], network_settings.made_of(values))
     return model

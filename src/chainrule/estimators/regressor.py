@@ -229,8 +229,10 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]  # scikit-learn s
         Reason why the training ended.
     target_scale_ : Scale or None
         Mean and deviation of the target.
-    target_name_ : str
-        Name of the target; only after `chainrule train`.
+    target_name_ : str or list
+        Name of the target, or of several; only after `chainrule train`.
+    reading_ : dict
+        How the file was read; only after `chainrule train` on a table.
     encoder_ : TableEncoder or None
         Encoder of the columns, where there is one.
     input_scale_ : float

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .files import one_line
+from .reading.errors import one_line
 from .source import Matrix, Source, check_complete, check_same_inputs, few_names, only_target
 
 

@@ -1,4 +1,4 @@
-"""CSV, Parquet or DataFrame -> one matrix of numbers, and the same steps again at predict time.
+"""A table or a DataFrame -> one matrix of numbers, and the same steps again at predict time.
 
 A table has named columns of numbers, dates or text with gaps; a network wants one complete matrix.
 `TableEncoder.fit` looks at every column once and keeps one small frozen record per column, which says what to
@@ -9,19 +9,28 @@ Shapes: n rows, c columns of the table, f inputs of the network (columns of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-import polars as pl
 from numpy.typing import DTypeLike, NDArray
 from sklearn.exceptions import NotFittedError
 
 from ..foundation.records import read_fields
 from ..foundation.values import COUNT, Rule
 from ..foundation.words import listed, quoted
-from .cells import TableError, named_columns, read_column, reading_of
-from .columns import ROWS, TEXT, CategoryColumn, Column, InputColumn, NumberColumn, Rules, from_entry, to_entry
+from .blocks import NumberBlock
+from .columns import CategoryColumn, Column, InputColumn, Rules
+from .entries import ROWS, TEXT, from_entry, to_entry
+from .frames import is_frame, table_of
+from .learning import learn
+from .table import Table, TableError
+from .values import Given
+
+
+class TableWarning(UserWarning):
+    """A column that is left out, or that holds what training did not: the estimators warn, the command line prints."""
 
 
 class TableEncoder:
@@ -30,17 +39,18 @@ class TableEncoder:
     Numbers (dates and durations as seconds) are standardised, missing ones become the mean plus an indicator.
     Texts, categories and booleans become one column per level; those with fewer than `rare_below` rows (and
     fewer than 5 % of the rows) or beyond the `max_levels` most frequent ones are pooled as `(rare)`.
-    Any DataFrame that narwhals knows is accepted (pandas, polars, pyarrow, ...).
+    Texts that are numbers, dates or missing marks (NA, ?) in all but their dress are read as what they are.
+    Taken are a `Table`, any DataFrame (pandas, polars, pyarrow, DuckDB, ...), and a dict of columns.
 
-    After `fit`: `columns_` (c records), `feature_names_in_` (c names), `feature_names_out_` (f names), and `schema_`:
-    f records that say which column each input comes from, and whether it is a number or one level of a category.
+    After `fit`: `columns_` (c records), `feature_names_in_` (c names), `feature_names_out_` (f names), `schema_`:
+    f records that say which column each input comes from, and whether it is a number or one level of a category, and
+    `notes_`: a line for each reason for which columns are left out, and for values that cannot be read.
 
-    >>> import polars as pl
-    >>> table = pl.DataFrame({"age": [20, 40, None], "town": ["Bonn", "Ulm", "Bonn"]})
+    >>> table = {"age": [20, 40, None], "town": ["Bonn", "Ulm", "Bonn"]}
     >>> encoder = TableEncoder().fit(table)
     >>> encoder.feature_names_out_
     ['age', 'age=missing', 'town=Bonn', 'town=Ulm']
-    >>> encoder.transform(pl.DataFrame({"town": ["Rome"], "age": [50]}))
+    >>> encoder.transform({"town": ["Rome"], "age": [50]})
     array([[2., 0., 0., 0.]])
     >>> for entry in encoder.schema_:
     ...     print(entry.name, entry.column, entry.kind, entry.level)
@@ -59,15 +69,12 @@ class TableEncoder:
         """Learn one record per column of a table of shape (n, c).
 
         Raises TableError (a ValueError) for a table without rows or columns, a repeated name, an infinite number,
-        nested values, or when no column tells any rows apart.
+        nested values, a text where nearly all others are numbers, or when no column tells any rows apart.
         """
         rules, _ = self._settings()
-        learned: list[Column] = []
-        for name, series in _columns_of(frame).items():
-            column = read_column(name, series)
-            reads = reading_of(column.dtype)
-            learned.append(NumberColumn.fit(column, reads) if reads else CategoryColumn.fit(column, rules))
-        self._take(tuple(learned))
+        columns, notes = learn(_checked(table_of(frame)), rules)
+        self._take(columns)
+        self.notes_ = notes
         return self
 
     def transform(self, frame: Any) -> NDArray[Any]:
@@ -76,22 +83,43 @@ class TableEncoder:
         Raises TableError (a ValueError) for a missing column, a value that cannot be read as it was in training, or
         no rows.
         """
+        return self.transform_noted(frame)[0]
+
+    def transform_noted(self, frame: Any) -> tuple[NDArray[Any], list[str]]:
+        """Return the matrix that `transform` gives, and notes: values never seen in training, another way of writing.
+
+        Raises TableError as `transform` does.
+        """
         if not hasattr(self, "columns_"):
             raise NotFittedError("this TableEncoder is not fitted yet; call fit first")
         _, dtype = self._settings()
-        table = _columns_of(frame)
-        missing = [name for name in self.feature_names_in_ if name not in table]
+        table = table_of(frame, only=self._needed, texts=self.text_names)
+        self._check_columns(table)
+        _checked(table)
+        out = np.zeros((len(table), len(self.schema_)), dtype)
+        block, columns = self._block.within(table)
+        block.write(table, columns, out)
+        written, notes = set(block.names), list[str]()
+        for record, start in self._starts:
+            if record.name not in written:
+                record.write(Given(record.name, table, notes), out[:, start : start + len(record.inputs)])
+        return out, notes
+
+    @property
+    def text_names(self) -> list[str]:
+        """The columns whose texts are levels: whoever reads new rows from a file must leave their texts as they are."""
+        return [record.name for record, _ in self._starts if isinstance(record, CategoryColumn)]
+
+    def _check_columns(self, table: Table) -> None:
+        """Raise TableError for a table that lacks columns."""
+        if table.names == self._needed:
+            return
+        names = {*table.names}
+        missing = [name for name in self._needed if name not in names]
         if missing:
             trained = ", ".join(self.feature_names_in_[:30]) + ", ..." * (len(self.feature_names_in_) > 30)
             are = "column {} is" if len(missing) == 1 else "columns {} are"
             raise TableError(f"{are.format(listed(missing))} missing; the model was trained with: {trained}")
-        out = np.zeros((len(table[self.feature_names_in_[0]]), len(self.feature_names_out_)), dtype)
-        start = 0
-        for record in self.columns_:
-            stop = start + len(record.inputs)
-            record.write(read_column(record.name, table[record.name]), out[:, start:stop])
-            start = stop
-        return out
 
     def fit_transform(self, frame: Any) -> NDArray[Any]:
         """Fit, then transform the same table."""
@@ -125,6 +153,7 @@ class TableEncoder:
         encoder = cls(**read_fields(settings, rules, "table encoder"))
         encoder._settings()
         encoder._take(tuple(from_entry(column, position) for position, column in enumerate(columns, 1)))
+        encoder.notes_ = []
         return encoder
 
     def _settings(self) -> tuple[Rules, np.dtype[Any]]:
@@ -147,15 +176,24 @@ class TableEncoder:
         self.feature_names_in_ = names
         self.schema_: tuple[InputColumn, ...] = schema
         self.feature_names_out_ = [entry.name for entry in schema]
+        self._block = NumberBlock.of(columns)
+        self._needed = tuple(record.name for record in columns if record.inputs)
+        widths = [len(record.inputs) for record in columns]
+        starts = np.cumsum([0, *widths]).tolist()
+        self._starts = [(r, start) for r, start, width in zip(columns, starts, widths, strict=False) if width]
 
 
-def _columns_of(frame: Any) -> dict[str, nw.Series[Any]]:
-    table = named_columns(frame)
-    if not table:
+def _checked(table: Table) -> Table:
+    """Return a table that has rows and columns; TableError for another."""
+    if not table.names:
         raise TableError("the table has no columns")
-    if not len(next(iter(table.values()))):
+    if not len(table):
         raise TableError("the table has no rows")
     return table
+
+
+TEXTS = nw.String | nw.Categorical | nw.Enum | nw.Datetime | nw.Date | nw.Duration | nw.Time
+"""The types of columns that scikit-learn would refuse, or take for something else."""
 
 
 def needs_encoding(frame: Any) -> bool:
@@ -164,20 +202,27 @@ def needs_encoding(frame: Any) -> bool:
     False for complete numbers and booleans, and for anything that is not a DataFrame. Raises TableError for
     names that are not unique.
 
-    >>> import polars as pl
-    >>> needs_encoding(pl.DataFrame({"a": [1, 2]})), needs_encoding(pl.DataFrame({"a": [1, None]}))
-    (False, True)
+    >>> needs_encoding({"a": [1, 2]}), needs_encoding({"a": [1, None]}), needs_encoding({"a": ["1", "2"]})
+    (False, True, True)
     """
-    try:
-        if not isinstance(nw.from_native(frame, eager_only=True, pass_through=True), nw.DataFrame):
-            return False
-    except nw.exceptions.DuplicateError:  # named_columns names the columns
-        pass
-    texts = nw.String | nw.Categorical | nw.Enum | nw.Datetime | nw.Date | nw.Duration | nw.Time
-    for name, series in named_columns(frame).items():
-        if isinstance(series.dtype, texts):
-            return True
-        column = read_column(name, series)
-        if column.null_count() or not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-            return True
-    return False
+    if not is_frame(frame):
+        return False
+    table = table_of(frame)
+    if np.isnan(table.block).any():
+        return True
+    if any(cells.kind not in ("number", "boolean") or cells.absent().any() for cells in table.others.values()):
+        return True
+    return _holds_texts(frame, table)
+
+
+def _holds_texts(frame: Any, table: Table) -> bool:
+    """Return True where texts became numbers."""
+    if nw.dependencies.is_pandas_dataframe(frame):
+        odd = [k for k, dtype in enumerate(frame.dtypes.array) if getattr(dtype, "kind", "O") not in "biuf"]
+        kinds = nw.from_native(frame.iloc[:, odd]).schema.dtypes() if odd else []
+        return any(isinstance(dtype, TEXTS) for dtype in kinds)
+    if isinstance(frame, Mapping):
+        return any(isinstance(next(iter(values), None), str) for values in frame.values())
+    if isinstance(frame, Table) or not hasattr(nw.from_native(frame, pass_through=True), "schema"):
+        return False
+    return any(isinstance(dtype, TEXTS) for dtype in nw.from_native(frame).collect_schema().dtypes())

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
+
+from .reading.options import Dialect
+from .table import Table
+from .targets import FIRST, TargetForm
 
 Matrix = NDArray[Any]
 
 MOST_NAMES = 30
 """Of more names the first are listed in a message."""
+
+Name = str | tuple[str, ...] | None
+"""The name of a target, those of several, or none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +31,41 @@ class Source:
     `X_test`, `y_test` are there when the source brings its own test set. `scale` is what the values of a
     matrix are to be multiplied with before use: 1/255 for bytes, 1/16 for the digits. `image_shape` is that of
     each row, where the file says so.
+
+    Of a table: `forms` say how each target column was read, `weights` (n,) are those of the rows from the column
+    `weights_name`, `dialect` is that of a text file, `notes` are what the user should know.
     """
 
-    X: pl.DataFrame | Matrix
+    X: Table | Matrix
     y: Matrix | None
-    X_test: pl.DataFrame | Matrix | None = None
+    X_test: Table | Matrix | None = None
     y_test: Matrix | None = None
     name: str = ""
-    target: str | None = None
+    target: Name = None
     scale: float = 1.0
     image_shape: tuple[int, ...] | None = None
+    forms: tuple[TargetForm, ...] = ()
+    weights: NDArray[np.float64] | None = None
+    weights_name: str | None = None
+    dialect: Dialect | None = None
+    notes: tuple[str, ...] = ()
+
+
+def names_of(target: Name | list[str]) -> list[str]:
+    """Return the names of a target as a list.
+
+    >>> names_of(None), names_of("y"), names_of(("a", "b"))
+    ([], ['y'], ['a', 'b'])
+    """
+    if target is None:
+        return []
+    return [target] if isinstance(target, str) else list(target)
+
+
+def target_words(target: Name | list[str]) -> str:
+    """Return the names of a target for a line: 'y', or 'a' and 'b'."""
+    *first, last = map(repr, names_of(target) or [""])
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def only_target(name: str, target: str | None, required: bool) -> str:
@@ -55,7 +86,7 @@ def check_complete(absent: NDArray[np.bool_], what: str) -> None:
     if absent.any():
         gaps = np.flatnonzero(absent.reshape(len(absent), -1).any(axis=1)) + 1
         rows = f"{len(gaps)} rows, the first is row {gaps[0]}" if len(gaps) > 1 else f"row {gaps[0]}"
-        raise ValueError(f"{what} is missing or not finite in {rows} (row 1 is the first row of data)")
+        raise ValueError(f"{what} is missing or not finite in {rows} {FIRST}")
 
 
 def check_same_inputs(X_test: Matrix, X: Matrix) -> Matrix:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engines import report
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "narwhals", "safetensors", "click", "rich")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "duckdb", "narwhals", "safetensors", "click", "rich")
 
 
 def installation() -> dict[str, Any]:

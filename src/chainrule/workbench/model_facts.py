@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
 
 from ..mathematics.network import Network
+from ..tables.reading.options import Dialect
+from ..tables.source import Name, Source
+from ..tables.targets import TargetForm
 
 
 def facts_of(model: Any) -> dict[str, Any]:
@@ -19,6 +22,7 @@ def facts_of(model: Any) -> dict[str, Any]:
         "estimator": type(model).__name__,
         "task": task,
         "target": target_of(model),
+        "reading": getattr(model, "reading_", None),
         "classes": model.classes_.tolist() if task == "classification" else None,
         "loss": repr(model.loss_function_),
         "network": {
@@ -44,10 +48,37 @@ def task_of(model: Any) -> str:
     return "classification" if is_classifier(model) else "regression"
 
 
-def target_of(model: Any) -> str | None:
-    """Return the name of the target that a model was trained on, None where nobody named it."""
-    name: str | None = getattr(model, "target_name_", None)
-    return name
+def target_of(model: Any) -> Name:
+    """Return the name of the target that a model was trained on, or those of several; None where nobody named it."""
+    name: Any = getattr(model, "target_name_", None)
+    return tuple(name) if isinstance(name, list | tuple) else name
+
+
+class Reading(NamedTuple):
+    """How the file of a training was read: its dialect, the form of each target column, the column of weights."""
+
+    dialect: Dialect | None = None
+    forms: tuple[TargetForm, ...] = ()
+    weights: str | None = None
+
+
+def remember_source(model: Any, source: Source) -> None:
+    """Let a fitted estimator know its target's name and how its file was read; a model file keeps both."""
+    model.target_name_ = list(source.target) if isinstance(source.target, tuple) else source.target
+    if source.forms:
+        model.reading_ = {
+            "dialect": None if source.dialect is None else source.dialect.to_json(),
+            "target_form": [form._asdict() for form in source.forms],
+            "weights": source.weights_name,
+        }
+
+
+def reading_of(model: Any) -> Reading:
+    """Return how the file of a model's training was read; nothing is known of models of 0.1."""
+    entry = getattr(model, "reading_", None) or {}
+    dialect = entry.get("dialect")
+    forms = tuple(TargetForm(**form) for form in entry.get("target_form", ()))
+    return Reading(None if dialect is None else Dialect.from_json(dialect), forms, entry.get("weights"))
 
 
 def _blocks(network: Network) -> list[dict[str, Any]]:

@@ -25,8 +25,9 @@ from ..loop.progress import Progress
 from ..loop.race import Race
 from ..loop.range_test import RangeTest
 from ..mathematics.blocks import Activation
-from ..tables.cells import TableError
-from .data import Data, Rows, can_stratify, check_numbers, split
+from ..tables.table import TableError
+from .data import Data, Rows, can_stratify, split
+from .model_facts import remember_source
 from .notes import blaming, noted
 from .scores import scores_of
 
@@ -49,6 +50,7 @@ class Trial:
     """One training, planned: its estimator knows encoder and network, its test rows are encoded.
 
     `validation` are rows that are set apart here, as given; `saved` is the progress in a checkpoint that is there.
+    `remarks` are what reading and planning have to say: what was guessed, what is left out.
     After `run`: `seconds`, `notes`, the optimiser's `figures` of the last epoch, and `blocks` where the statistics of
     that epoch were asked for.
     """
@@ -59,6 +61,7 @@ class Trial:
     validation: Rows | None
     test: Rows | None
     saved: SavedProgress | None
+    remarks: tuple[str, ...] = ()
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     blocks: tuple[BlockStatistics, ...] = ()
@@ -91,7 +94,7 @@ class Trial:
             self._fit()
             self.seconds = perf_counter() - started
         self.model.set_params(callbacks=None)
-        self.model.target_name_ = self.data.source.target
+        remember_source(self.model, self.data.source)
         if last:
             self.figures = last[0].figures
             self.blocks = last[0].statistics if statistics else ()
@@ -144,17 +147,16 @@ def plan(data: Data, model: Any, validate: bool = True) -> Trial:
 
     Raises ValueError, one line, for data and settings that cannot be trained with: test rows are checked as well.
     """
-    if data.is_table and model.preprocessing != "never":
-        with blaming(data.source.name):
-            check_numbers(data.source.X)
     rows, held = _validation_split(data, model) if validate else (data.train, None)
-    with blaming(data.source.name, TableError):
-        prepared = model.prepare(rows.X, rows.y)
-    test = None
+    with noted() as notes, blaming(data.source.name, TableError):
+        prepared = model.prepare(rows.X, rows.y, rows.weight)
+    test, of_test = None, []
     if data.test is not None:
-        with blaming(data.test_name):
+        with noted() as of_test, blaming(data.test_name):
             test = Rows(model.encoded(data.test.X, prepared), data.test.y)
-    return Trial(data, model, prepared, held, test, _saved_progress(prepared))
+    prefix = "" if data.test_name == data.source.name else f"{data.test_name}: "
+    remarks = dict.fromkeys([*data.notes, *notes, *(f"{prefix}{text}" for text in of_test)])
+    return Trial(data, model, prepared, held, test, _saved_progress(prepared), tuple(remarks))
 
 
 def _saved_progress(prepared: PreparedFit) -> SavedProgress | None:

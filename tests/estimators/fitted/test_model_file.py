@@ -95,6 +95,7 @@ def test_multilabel_and_several_targets(tmp_path) -> None:
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore::chainrule.tables.TableWarning")
 @pytest.mark.parametrize("dtype", ["auto", "float32"])
 def test_table_with_its_preprocessing(tmp_path, dtype) -> None:
     y = np.tile([1.0, 5.0, 2.0, 8.0, 3.0, 3.0], 4)
@@ -106,6 +107,18 @@ def test_table_with_its_preprocessing(tmp_path, dtype) -> None:
         np.testing.assert_array_equal(again.predict(frame), model.predict(frame))
     assert again.target_name_ == "price"
     assert list(again.feature_names_in_) == TABLE.columns
+
+
+def test_how_the_file_was_read_and_several_targets_are_kept(tmp_path) -> None:
+    model = cr.MLPRegressor(**SHORT).fit(IRIS_X, IRIS_X[:, :2])
+    model.target_name_ = ["a", "b"]
+    model.reading_ = {
+        "dialect": {"separator": ";", "decimal": ","},
+        "target_form": [{"reads": "number", "form": ""}] * 2,
+        "weights": "w",
+    }
+    again = cr.load(_saved(model, tmp_path / "m.safetensors"))
+    assert (again.target_name_, again.reading_) == (model.target_name_, model.reading_)
 
 
 def test_training_goes_on_after_loading(tmp_path) -> None:
@@ -188,6 +201,8 @@ FORGERIES = {
     "strange label type": (lambda d: d["target"].update(dtype="datetime64[s]"), "not valid|labels"),
 }
 
+READING = {"dialect": None, "target_form": [{"reads": "number", "form": "$1,234.5"}], "weights": None}
+
 NONSENSE = {
     "count below nothing": (("features", "count"), -1, "features.count must be a whole number of at least 1, got -1"),
     "count of another network": (("features", "count"), 5, "its features do not fit its network"),
@@ -214,7 +229,12 @@ NONSENSE = {
     "labels twice": (("target", "labels"), ["a", "a", "b"], "labels are not distinct, sorted values"),
     "labels out of order": (("target", "labels"), ["c", "b", "a"], "labels are not distinct, sorted values"),
     "labels cut off": (("target", "labels"), ["a", "b", "cd"], "labels are not distinct, sorted values"),
-    "target that is a number": (("target", "name"), 5, "target.name must be text, or None, got 5"),
+    "target that is a number": (("target", "name"), 5, "target.name must be text or a list of text, or None, got 5"),
+    "targets that are numbers": (("target", "name"), [5], "target.name must be text or a list of text, or None, got"),
+    "reading that says nothing": (("reading",), {}, "reading must be a dialect, the forms of the target and a column"),
+    "a strange dialect": (("reading",), {**READING, "dialect": {"separator": ";;"}}, "reading must be a dialect, the"),
+    "a strange form": (("reading",), {**READING, "target_form": ["number"]}, "reading must be a dialect, the forms of"),
+    "weights that are no name": (("reading",), {**READING, "weights": 3}, "reading must be a dialect, the forms of"),
 }
 
 

@@ -74,7 +74,7 @@ def test_a_docstring_lists_the_attributes_that_a_fitted_estimator_has(estimator:
         model = estimator(max_iter=2).fit(rng.normal(size=(60, 3)), y)
     public = {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
     listed = {name for name, row in ATTRIBUTES.items() if estimator.__name__ in row.of}
-    assert listed - public == {"feature_names_in_", "target_name_", "gamma_", "standard_errors_"}
+    assert listed - public == {"feature_names_in_", "reading_", "target_name_", "gamma_", "standard_errors_"}
     assert public <= listed
     text = inspect.getdoc(estimator) or ""
     section = text[text.index("Attributes\n----------") : text.index("Examples\n--------")]

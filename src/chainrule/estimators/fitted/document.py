@@ -14,6 +14,7 @@ from typing import Any, get_args
 from ...foundation.values import Anything, Choice, Flag, Optional, Rule, Whole
 from ...loop.progress import Reason
 from ...storage.vocabulary import decode
+from ...tables.reading.options import Dialect
 
 CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 """Attributes of a fitted estimator that hold a number per epoch, or None."""
@@ -43,6 +44,28 @@ _counts = Anything(
     lambda value: isinstance(value, list) and len(value) == 3 and all(map(_count.accepts, value)),
 )
 
+
+def _dialect(value: Any) -> bool:
+    try:
+        Dialect.from_json(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _reading(value: Any) -> bool:
+    """True for how a file was read: its dialect, the form of each column of the target, the column of weights."""
+    if not isinstance(value, dict) or value.keys() != {"dialect", "target_form", "weights"}:
+        return False
+    forms, dialect = value["target_form"], value["dialect"]
+    return (
+        (dialect is None or _dialect(dialect))
+        and isinstance(value["weights"], str | None)
+        and _list_of(forms, dict)
+        and all(form.keys() == {"reads", "form"} and _list_of([*form.values()], str) for form in forms)
+    )
+
+
 ENTRIES: Mapping[str, Rule] = MappingProxyType(
     {
         "settings": Anything("an object", lambda value: isinstance(value, dict)),
@@ -50,7 +73,8 @@ ENTRIES: Mapping[str, Rule] = MappingProxyType(
         "network.blocks": Anything("a list", lambda value: isinstance(value, list)),
         "features.count": Whole(),
         "features.names": Optional(_texts),
-        "target.name": Optional(_text),
+        "target.name": Optional(Anything("text or a list of text", lambda v: _text.accepts(v) or _texts.accepts(v))),
+        "reading": Optional(Anything("a dialect, the forms of the target and a column of weights", _reading)),
         "training.seed": Whole(0, high=2**64 - 1),
         "training.reason": Choice(get_args(Reason)),
         "training.n_iter": _count,
@@ -78,7 +102,7 @@ TARGETS: Mapping[str, Mapping[str, Rule]] = MappingProxyType(
 )
 """The entries on the target of each estimator."""
 
-ADDED = frozenset({"target.precision"})
+ADDED = frozenset({"target.precision", "reading"})
 """Entries that files of 0.1 do not have."""
 
 

@@ -6,19 +6,22 @@ Shapes: n rows, i inputs. The functions take the estimator whose `encoder_`, `in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_n_features, column_or_1d, validate_data
 
 from ...foundation.arrays import is_sparse
-from ...tables.encoder import TableEncoder, needs_encoding
+from ...foundation.callers import callers_level
+from ...tables.encoder import TableEncoder, TableWarning, needs_encoding
+from ...tables.frames import array_table, collected, is_frame, table_of
+from ...tables.table import Table, TableError
 
 TIMES = ("m", "M")
 """The kinds of NumPy types that hold points in time, and spans of it."""
@@ -39,6 +42,7 @@ def read_training_rows(model: Any, X: Any, y: Any, fresh: bool) -> tuple[Any, ND
         "accept_sparse": "csr",
         "order": "C",
     }
+    X = collected(X)
     if fresh:
         encode = model.preprocessing == "always" or (model.preprocessing == "auto" and _is_table(X))
         model.encoder_ = TableEncoder(dtype="float64" if model.dtype == "auto" else model.dtype) if encode else None
@@ -46,7 +50,9 @@ def read_training_rows(model: Any, X: Any, y: Any, fresh: bool) -> tuple[Any, ND
     if common["y_numeric"]:
         y = as_numbers(y)
     with np.errstate(over="ignore", invalid="ignore"):  # they refuse what overflows
-        if model.encoder_ is None:
+        if model.encoder_ is None and isinstance(X, Table):
+            X, y = check_X_y(_matrix(model, X, fresh), y, **common)
+        elif model.encoder_ is None:
             table, (X, y) = X, validate_data(model, X, y, reset=fresh, **common)
             _check_no_times(table)
         else:
@@ -63,8 +69,11 @@ def read_rows(model: Any, X: Any, dtype: Any) -> Any:
     """
     if _is_ready(model, X, dtype):
         return X
+    X = collected(X)
     if model.encoder_ is not None:
         X = check_array(_encoded(model, X, fresh=False), dtype=dtype)
+    elif isinstance(X, Table):
+        X = check_array(_matrix(model, X, fresh=False), dtype=(np.float64, np.float32))
     else:
         table, common = X, {"accept_sparse": "csr", "order": "C"}
         X = validate_data(model, X, reset=False, dtype=(np.float64, np.float32), **common)
@@ -108,7 +117,7 @@ def _check_no_times(X: Any) -> None:
 
 def _dtypes(X: Any) -> Iterable[Any]:
     """Return the types of the columns of a table, or the one of a matrix."""
-    if not _is_frame(X):
+    if not is_frame(X):
         return [X.dtype] if hasattr(X, "dtype") else []
     if nw.dependencies.is_pandas_dataframe(X):  # whose columns may have the same name
         return list(X.dtypes)
@@ -116,21 +125,48 @@ def _dtypes(X: Any) -> Iterable[Any]:
 
 
 def _encoded(model: Any, X: Any, fresh: bool) -> NDArray[Any]:
-    """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns."""
-    encoder = model.encoder_
-    if not (fresh or _is_frame(X)) and hasattr(model, "feature_names_in_"):
+    """Return the encoder's matrix for a table, or for a matrix taken as a table of numbered columns.
+
+    A TableWarning is given for what the encoder notes on the columns of a table: those of a matrix have no names.
+    """
+    encoder, named = model.encoder_, is_frame(X)
+    if not (fresh or named) and hasattr(model, "feature_names_in_"):
         names = ", ".join(model.feature_names_in_[:12])
         raise ValueError(f"this model was trained on a table; give a DataFrame with the columns: {names}")
-    frame = X if _is_frame(X) else _numbered(X)
+    if named:
+        frame = X
+    else:
+        texts = () if fresh else encoder.text_names
+        frame = array_table(check_array(X, dtype=None, ensure_all_finite="allow-nan"), texts)
     if fresh:
+        frame = table_of(frame)
         encoder.fit(frame)
         model.n_features_in_ = len(encoder.feature_names_in_)
         model.__dict__.pop("feature_names_in_", None)
-        if _is_frame(X):
+        if named:
             model.feature_names_in_ = np.array(encoder.feature_names_in_, object)
-    elif not _is_frame(X):
+    elif not named:
         _check_n_features(model, X, reset=False)
-    return encoder.transform(frame)  # type: ignore[no-any-return]  # the model's encoder is of no known type here
+    matrix, notes = encoder.transform_noted(frame)
+    for note in [*encoder.notes_ * fresh, *notes] if named else ():
+        warnings.warn(note, TableWarning, stacklevel=callers_level())
+    return matrix  # type: ignore[no-any-return]  # the model's encoder is of no known type here
+
+
+def _matrix(model: Any, table: Table, fresh: bool) -> NDArray[np.float64]:
+    """Return the columns of a table that is not to be encoded as a matrix (n, i); ValueError where one is no number."""
+    names = list(table.names) if fresh else list(getattr(model, "feature_names_in_", ()))
+    if not names:
+        raise ValueError("this model was trained on a matrix; give a matrix")
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise TableError(f"column {missing[0]!r} is missing; the model was trained with: {', '.join(names[:30])}")
+    texts = [name for name in names if table[name].kind not in ("number", "boolean")]
+    if texts:
+        raise TableError(f"column {texts[0]!r} is no column of numbers, and preprocessing='never' takes no others")
+    if fresh:
+        model.n_features_in_, model.feature_names_in_ = len(names), np.array(names, object)
+    return np.column_stack([np.where(table[n].absent(), np.nan, table[n].values.astype(np.float64)) for n in names])
 
 
 def _rescaled(X: Any, scale: float) -> Any:
@@ -145,17 +181,8 @@ def _is_ready(model: Any, X: Any, dtype: Any) -> bool:
     return fits and bare and isfinite(X.sum())
 
 
-def _is_frame(X: Any) -> bool:
-    return hasattr(X, "columns") and nw.dependencies.is_into_dataframe(X)
-
-
 def _is_table(X: Any) -> bool:
-    return _is_frame(X) and (not len(X.columns) or needs_encoding(X))
-
-
-def _numbered(X: Any) -> pl.DataFrame:
-    X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
-    try:
-        return pl.DataFrame({f"x{k}": X[:, k] for k in range(X.shape[1])})
-    except TypeError as error:
-        raise ValueError(f"a column of the array mixes kinds of values ({error}); give a DataFrame") from error
+    """Return True for what must be encoded: a mapping of columns, and a DataFrame of more than complete numbers."""
+    if isinstance(X, Table | Mapping):
+        return True
+    return is_frame(X) and (not len(X.columns) or needs_encoding(X))

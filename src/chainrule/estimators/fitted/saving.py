@@ -103,7 +103,7 @@ def _spread(model: Model) -> Mapping[str, NDArray[Any]]:
 
 def _described(model: Model, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything but the weights, as plain JSON."""
-    names, target = (getattr(model, name, None) for name in ("feature_names_in_", "target_name_"))
+    names, target, reading = (getattr(model, name, None) for name in ("feature_names_in_", "target_name_", "reading_"))
     return {
         "estimator": model.KIND,
         "settings": settings,
@@ -111,9 +111,17 @@ def _described(model: Model, settings: Mapping[str, Any]) -> dict[str, Any]:
         "loss": encode(model.loss_function_),
         "features": {"count": int(model.n_features_in_), "names": None if names is None else [str(n) for n in names]},
         "encoder": None if model.encoder_ is None else model.encoder_.to_json(),
-        "target": {"name": None if target is None else str(target), **model.describe_target()},
+        "target": {"name": _names(target), **model.describe_target()},
+        **({} if reading is None else {"reading": reading}),
         "training": model.describe_training(),
     }
+
+
+def _names(target: Any) -> Any:
+    """Return the name of a target as text, or those of several as a list of texts."""
+    return (
+        [str(name) for name in target] if isinstance(target, list | tuple) else None if target is None else str(target)
+    )
 
 
 def _storable(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,7 +7,6 @@ Source: sklearn.callback, https://scikit-learn.org/stable/api/sklearn.callback.h
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -26,18 +25,7 @@ except ImportError:
         return method
 
 
-__all__ = ["CallbackSupport", "Tasks", "callers_level", "with_callbacks"]
-
-OURS = (__name__.split(".")[0], "sklearn.callback")
-"""Packages whose frames stand between a user's call of `fit` and what warns inside."""
-
-
-def callers_level() -> int:
-    """Return the `stacklevel` with which a warning points at the line of the user's own code."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(OURS):
-        level, frame = level + 1, frame.f_back
-    return level
+__all__ = ["CallbackSupport", "Tasks", "with_callbacks"]
 
 
 class Tasks:

@@ -8,11 +8,11 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from ...foundation.callers import callers_level
 from ...inspection.doctor import TrainingAdvice, advise
 from ...loop.progress import DivergenceError, Progress, Result, TrainingState
 from ...mathematics.objective import Objective
 from ...steps.recipe import Recipe
-from .callbacks import callers_level
 
 LARGE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from ...foundation.callers import callers_level
 from ...loop import checkpoint
 from ...loop.progress import TrainingState
 from ...loop.race import Entrant, Race
@@ -30,7 +31,7 @@ from ..fitted.model import Fitted
 from ..settings import loss as loss_settings
 from ..settings import network as network_settings
 from ..settings import optimizer, running, step, table
-from .callbacks import CallbackSupport, Tasks, callers_level, with_callbacks
+from .callbacks import CallbackSupport, Tasks, with_callbacks
 from .endings import LARGE, advice, warn
 from .held_out import Rows, given, held_out, scorer
 from .starting import Job, Way, first_weights, measured_by_transforms, run_job, uncertainty_of

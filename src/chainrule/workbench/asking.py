@@ -1,0 +1,22 @@
+"""What a face may ask of a table: the words for it, handed on from the tables to the rooms above the workbench."""
+
+from ..tables.meaning import DECLARED
+from ..tables.reading.options import OPTIONS, SEPARATORS, Dialect, ReadOptions
+from ..tables.source import names_of, target_words
+from ..tables.sources import Asked
+from ..tables.targets import split_names
+
+TYPES = (*DECLARED, "text")
+"""What a user may say that a column is."""
+
+__all__ = [
+    "OPTIONS",
+    "SEPARATORS",
+    "TYPES",
+    "Asked",
+    "Dialect",
+    "ReadOptions",
+    "names_of",
+    "split_names",
+    "target_words",
+]
