@@ -9,7 +9,7 @@ import gzip
 import io
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,10 @@ import pyarrow.parquet as parquet
 
 @dataclass(frozen=True)
 class Written:
-    """A file: its name and bytes; and for text how it was written, which the independent readers are told."""
+    """A file: its name and bytes; and for text how it was written, which the independent readers are told.
+
+    `first` is the first line before the damage.
+    """
 
     name: str
     data: bytes
@@ -27,6 +30,7 @@ class Written:
     quote: str = ""
     escape: str = ""
     header: bool = True
+    first: bytes = b""
 
     @property
     def is_text(self) -> bool:
@@ -74,7 +78,7 @@ def text_file(r: random.Random) -> Written:
     header = r.random() < 0.85
     lines = [separator.join(f"name{k}" for k in range(len(makers)))] * header + lines
     data = (end.join(lines) + end * r.choice((1, 1, 1, 0, 2))).encode()
-    return Written("t.csv", data, separator, quote, escape, header)
+    return Written("t.csv", data, separator, quote, escape, header, lines[0].encode())
 
 
 @cache
@@ -189,4 +193,4 @@ def made(seed: int) -> Written:
     name = file.name
     if r.random() < 0.05:
         name, data = "t.csv.gz", damaged(r, gzip.compress(data, mtime=0), BYTE_DAMAGE)
-    return Written(name, data, file.separator, file.quote, file.escape, file.header)
+    return replace(file, name=name, data=data)

@@ -59,7 +59,15 @@ class Outcome(NamedTuple):
 HEADER = "read, the header as a row"
 """Where damage has put texts among the numbers, a line of names may be one of them: nothing is lost."""
 
-FINE = ("read", "read, as many rows", HEADER, "refused")
+NAMES = "read, a damaged first row as names"
+"""Without a header, a first number that is none any more may be a name."""
+
+FINE = ("read", "read, as many rows", HEADER, NAMES, "refused")
+
+
+def unpacked(file: Written) -> bytes:
+    """Return the bytes of the text."""
+    return gzip.decompress(file.data) if file.name.endswith(".gz") else file.data
 
 
 def text_rows(file: Written) -> int | None:
@@ -67,8 +75,7 @@ def text_rows(file: Written) -> int | None:
     import pandas as pd
 
     try:
-        data = gzip.decompress(file.data) if file.name.endswith(".gz") else file.data
-        text = data.decode("utf-8-sig")
+        text = unpacked(file).decode("utf-8-sig")
         if "\0" in text:
             return None
         double = file.escape == file.quote
@@ -144,6 +151,9 @@ def examined(seed: int, folder: Path) -> Outcome:
         rows = text_rows(file) if file.is_text else parquet_rows(file)
         if file.header and rows == len(table) - 1 and table.columns[0] == "column0":
             return Outcome(HEADER)
+        first_is_whole = unpacked(file).startswith(file.first)
+        if not file.header and not first_is_whole and rows == len(table) + 1 and table.columns[0] != "column0":
+            return Outcome(NAMES)
         if rows is not None and rows != len(table):
             kind = "rows lost" if len(table) < rows else "rows gained"
             return Outcome(kind, f"{len(table)} rows are read, {rows} are there")

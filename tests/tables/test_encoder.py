@@ -126,8 +126,6 @@ UNFIT: list[tuple[Any, str]] = [
         f"column 'a' holds lists{REST}",
     ),
     (pl.DataFrame({"a": [b"x"]}), f"column 'a' holds Binary{REST}"),
-    (pd.DataFrame({"a": [1 + 2j, 3]}), f"column 'a' holds complex numbers{REST}"),
-    (pd.DataFrame({"a": pd.Series([1 + 2j, "x"], dtype=object)}), f"column 'a' holds complex numbers{REST}"),
     (pd.DataFrame({"a": [b"x", b"y"]}), f"column 'a' holds bytes{REST}"),
     (pd.DataFrame({"a": [10**400, 1]}), f"column 'a': the value in row 1 is infinite{EMPTY}"),
     (

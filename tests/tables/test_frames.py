@@ -322,3 +322,10 @@ def test_what_is_a_frame() -> None:
     assert not any(map(is_frame, [np.ones((1, 1)), [[1]], "a", None, frame["a"]]))
     assert isinstance(collected(frame.lazy()), pl.DataFrame)
     assert collected(frame) is frame
+
+
+def test_complex_numbers_are_left_out_by_name() -> None:
+    values = np.random.default_rng(0).normal(size=100)
+    encoder = TableEncoder().fit(pd.DataFrame({"a": values + 0j, "b": values}))
+    assert encoder.feature_names_out_ == ["b"]
+    assert encoder.notes_ == ["column 'a' is left out: all 100 levels are rare; group its values if they matter"]

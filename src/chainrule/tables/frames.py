@@ -50,7 +50,7 @@ def table_of(frame: Any, only: Collection[str] | None = None, texts: Collection[
     Taken are frames of pandas, polars (eager and lazy), pyarrow, DuckDB, and whatever else narwhals knows; mappings
     from names to n values each; a `Table` as it is. Names become texts.
 
-    Raises TableError for anything else, for repeated names, and for columns of lists, bytes or complex numbers.
+    Raises TableError for anything else, for repeated names, and for columns of lists or bytes.
 
     >>> table = table_of({"age": [31, None], "town": ["Bonn", "Ulm"], "code": ["007", "7"], "size": ["1.5", "2"]})
     >>> table.rows(), table.block_names

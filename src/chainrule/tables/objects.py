@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from numbers import Complex, Integral, Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ KINDS: tuple[tuple[tuple[type, ...], Callable[[list[Any]], Cells | None]], ...] 
 def object_cells(name: str, given: Iterable[Any]) -> Cells:
     """Return Python objects as cells, by `KINDS`; None, NaN and the like are missing.
 
-    Raises TableError, which names the column, for lists, bytes and complex numbers.
+    Raises TableError, which names the column, for lists and bytes.
 
     >>> object_cells("a", [1, 2.5, None]).to_list(), object_cells("a", ["NA", 2.0]).to_list()
     ([1.0, 2.5, None], ['NA', '2'])
@@ -112,8 +112,6 @@ def object_cells(name: str, given: Iterable[Any]) -> Cells:
     for kind in types:
         if issubclass(kind, NESTED):
             raise refusal(name, "bytes" if issubclass(kind, bytes | bytearray | memoryview) else "lists")
-        if issubclass(kind, Complex | np.complexfloating) and not issubclass(kind, Real):
-            raise refusal(name, "complex numbers")
     for accepted, read in KINDS:
         if types and all(issubclass(kind, accepted) and not issubclass(kind, str) for kind in types):
             try:

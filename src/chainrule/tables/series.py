@@ -35,8 +35,6 @@ def array_cells(name: str, array: NDArray[Any], gaps: NDArray[np.bool_] | None =
         if gaps is not None:
             values[gaps] = np.nan if kind == "f" else np.array("NaT", dtype)
         return Cells(called, values)
-    if kind == "c":
-        raise refusal(name, "complex numbers")
     values = array.astype(object)
     if gaps is not None:
         values[gaps] = None

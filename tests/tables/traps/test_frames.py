@@ -157,7 +157,6 @@ REFUSED = {
     "stray among objects": Unreadable(
         lambda: pd.Series(["broken" if i == 3 else v for i, v in enumerate(A)], dtype=object), ("'broken'", r"row 4\b")
     ),
-    "complex": Unreadable(lambda: A + 0j, ("complex",)),
     "lists": Unreadable(lambda: [[v, v] for v in A], ("list",)),
     "arrays": Unreadable(lambda: list(np.ones((ROWS, 2))), ("array|list",)),
     "dicts": Unreadable(lambda: [{"a": v} for v in A], ("dict|record|list",)),

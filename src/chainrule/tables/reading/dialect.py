@@ -143,7 +143,7 @@ def _styles(head: str, options: ReadOptions, separator: str) -> list[tuple[str, 
     """Return the kinds of quotes and escapes to try, the likeliest first."""
     if options.quote is not None or options.escape is not None:
         return [_style(options)]
-    mark = re.escape(" " if separator == "space" else separator)
+    mark = "[ \t]" if separator == "space" else re.escape(separator)
     styles = [('"', '"')]
     if '\\"' in head:
         at_ends = len(re.findall(rf'\\"(?={mark}|[\r\n])', head)) == head.count('\\"')
