@@ -263,16 +263,16 @@ ROWS = [
     ),
     Trap("years only", "years.csv", grid(50, year=year), Right(50, {"year": number(1990, 1991)})),
     Trap(
-        "wide: 3,000 columns of three rows",
+        "wide: 1,000 columns of three rows",
         "wide.csv",
-        grid(3, **{f"c{k}": tenths for k in range(3000)}),
-        Right(3, {f"c{k}": X for k in range(3000)}),
+        grid(3, **{f"c{k}": tenths for k in range(1000)}),
+        Right(3, {f"c{k}": X for k in range(1000)}),
     ),
     Trap(
-        "wide: 3,000 columns with texts",
+        "wide: 1,000 columns with texts",
         "wide.csv",
-        grid(5, **{f"c{k}": tenths if k % 2 else label for k in range(3000)}),
-        Right(5, {f"c{k}": X if k % 2 else category("lo", "hi") for k in range(3000)}),
+        grid(5, **{f"c{k}": tenths if k % 2 else label for k in range(1000)}),
+        Right(5, {f"c{k}": X if k % 2 else category("lo", "hi") for k in range(1000)}),
     ),
 ]
 
