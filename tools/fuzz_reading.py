@@ -63,7 +63,7 @@ NAMES = "read, a damaged first row as names"
 """Without a header, a first number that is none any more may be a name."""
 
 MORE = "more rows"
-"""Quotes that the damage has opened join lines for readers that are told the dialect: to be looked at, nothing is lost."""
+"""Quotes that the damage has opened join lines for readers that are told the dialect: nothing is lost."""
 
 FINE = ("read", "read, as many rows", HEADER, NAMES, "refused")
 
