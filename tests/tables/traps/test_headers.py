@@ -40,6 +40,14 @@ ROWS = [
         Right(50, BOTH, notes=("#|comment",)),
     ),
     Trap(
+        "a line within quotes that begins as comments do",
+        "c.csv",
+        "# start\n# more\n" + PLAIN.replace("x,y\n", 'x,y\n5,"hi\n#lo\nhi"\n').replace("1.0,lo\n", "1.0,lo\n# pause\n"),
+        Right(
+            51, {"x": number(5, 0, 3.7), "y": category("hi\n#lo\nhi", "lo", "hi", levels=("hi\n#lo\nhi", "lo", "hi"))}
+        ),
+    ),
+    Trap(
         "percent comments, said by the user",
         "c.csv",
         "% a, b, c\n% d\n" + PLAIN,
