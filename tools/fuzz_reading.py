@@ -62,6 +62,9 @@ HEADER = "read, the header as a row"
 NAMES = "read, a damaged first row as names"
 """Without a header, a first number that is none any more may be a name."""
 
+MORE = "more rows"
+"""Quotes that the damage has opened join lines for readers that are told the dialect: nothing is lost."""
+
 FINE = ("read", "read, as many rows", HEADER, NAMES, "refused")
 
 
@@ -155,7 +158,7 @@ def examined(seed: int, folder: Path) -> Outcome:
         if not file.header and not first_is_whole and rows == len(table) + 1 and table.columns[0] != "column0":
             return Outcome(NAMES)
         if rows is not None and rows != len(table):
-            kind = "rows lost" if len(table) < rows else "rows gained"
+            kind = "rows lost" if len(table) < rows else MORE
             return Outcome(kind, f"{len(table)} rows are read, {rows} are there")
         outcome = Outcome("read" if rows is None else "read, as many rows")
     if outcome.kind in FINE and seed % SAMPLE == 0:
@@ -262,7 +265,7 @@ def main(files: int, seed: int, processes: int, again: int | None) -> None:
     click.echo(f"{sum(counts.values()):,} files in {perf_counter() - started:.0f} s, seeds from {seed}:")
     for kind, count in counts.most_common():
         click.echo(f"  {count:6,}  {kind}")
-    sys.exit(bool(offenders))
+    sys.exit(any(outcome.kind != MORE for _, outcome in offenders))
 
 
 if __name__ == "__main__":

@@ -348,7 +348,7 @@ def test_no_file_of_that_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("text", [FIRST, FIRST.replace(",", ";"), ""], ids=["commas", "semicolons", "nothing"])
+@pytest.mark.parametrize("text", [FIRST.replace(",", ";"), ""], ids=["semicolons", "nothing"])
 def test_standard_input(text: str) -> None:
     """`-` is read as a file of text."""
     command = process("look", "-", "--json", stdin=-1)

@@ -40,6 +40,14 @@ ROWS = [
         Right(50, BOTH, notes=("#|comment",)),
     ),
     Trap(
+        "a line within quotes that begins as comments do",
+        "c.csv",
+        "# start\n# more\n" + PLAIN.replace("x,y\n", 'x,y\n5,"hi\n#lo\nhi"\n').replace("1.0,lo\n", "1.0,lo\n# pause\n"),
+        Right(
+            51, {"x": number(5, 0, 3.7), "y": category("hi\n#lo\nhi", "lo", "hi", levels=("hi\n#lo\nhi", "lo", "hi"))}
+        ),
+    ),
+    Trap(
         "percent comments, said by the user",
         "c.csv",
         "% a, b, c\n% d\n" + PLAIN,
@@ -263,16 +271,16 @@ ROWS = [
     ),
     Trap("years only", "years.csv", grid(50, year=year), Right(50, {"year": number(1990, 1991)})),
     Trap(
-        "wide: 3,000 columns of three rows",
+        "wide: 1,000 columns of three rows",
         "wide.csv",
-        grid(3, **{f"c{k}": tenths for k in range(3000)}),
-        Right(3, {f"c{k}": X for k in range(3000)}),
+        grid(3, **{f"c{k}": tenths for k in range(1000)}),
+        Right(3, {f"c{k}": X for k in range(1000)}),
     ),
     Trap(
-        "wide: 3,000 columns with texts",
+        "wide: 1,000 columns with texts",
         "wide.csv",
-        grid(5, **{f"c{k}": tenths if k % 2 else label for k in range(3000)}),
-        Right(5, {f"c{k}": X if k % 2 else category("lo", "hi") for k in range(3000)}),
+        grid(5, **{f"c{k}": tenths if k % 2 else label for k in range(1000)}),
+        Right(5, {f"c{k}": X if k % 2 else category("lo", "hi") for k in range(1000)}),
     ),
 ]
 

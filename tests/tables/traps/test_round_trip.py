@@ -163,7 +163,7 @@ def _read(cells: Any, decimal: str) -> tuple[str, list[Any]]:
     return found.reads, [None if value in found.missing else value for value in cells.to_list()]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(files())
 def test_what_was_written_is_read(file: tuple[Way, list[Column], str]) -> None:
     way, table, text = file

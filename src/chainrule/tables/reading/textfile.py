@@ -241,8 +241,15 @@ def _body(text: PlainText, layout: Layout, work: Workspace) -> Body:
                 out.write(chunk)
         else:
             mark = dialect.comment.encode()
+            inside, escaped = False, (dialect.escape + quote).encode() if dialect.escape != quote else b""
             for line in _lines_of(file, end):
-                out.write((b"" if layout.width == 1 else end) if line.startswith(mark) else line)
+                if not inside and line.startswith(mark):
+                    out.write(b"" if layout.width == 1 else end)
+                    continue
+                out.write(line)
+                if quote:
+                    marks = line.count(quote.encode()) - (line.count(escaped) if escaped else 0)
+                    inside ^= bool(marks % 2)
     return Body(target, 0)
 
 
