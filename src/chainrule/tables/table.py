@@ -114,7 +114,7 @@ class Table:
         """Return the table of some columns; `rows` is needed where there are none."""
         plain = [name for name, cells in columns.items() if cells.kind == "number" and cells.values.dtype == np.float64]
         count = len(next(iter(columns.values()))) if rows is None else rows
-        block = np.empty((count, len(plain)))
+        block = np.empty((len(plain), count)).T  # each column in one piece of memory
         for k, name in enumerate(plain):
             block[:, k] = columns[name].values
         kept = set(plain)
