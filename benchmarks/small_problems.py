@@ -308,16 +308,19 @@ def digits_part(starts: int, rounds: int) -> None:
     X = X / 16
     click.echo("\nL-BFGS, digits 64-100-10, relu, 1797 rows\n")
     click.echo(
-        "| iterations at most | chainrule ms | spread | scikit-learn ms | spread | ratio | spread | iterations |"
+        "| threads | iterations at most | chainrule ms | spread | scikit-learn ms | spread | ratio | spread | iterations |"
     )
-    click.echo("|--:|--:|--:|--:|--:|--:|--:|--:|")
-    for most in (30, 200):
+    click.echo("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for threads, most in ((THREADS, 30), (THREADS, 200), (1, 200)):
+        limit_threads(threads)
         settings: dict[str, Any] = {"solver": "lbfgs", "max_iter": most, "tol": 1e-4, "random_state": 0}
-        models = {"chainrule": cr.MLPClassifier(**settings, n_threads=THREADS), "sklearn": MLPClassifier(**settings)}
+        models = {"chainrule": cr.MLPClassifier(**settings, n_threads=threads), "sklearn": MLPClassifier(**settings)}
         times = interleaved({name: block(partial(model.fit, X, y), 1) for name, model in models.items()}, rounds)
         ours, theirs = (Figure.of(times[name], 1e3).cells() for name in models)
         taken = " and ".join(str(model.n_iter_) for model in models.values())
-        click.echo(f"| {most} | {ours} | {theirs} | {ratios(times, 'sklearn', 'chainrule').cells()} | {taken} |")
+        click.echo(
+            f"| {threads} | {most} | {ours} | {theirs} | {ratios(times, 'sklearn', 'chainrule').cells()} | {taken} |"
+        )
 
 
 PARTS = {"sinc": sinc_part, "textbook": textbook_part, "bayesian": bayesian_part, "digits": digits_part}

@@ -188,12 +188,18 @@ def test_the_evidence_of_a_line_is_the_density_of_its_targets() -> None:
     assert found["log_evidence"] == pytest.approx(density, abs=1e-6)
 
 
-def test_it_ends_where_the_evidence_was_greatest() -> None:
+def noisy(rows: int) -> tuple[Objective, Any]:
+    """Return a noisy regression that 65 parameters learn, and a start."""
     random = np.random.default_rng(0)
-    X = random.normal(size=(60, 6))
-    y = X @ random.normal(size=6) + random.normal(size=60)
+    X = random.normal(size=(rows, 6))
+    y = X @ random.normal(size=6) + np.sin(2 * X[:, 0] * X[:, 1]) + 0.5 * random.normal(size=rows)
     network = Network(6, [Dense(8), Activation("tanh"), Dense(1)])
-    objective, theta = Objective(network, SquaredError(), X, y), network.initialize(0)
+    return Objective(network, SquaredError(), X, y), network.initialize(0)
+
+
+def test_it_ends_where_the_evidence_was_greatest() -> None:
+    objective, theta = noisy(80)
+    network = objective.network
     optimizer, ask = BayesianRegularization(falling=10), ReferenceEngine(objective)
     memory, seen = optimizer.init(network, theta), list[tuple[float, float, Any]]()
     report = None
@@ -210,6 +216,15 @@ def test_it_ends_where_the_evidence_was_greatest() -> None:
     assert np.array_equal(theta, seen[best][2])
     assert report.loss == pytest.approx(float(objective.value(theta)), rel=1e-12)
     assert memory.numbers["gamma"] < seen[-1][1]  # later, the noise was being learned
+
+
+@pytest.mark.parametrize("rows", [40, 65, 66])
+def test_more_parameters_than_rows_do_not_use_up_the_noise(rows: int) -> None:
+    objective, theta = noisy(rows)
+    result = cr.train(objective, theta, optimizer=BayesianRegularization(), epochs=200)
+    assert result.state.memory is not None
+    assert 5 < result.state.memory.numbers["gamma"] < rows
+    assert 2 * float(objective.value(result.theta)) < 0.5 * float(np.var(objective.y))
 
 
 def test_without_noise_beta_stays_one() -> None:

@@ -36,6 +36,9 @@ NO_STEP: Mapping[str, float] = {"condition": nan}
 STUCK = "no damping up to {:g} makes the loss smaller"
 FALLING = "the evidence has not grown for {} steps"
 
+FIRST = 0.75
+"""γ begins as P, but with at most this share of the residuals: were all used up, β would be 0 and stay there."""
+
 TOLD = ("log_evidence", "alpha", "beta", "gamma", "evidence")
 """What is kept with the θ of the greatest evidence; the last is the loss there."""
 
@@ -245,8 +248,9 @@ class BayesianRegularization(Optimizer):
         N, sizes, before = parabola.total, float(theta @ theta), dict(numbers)
         curvatures = np.maximum(parabola.bends(), 0) * N
         bends = curvatures * numbers["beta"]
-        gamma = float(np.sum(bends / (bends + numbers["alpha"]))) if numbers["alpha"] else float(theta.size)
         residuals = N * numbers["outputs"]
+        first = min(float(theta.size), FIRST * residuals) if self.noise else float(theta.size)
+        gamma = float(np.sum(bends / (bends + numbers["alpha"]))) if numbers["alpha"] else first
         errors = max(2 * N * parabola.value, np.finfo(np.float64).tiny)
         gamma = min(gamma, 0.999 * residuals) if self.noise else gamma
         numbers["gamma"], numbers["alpha"] = gamma, gamma / max(sizes, np.finfo(np.float64).tiny)
