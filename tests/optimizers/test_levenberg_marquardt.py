@@ -175,6 +175,58 @@ def test_the_noise_is_found_and_fewer_parameters_than_there_are() -> None:
     assert float(np.sqrt(np.mean(error**2))) < 0.05
 
 
+def test_the_evidence_of_a_line_is_the_density_of_its_targets() -> None:
+    random = np.random.default_rng(2)
+    X = random.normal(size=(25, 2))
+    objective = Objective(Network(2, [Dense(1)]), SquaredError(), X, X @ [1.0, -0.5] + 0.3 * random.normal(size=25))
+    result = cr.train(objective, np.full(3, 0.1), optimizer=BayesianRegularization(), epochs=200)
+    assert result.state.memory is not None
+    found, design = result.state.memory.numbers, np.column_stack([X, np.ones(25)])
+    spread = np.eye(25) / found["beta"] + design @ design.T / found["alpha"]
+    y = objective.y[:, 0]
+    density = -0.5 * (y @ np.linalg.solve(spread, y) + np.linalg.slogdet(spread)[1])  # Gaussian, but for log 2π
+    assert found["log_evidence"] == pytest.approx(density, abs=1e-6)
+
+
+def noisy(rows: int) -> tuple[Objective, Any]:
+    """Return a noisy regression that 65 parameters learn, and a start."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(rows, 6))
+    y = X @ random.normal(size=6) + np.sin(2 * X[:, 0] * X[:, 1]) + 0.5 * random.normal(size=rows)
+    network = Network(6, [Dense(8), Activation("tanh"), Dense(1)])
+    return Objective(network, SquaredError(), X, y), network.initialize(0)
+
+
+def test_it_ends_where_the_evidence_was_greatest() -> None:
+    objective, theta = noisy(80)
+    network = objective.network
+    optimizer, ask = BayesianRegularization(falling=10), ReferenceEngine(objective)
+    memory, seen = optimizer.init(network, theta), list[tuple[float, float, Any]]()
+    report = None
+    for _ in range(200):
+        theta, memory, report = optimizer.step(ask, theta, memory, 1.0)
+        if report.converged:
+            break
+        seen.append((memory.numbers["log_evidence"], memory.numbers["gamma"], theta))
+    assert report is not None
+    assert report.message == "the evidence has not grown for 10 steps"
+    best = max(range(len(seen)), key=lambda k: seen[k][0])
+    assert len(seen) == best + 10
+    assert (memory.numbers["log_evidence"], memory.numbers["gamma"]) == seen[best][:2]
+    assert np.array_equal(theta, seen[best][2])
+    assert report.loss == pytest.approx(float(objective.value(theta)), rel=1e-12)
+    assert memory.numbers["gamma"] < seen[-1][1]  # later, the noise was being learned
+
+
+@pytest.mark.parametrize("rows", [40, 65, 66])
+def test_more_parameters_than_rows_do_not_use_up_the_noise(rows: int) -> None:
+    objective, theta = noisy(rows)
+    result = cr.train(objective, theta, optimizer=BayesianRegularization(), epochs=200)
+    assert result.state.memory is not None
+    assert 5 < result.state.memory.numbers["gamma"] < rows
+    assert 2 * float(objective.value(result.theta)) < 0.5 * float(np.var(objective.y))
+
+
 def test_without_noise_beta_stays_one() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 2))

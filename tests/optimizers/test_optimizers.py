@@ -211,7 +211,7 @@ ROWS: dict[str, Row] = {
     "lm": LM,
     "bayesian": Row(
         None,
-        {**MARQUARDT, "damping": 5e-3, "noise": True, "still": 1e-5, "patience": 5},
+        {**MARQUARDT, "damping": 5e-3, "noise": True, "still": 1e-5, "patience": 5, "falling": 50},
         {},
         (None, None, None, None, None),
     ),
@@ -447,6 +447,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "increase": ((1, np.nan), "a number above 1"),
     "still": ((-1, np.nan), "a number at least 0"),
     "patience": ((0, -1), "a whole number of at least 1"),
+    "falling": ((0, -1), "a whole number of at least 1"),
 }
 """One row per setting: numbers that are refused, and what the error says is accepted."""
 

@@ -34,6 +34,13 @@ NO_STEP: Mapping[str, float] = {"condition": nan}
 """The figures of a step that was none; else a lower bound of the condition number of what was solved with."""
 
 STUCK = "no damping up to {:g} makes the loss smaller"
+FALLING = "the evidence has not grown for {} steps"
+
+FIRST = 0.75
+"""γ begins as P, but with at most this share of the residuals: were all used up, β would be 0 and stay there."""
+
+TOLD = ("log_evidence", "alpha", "beta", "gamma", "evidence")
+"""What is kept with the θ of the greatest evidence; the last is the loss there."""
 
 FIELDS: Mapping[str, values.Rule] = {
     "damping": POSITIVE,
@@ -144,6 +151,13 @@ class BayesianRegularization(Optimizer):
     stays as it is, beside ½ α ‖θ‖². Ends when γ, E and ‖θ‖² change by less than `still` of themselves in
     `patience` steps, and as LevenbergMarquardt ends. Memory: μ, α, β, γ.
 
+    From step to step γ can grow until the noise itself is learned, while the evidence for α and β falls:
+
+        log p(y | α, β) = -F - ½ log |β N G + α 1| + ½ P log α + ½ n o log β
+
+    So the training also ends when the evidence has not grown for `falling` steps, and whenever it ends by itself, θ, α,
+    β and γ are those of the greatest evidence.
+
     Source: MacKay 1992; Foresee and Hagan 1997 (after every step); the constants are MATLAB's `trainbr`.
 
     >>> import chainrule as cr
@@ -164,17 +178,21 @@ class BayesianRegularization(Optimizer):
     noise: bool = True
     still: float = 1e-5
     patience: int = 5
+    falling: int = 50
     tolerance: float = 1e-7
 
     def __post_init__(self) -> None:
         own: dict[str, values.Rule] = {"noise": values.Flag(), "still": values.Number(0), "patience": values.COUNT}
+        own["falling"] = values.COUNT
         values.check(self, {name: rule for name, rule in FIELDS.items() if name != "scaled"} | own)
 
     def init(self, network: Any, theta: Array) -> Memory:
         """Return the memory before the first step; ValueError for too many parameters."""
         check_size("bayesian", theta.size)
         names = {"damping": self.damping, "alpha": 0.0, "beta": 1.0, "gamma": float(theta.size), "still": 0.0}
-        return Memory(0, {}, {**names, "evidence": 0.0, "outputs": float(network.outputs)})
+        names |= {"evidence": 0.0, "log_evidence": 0.0, "since": 0.0, "outputs": float(network.outputs)}
+        best = {"best": theta.copy(), "told": np.full(len(TOLD), -np.inf)}
+        return Memory(0, best, names)
 
     def suited(self, loss: Loss) -> Self:
         """Return itself, with β kept at 1 for a loss that is a log-likelihood as it stands."""
@@ -206,27 +224,59 @@ class BayesianRegularization(Optimizer):
                     found = tried
             mu *= self.decrease if found is not None else self.increase
         if found is None:
-            return theta, memory, StepReport(parabola.value, size, True, STUCK.format(self.largest), NO_STEP)
+            best, after, reached = greatest(theta, memory, parabola.value)
+            return best, after, StepReport(reached, size, True, STUCK.format(self.largest), NO_STEP)
         numbers["damping"] = max(mu, 1e-20)
         message = self._told(numbers, ask.gauss_newton(found), found.astype(np.float64))
-        figures = seen(sloped, damping, d)
-        return found, Memory(memory.t + 1, {}, numbers), StepReport(value, size, bool(message), message, figures)
+        after = self._kept(Memory(memory.t + 1, memory.arrays, numbers), found)
+        if not message and after.numbers["since"] >= self.falling:
+            message = FALLING.format(self.falling)
+        if message:
+            found, after, value = greatest(found, after, value)
+        return found, after, StepReport(value, size, bool(message), message, seen(sloped, damping, d))
+
+    def _kept(self, memory: Memory, theta: Array) -> Memory:
+        """Return the memory that keeps θ and what was told there, where the evidence is the greatest so far."""
+        grown = memory.numbers["log_evidence"] > memory["told"][0]
+        numbers = {**memory.numbers, "since": 0.0 if grown else memory.numbers["since"] + 1}
+        told = np.array([numbers[name] for name in TOLD])
+        arrays = {"best": theta.copy(), "told": told} if grown else memory.arrays
+        return Memory(memory.t, arrays, numbers)
 
     def _told(self, numbers: dict[str, float], parabola: Quadratic | Root, theta: Vector) -> str:
         """Set α, β and γ from θ; return the words for values that do not change any more, or ""."""
         N, sizes, before = parabola.total, float(theta @ theta), dict(numbers)
-        bends = np.maximum(parabola.bends(), 0) * N * numbers["beta"]
-        gamma = float(np.sum(bends / (bends + numbers["alpha"]))) if numbers["alpha"] else float(theta.size)
+        curvatures = np.maximum(parabola.bends(), 0) * N
+        bends = curvatures * numbers["beta"]
         residuals = N * numbers["outputs"]
+        first = min(float(theta.size), FIRST * residuals) if self.noise else float(theta.size)
+        gamma = float(np.sum(bends / (bends + numbers["alpha"]))) if numbers["alpha"] else first
         errors = max(2 * N * parabola.value, np.finfo(np.float64).tiny)
         gamma = min(gamma, 0.999 * residuals) if self.noise else gamma
         numbers["gamma"], numbers["alpha"] = gamma, gamma / max(sizes, np.finfo(np.float64).tiny)
         if self.noise:
             numbers["beta"] = (residuals - gamma) / errors
         numbers["evidence"] = parabola.value
+        numbers["log_evidence"] = log_evidence(numbers, curvatures, theta, N)
         changes = [
             abs(numbers[name] - before[name]) / max(abs(numbers[name]), 1e-300)
             for name in ("gamma", "alpha", "evidence")
         ]
         numbers["still"] = numbers["still"] + 1 if max(changes) <= self.still else 0.0
         return f"γ, the loss and ‖θ‖² stay as they are: γ = {gamma:.1f}" if numbers["still"] >= self.patience else ""
+
+
+def log_evidence(numbers: Mapping[str, float], curvatures: Vector, theta: Vector, total: float) -> float:
+    """Return log p(y | α, β), but for a constant, from the eigenvalues of N G; those left out are 0."""
+    alpha, beta, sizes = numbers["alpha"], numbers["beta"], float(theta @ theta)
+    fit = beta * total * numbers["evidence"] + 0.5 * alpha * sizes
+    volume = float(np.log1p(beta * curvatures / alpha).sum())  # log |β N G + α 1| - P log α
+    return -fit - 0.5 * volume + 0.5 * total * numbers["outputs"] * float(np.log(beta))
+
+
+def greatest(theta: Array, memory: Memory, value: float) -> tuple[Array, Memory, float]:
+    """Return θ of the greatest evidence, the memory with what was told there, and the loss; as given where none was."""
+    if not isfinite(memory["told"][0]):
+        return theta, memory, value
+    told = {name: float(number) for name, number in zip(TOLD, memory["told"], strict=True)}
+    return memory["best"].copy(), Memory(memory.t, memory.arrays, {**memory.numbers, **told}), told["evidence"]
