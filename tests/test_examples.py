@@ -28,7 +28,10 @@ PROMISED = {
 
 
 def test_every_example_is_promised_something() -> None:
-    shown_in_readme, run_below = {"make_flowers.py"}, {"deformations.py", "mnist_errors.py", "optimizers.py"}
+    shown_in_readme, run_below = (
+        {"make_flowers.py", "make_flats.py"},
+        {"deformations.py", "mnist_errors.py", "optimizers.py"},
+    )
     assert {path.name for path in EXAMPLES.glob("*.py")} == PROMISED.keys() | shown_in_readme | run_below
     readme = (EXAMPLES.parent / "README.md").read_text()
     assert all(f"$ python examples/{name}" in readme for name in shown_in_readme)

@@ -35,7 +35,7 @@ class Preset(MLPClassifier):
     """No parameters of its own."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__((5,), max_iter=20, **settings)
+        super().__init__((5,), **{"max_iter": 20, "random_state": 0, **settings})
 
 
 class Small(MLPRegressor):

@@ -152,7 +152,7 @@ ROWS: dict[str, Row] = {
         ((0, 2), (0, 3), (0, 24), (0, 7), (0, 60)),
     ),
     "bfgs": Row(None, SEARCHED, {}, ((0, 16), (0, 35), (0, 30), (0, 15), (0, 80))),
-    "cg": Row(None, {**SEARCHED, "beta": "polak_ribiere"}, {}, ((0, 6), (0, 6), (0, 22), (0, 8), (0, 500))),
+    "cg": Row(None, {**SEARCHED, "beta": "polak_ribiere"}, {}, ((0, 6), (0, 6), (0, 22), (0, 12), (0, 500))),
     "trust_region": Row(
         None,
         {
