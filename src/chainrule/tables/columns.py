@@ -8,6 +8,7 @@ Shapes: n rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,6 +20,7 @@ from .levels import Levels, shortest, values_of
 from .meaning import understand
 from .meaning.flags import flag_value
 from .meaning.marks import is_mark
+from .meaning.numbers import NumberForm
 from .table import TableError
 from .texts import WHOLE
 from .values import (
@@ -80,6 +82,10 @@ class DroppedColumn:
     def describe(self) -> str:
         """Return the column's treatment, in words."""
         return f"dropped: {self.why}"
+
+
+DECLARED_AS: Mapping[str, str] = {"number": "number", "moment": "date", "duration": "duration"}
+"""What a user would call a column that is read as such."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +177,9 @@ class NumberColumn:
             values, strange = np.where(there, meant[cells.values], values), strange & ~there
         if not strange.any():
             return values, strange
-        found = understand(cells, given.table.decimal)
-        if found.reads != self.reads or found.stray is not None:
+        as_trained = DECLARED_AS[self.reads] if cells.kind == "category" else None
+        found = understand(cells, given.table.decimal, as_trained)
+        if found.reads != self.reads or found.stray is not None or self._has_another_unit(found.form):
             return values, strange
         values, strange = as_numbers(cells, self.reads, found.form)
         if cells.has_levels:
@@ -183,6 +190,18 @@ class NumberColumn:
             given.say(f"the {noun}s are read as {found.form or 'plain'}, in training they were {was}")
         note_bad(given, found)
         return values, strange
+
+    def _has_another_unit(self, form: str) -> bool:
+        """Return True where numbers bear another unit or currency than in training."""
+        if self.reads != "number":
+            return False
+        ours, theirs = NumberForm.parse(self.form), NumberForm.parse(form)
+        return ours.has_sign and theirs.has_sign and (ours.prefix, ours.suffix) != (theirs.prefix, theirs.suffix)
+
+    @property
+    def is_marked_by_commas(self) -> bool:
+        """True where the texts of training had decimal commas, so that 1.234 is 1234."""
+        return self.reads == "number" and NumberForm.parse(self.form).decimal == ","
 
     def unreadable(self, given: Given, position: int) -> TableError:
         """Return the error for a cell that is no such value."""

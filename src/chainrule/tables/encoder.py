@@ -21,7 +21,7 @@ from ..foundation.records import read_fields
 from ..foundation.values import COUNT, Rule
 from ..foundation.words import listed, quoted
 from .blocks import NumberBlock
-from .columns import CategoryColumn, Column, InputColumn, Rules
+from .columns import CategoryColumn, Column, InputColumn, NumberColumn, Rules
 from .entries import ROWS, TEXT, from_entry, to_entry
 from .frames import is_frame, table_of
 from .learning import learn
@@ -107,8 +107,14 @@ class TableEncoder:
 
     @property
     def text_names(self) -> list[str]:
-        """The columns whose texts are levels: whoever reads new rows from a file must leave their texts as they are."""
-        return [record.name for record, _ in self._starts if isinstance(record, CategoryColumn)]
+        """The columns whose texts must be left as they are by whoever reads new rows: they are levels, or numbers with
+        decimal commas, to which 1.234 is 1234.
+        """
+        return [
+            record.name
+            for record, _ in self._starts
+            if isinstance(record, CategoryColumn) or (isinstance(record, NumberColumn) and record.is_marked_by_commas)
+        ]
 
     def _check_columns(self, table: Table) -> None:
         """Raise TableError for a table that lacks columns."""

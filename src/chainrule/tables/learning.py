@@ -118,7 +118,7 @@ def _learn_column(given: Given, rules: Rules) -> Column:
     declared = given.table.declared.get(given.name)
     declared = "category" if declared == "text" else declared
     found = understand(given.cells, given.table.decimal, declared)
-    if found.stray is not None:
+    if found.stray is not None and found.reads != "category":
         raise _stray(given, found)
     note_bad(given, found)
     if found.note:

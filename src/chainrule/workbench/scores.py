@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from sklearn.base import is_classifier
 
+from ..tables.meaning import flag_value
 from .data import Rows
 
 LARGEST_CONFUSION = 30
@@ -79,6 +80,11 @@ def labels_in_type_of(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
     True and false match in every spelling of the two words. Raises ValueError for a text that is no class, where the
     classes are no texts.
     """
+    spelled = {flag_value(str(label)): label for label in classes.tolist()}
+    if len(classes) == len(spelled) == 2 and None not in spelled and not np.isin(y, classes).all():
+        flags = [flag_value(str(label)) for label in y.tolist()]
+        if None not in flags:
+            return np.asarray([spelled[flag] for flag in flags], classes.dtype)
     if classes.dtype.kind in "UO" and y.dtype.kind not in "UO":
         return _as_texts(y, {str(label): label for label in classes.tolist()})
     if classes.dtype.kind in "biuf" and y.dtype.kind in "UO":

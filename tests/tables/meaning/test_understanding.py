@@ -91,7 +91,10 @@ def test_many_strays_make_a_category_with_a_note():
 
 def test_few_numbers_with_a_stray_are_a_category():
     cells = mixed(["1", "2", "3", "4", "5"] * 40, "3+", every=50)
-    assert understand(cells) == ("category", "", {}, {}, None, "")
+    found = understand(cells)
+    assert found[:4] == ("category", "", {}, {})
+    assert found.stray is not None
+    assert (found.stray[0], found.note) == ("3+", "most values are numbers, '3+' is not")
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,9 @@ class Understanding(NamedTuple):
     `bad`: texts that cannot be read and count as missing, few among many dates (0000-00-00), each with the position
     of its first cell.
 
-    `stray`: the text, with the position of its first cell, that is no number (or date) where most others are: the
-    column cannot be used before somebody says what it is; None where there is none.
+    `stray`: the text, with the position of its first cell, that is no number (or date) where most others are; None
+    where there is none. The column cannot be used before somebody says what it is, unless it is a category of few
+    different values (1, 2, 3+).
 
     `note`: what was guessed, or why a column that looks like numbers or dates is a category; "" where that is clear.
     """
@@ -122,7 +123,11 @@ def _judged(
     if not stray.any() and texts.share(bad) <= BAD_DATES:
         return verdict._replace(bad=texts.first(bad))
     if len(np.unique(values[~unread])) <= FEW:
-        return None
+        if reads != "number" or not stray.any() or texts.share(unread) > STRAYS:
+            return None
+        odd, _ = texts.earliest(stray)
+        few = _category(texts, f"most values are numbers, {odd!r} is not")
+        return few._replace(stray=texts.earliest(stray))
     if stray.any() and texts.share(unread) <= STRAYS:
         return verdict._replace(bad=texts.first(bad), stray=texts.earliest(stray))
     share, (text, _) = texts.share(~unread), texts.earliest(unread)

@@ -75,7 +75,7 @@ def layouts(head: str, whole: bool, options: ReadOptions, expected: Dialect | No
         made = [layout for layout in made if not layout.fault and layout.width > 1]
     separators = [_separator(options.separator)] if options.separator else _ordered(ending)
     tried = [
-        _layout(lines, whole, skip, options, quote, escape, separator)
+        _layout(lines, whole, skip, options, quote, escape, separator, expected.decimal if expected else ".")
         for separator in separators
         for quote, escape in _styles(head, options, separator)
     ]
@@ -223,7 +223,14 @@ def _sample(lines: list[str], whole: bool, separator: str, quote: str, escape: s
 
 
 def _layout(
-    lines: list[str], whole: bool, skip: int, options: ReadOptions, quote: str, escape: str, separator: str
+    lines: list[str],
+    whole: bool,
+    skip: int,
+    options: ReadOptions,
+    quote: str,
+    escape: str,
+    separator: str,
+    usual: str = ".",
 ) -> Layout:
     """Return the layout of the sample by one separator and one kind of quotes."""
     separator = _separator(separator)
@@ -270,7 +277,7 @@ def _layout(
         notes.append(f"lines that begin with {comment} are skipped; --comment says otherwise")
     names, more = column_names(header, width)
     sample = [record.fields[:width] for record in rows if len(record.fields) >= width]
-    decimal = options.decimal or decimal_mark(sample, separator)
+    decimal = options.decimal or decimal_mark(sample, separator, usual)
     if decimal not in (".", ","):
         raise ValueError(f"the decimal mark must be . or , got {decimal!r}")
     made = replace(dialect, header=says, skip=skipped, comment=comment, decimal=decimal)

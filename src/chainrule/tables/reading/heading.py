@@ -25,6 +25,9 @@ VALUE = re.compile(
 
 DATE = re.compile(r"\s*\d{1,4}[-/]\d{1,2}(?:[-/]\d{1,4})?\s*")
 
+NAMED = 2
+"""A text above numbers only tells of a header as much as two cells that are there again below tell of data."""
+
 SEEN = 200
 """Rows below the first that are looked at."""
 
@@ -46,7 +49,7 @@ def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
     """
     names, others = _names(first, below), _values(first, below)
     if names:
-        data = names <= others
+        data = names * NAMED <= others
         return not data, "the first line was taken for data; --header says otherwise" if data else ""
     values = [bool(VALUE.fullmatch(cell)) for cell in first]
     columns = list(zip(*below[:SEEN], strict=True)) if below else [()] * len(first)
@@ -169,8 +172,8 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def decimal_mark(rows: Rows, separator: str) -> str:
-    """Return the mark between whole and fraction: "," where columns say so and none contradicts.
+def decimal_mark(rows: Rows, separator: str, usual: str = ".") -> str:
+    """Return the mark between whole and fraction: "," where columns say so and none contradicts; else the usual one.
 
     >>> decimal_mark([["12,5", "x"], ["3,25", "y"]], ";")
     ','
@@ -189,4 +192,4 @@ def decimal_mark(rows: Rows, separator: str) -> str:
             found = True
         else:
             return "."
-    return "," if found else "."
+    return "," if found else usual
