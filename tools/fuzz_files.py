@@ -53,7 +53,7 @@ COLUMNS: tuple[Callable[[random.Random, int], str], ...] = (
     lambda r, i: f"{r.randint(1, 28):02d}.{r.randint(1, 12):02d}.20{r.randint(10, 29)}",
     lambda r, i: str(i),
 )
-"""What stands in a column: a cell from random numbers and the row's number."""
+"""The content of a column: a cell from random numbers and the row's number."""
 
 
 def cell(text: str, r: random.Random, separator: str, quote: str, escape: str) -> str:
@@ -119,7 +119,7 @@ TOKENS = (
     *(b"\0", b"#", b"\xef\xbb\xbf", b"\xff\xfe", b"\x80", b"sep=;\n"),
     *(b"NA", b"-", b"0000-00-00", b"1e999", b"inf", b"9" * 20, b"\xe2\x82\xac", b"(5.00)"),
 )
-"""What is put into a file of text."""
+"""The damage put into a file of text."""
 
 
 def _flip(r: random.Random, data: bytearray) -> None:

@@ -50,14 +50,14 @@ HARD_LIMIT = 12 * 2**30
 
 
 class Outcome(NamedTuple):
-    """What became of a file: "read", "refused" or the name of an offence; `detail` says more of an offence."""
+    """The fate of a file: "read", "refused" or the name of an offence; `detail` says more of an offence."""
 
     kind: str
     detail: str = ""
 
 
 HEADER = "read, the header as a row"
-"""Where damage has put texts among the numbers, a line of names may be one of them: nothing is lost."""
+"""Lines of names: where damage has put texts among the numbers, a line of names may be one of them: nothing is lost."""
 
 NAMES = "read, a damaged first row as names"
 """Without a header, a first number that is none any more may be a name."""
@@ -114,7 +114,7 @@ def parquet_rows(file: Written) -> int | None:
 
 
 def last_frame(error: BaseException) -> str:
-    """Return where an error was raised."""
+    """Return the place where an error was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
@@ -145,7 +145,7 @@ def looked_at(path: Path) -> Outcome:
 
 
 def examined(seed: int, folder: Path) -> Outcome:
-    """Return what became of the file of a seed."""
+    """Return the fate of the file of a seed."""
     file = made(seed)
     path = folder / file.name
     path.write_bytes(file.data)

@@ -176,7 +176,7 @@ def data_options(command: Command) -> Command:
 
 
 def asked_of(ctx: click.Context) -> Asked:
-    """Return what the sources are asked for, from the options on the command line."""
+    """Return the request to the sources, from the options on the command line."""
     given = {name: ctx.params.get(name) for name in READING_NAMES}
     read = {name: READING[name].read(value) for name, value in given.items() if isinstance(value, str)}
     columns: dict[str, str] = {}

@@ -190,7 +190,7 @@ CELLS: Mapping[str, Callable[[Mapping[str, Any], int], str]] = {
     "values": _values,
     "spread": _spread,
 }
-"""What is shown of a column, by the head of the table."""
+"""The cells shown of a column, by the head of the table."""
 
 SHARES = {"column": 0.2, "written": 0.2, "missing": 0.2}
 """The largest share of a line that some cells may take."""

@@ -51,7 +51,7 @@ REMEDIES = {
     " (--columns {0}:category)",
     "declare it a number if it is one": "--columns {0}:number keeps it",
 }
-"""What one does about a column in Python, and on the command line."""
+"""The remedies for a column in Python, and on the command line."""
 
 
 def _about_columns(text: str) -> str:

@@ -20,7 +20,7 @@ from .option_types import as_options
 from .options import ESTIMATORS, by_label, given_settings, settled, without_effect
 
 _READ_AS = {"number": "numbers", "moment": "seconds since 1970", "duration": "seconds"}
-"""What the cells of a target become, where they are no plain numbers."""
+"""The words for cells of a target, where they are no plain numbers."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the rows say one by one: the mean of their squared gradients, and the Gauss-Newton matrix as Kronecker products.
+"""Figures of single rows: the mean of their squared gradients, and the Gauss-Newton matrix as Kronecker products.
 
 For a Dense block with the input x of a row, ā = (x, 1) and s = dscores/dy of its output y, the block of the
 Gauss-Newton matrix that belongs to (W; b) is

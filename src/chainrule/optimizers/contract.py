@@ -63,7 +63,7 @@ class StepReport(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What a training says of the noise and of the parameters, beside θ.
+    """The findings of a training on the noise and of the parameters, beside θ.
 
     `beta` is one over the variance of the noise; `alpha` is one over that of the parameters before any data, 0 where
     nothing was known. `gamma` is the number of parameters that the data determine, None where nobody estimated it.
@@ -163,7 +163,7 @@ class Optimizer(Protocol):
         return self
 
     def evidence(self, memory: Memory, parameters: int, residuals: float, squares: float | None) -> Evidence | None:
-        """Return what the end of a training says of noise and parameters; None where it says nothing.
+        """Return the findings at the end of a training on noise and parameters; None where it says nothing.
 
         There are P `parameters` and as many `residuals` as targets; `squares` is the sum of the squares of these, None
         for a loss that is no sum of squares.

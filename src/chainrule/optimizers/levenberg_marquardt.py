@@ -40,7 +40,7 @@ FIRST = 0.75
 """γ begins as P, but with at most this share of the residuals: were all used up, β would be 0 and stay there."""
 
 TOLD = ("log_evidence", "alpha", "beta", "gamma", "evidence")
-"""What is kept with the θ of the greatest evidence; the last is the loss there."""
+"""The numbers kept with the θ of the greatest evidence; the last is the loss there."""
 
 FIELDS: Mapping[str, values.Rule] = {
     "damping": POSITIVE,
@@ -125,7 +125,7 @@ def ended(parabola: Quadratic | Root, tolerance: float) -> str:
 
 
 def damped(parabola: Quadratic | Root, mu: float, scaled: bool) -> Vector:
-    """Return what is added to the diagonal of G, (P,): μ / N, or μ times the diagonal itself, at least a tiny bit."""
+    """Return the numbers added to the diagonal of G, (P,): μ / N, or μ times the diagonal, at least a tiny bit."""
     if not scaled:
         return np.full(len(parabola.gradient), mu / parabola.total)
     diagonal = parabola.diagonal

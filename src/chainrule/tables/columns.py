@@ -85,7 +85,7 @@ class DroppedColumn:
 
 
 DECLARED_AS: Mapping[str, str] = {"number": "number", "moment": "date", "duration": "duration"}
-"""What a user would call a column that is read as such."""
+"""The user's word for a column that is read as such."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What becomes of each column of a training table: a record per column, and notes on what is left out.
+"""The treatment of each column of a training table: a record per column, and notes on what is left out.
 
 Shapes: n rows, k columns of plain numbers.
 """

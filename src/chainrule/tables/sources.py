@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a table: its target columns and the column of weights, and how its file is to be read.
+    """The request for a table: its target columns and the column of weights, and how its file is to be read.
 
     `target`: one name or several, each of which may hold several with commas between. `forms` and `expected` are what
     training found out: how the target columns are written, and the dialect of the file. `task` is "auto" or what the

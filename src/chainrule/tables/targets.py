@@ -123,7 +123,7 @@ def read_weights(table: Table, name: str) -> NDArray[np.float64]:
 
 
 def understood(table: Table, name: str) -> Understanding:
-    """Return what a column of a table is, by what it was declared to be where it was."""
+    """Return the meaning of a column of a table, as it was declared where it was."""
     said = table.declared.get(name)
     return understand(table[name], table.decimal, "category" if said == "text" else said)
 
@@ -156,7 +156,7 @@ class _Column(NamedTuple):
         return self._labels(form), form
 
     def _form(self) -> TargetForm:
-        """Return what the cells are; ValueError for a target that cannot be learned."""
+        """Return the meaning of the cells; ValueError for a target that cannot be learned."""
         cells = self.cells
         if self.declared in ("category", "text"):
             return TargetForm("category")
@@ -179,7 +179,7 @@ class _Column(NamedTuple):
         return TargetForm("category")
 
     def _understood(self) -> Understanding:
-        """Return what the cells are; a date that is declared to be a number is a date, in seconds."""
+        """Return the meaning of the cells; a date that is declared to be a number is a date, in seconds."""
         if self.declared == "number":
             alone = understand(self.cells, self.table.decimal)
             if alone.reads in ("moment", "duration"):

@@ -1,4 +1,4 @@
-"""What a face may ask of a table: the words for it, handed on from the tables to the rooms above the workbench."""
+"""The questions of a face about a table: the words for it, handed on to the rooms above the workbench."""
 
 from ..tables.meaning import DECLARED
 from ..tables.reading.options import OPTIONS, SEPARATORS, Dialect, ReadOptions
@@ -7,7 +7,7 @@ from ..tables.sources import Asked
 from ..tables.targets import split_names
 
 TYPES = (*DECLARED, "text")
-"""What a user may say that a column is."""
+"""The kinds that a user may declare a column to be."""
 
 __all__ = [
     "OPTIONS",

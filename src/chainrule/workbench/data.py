@@ -100,7 +100,7 @@ def load_data(
 
 
 def _as_before(asked: Asked, source: Source) -> Asked:
-    """Return what is asked of a test file: a target written as in training, and no weights."""
+    """Return the request for a test file: a target written as in training, and no weights."""
     return replace(asked, forms=source.forms or None, expected=source.dialect, weights=None)
 
 

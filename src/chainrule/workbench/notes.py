@@ -22,7 +22,7 @@ def noted() -> Iterator[list[str]]:
 
 
 SHARE = re.compile(r"([\d,]+) of ([\d,]+) values, such as ('.*?'|\".*?\")")
-"""What a note says of a part of the rows; other rows of the same source may have the same to say."""
+"""The count in a note on a part of the rows; other rows of the same source may have the same to say."""
 
 
 def merge_notes(notes: list[str], more: Iterable[str]) -> None:

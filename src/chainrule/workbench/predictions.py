@@ -42,7 +42,7 @@ class NewRows:
     notes: list[str] = field(default_factory=list)
 
     def pieces(self, work: Callable[[Source], Any]) -> Iterator[Any]:
-        """Yield what `work` makes of each piece; its warnings become notes, its errors name the file."""
+        """Yield the result of `work` on each piece; its warnings become notes, its errors name the file."""
         for piece in self.read():
             with noted() as notes, blaming(self.name):
                 made = work(piece)
@@ -88,7 +88,7 @@ def _forms(model: Any, known: tuple[TargetForm, ...], names: tuple[str, ...]) ->
 
 
 def _reader(opened: Any, asked: Asked, labelled: bool) -> Callable[[], Iterator[Source]]:
-    """Return what yields the pieces; the target's form is that of the first piece, where no model remembers it."""
+    """Return the function that yields the pieces; the first gives the target's form, where no model has it."""
 
     def read() -> Iterator[Source]:
         known = asked

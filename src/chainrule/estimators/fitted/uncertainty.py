@@ -35,7 +35,7 @@ SAME = 1e-4
 """The share by which a loss may differ from the sum of squares, in float32, and be it."""
 
 PREFIX = "uncertainty."
-"""What the names of its tensors begin with, in a model file."""
+"""The beginning of the names of its tensors in a model file."""
 
 
 class Spread(NamedTuple):
@@ -47,7 +47,7 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """What the last training leaves: the parabola of its end, and what its method said of noise and parameters.
+    """The legacy of the last training: the parabola of its end, and what its method said of noise and parameters.
 
     `normal` says that the loss is the sum of squares, so that 1/β is the variance of a target.
     """

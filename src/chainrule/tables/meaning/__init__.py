@@ -1,4 +1,4 @@
-"""What the texts of a column mean: numbers in other dress, dates, flags, missing marks, codes.
+"""The meaning of a column's texts: numbers in other dress, dates, flags, missing marks, codes.
 
 `understand` looks at a column once; `read_values` follows what it found, then and for ever after.
 

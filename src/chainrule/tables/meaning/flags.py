@@ -17,7 +17,7 @@ NUMBERS = {"1", "1.0", "0", "0.0"}
 
 
 def flag_value(text: str) -> bool | None:
-    """Return what a text means as a flag, in capitals or not; None where it is no such word.
+    """Return the meaning of a text as a flag, in capitals or not; None where it is no such word.
 
     >>> flag_value("Yes"), flag_value(" f "), flag_value("maybe")
     (True, False, None)
@@ -26,7 +26,7 @@ def flag_value(text: str) -> bool | None:
 
 
 def are_flags(levels: Sequence[str]) -> bool:
-    """Return whether the texts are two words, not both numbers, one for true and one for false, in capitals or not.
+    """Return True where the texts are two words, not both numbers, one for true and one for false, in capitals or not.
 
     >>> are_flags(["Yes", "no", "NO"]), are_flags(["yes"]), are_flags(["yes", "true", "no"])
     (True, False, False)

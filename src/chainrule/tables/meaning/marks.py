@@ -28,7 +28,7 @@ MARKS = frozenset(
 
 
 def is_mark(text: str) -> bool:
-    """Return whether a text stands for a missing value.
+    """Return True where a text stands for a missing value.
 
     >>> is_mark(" NA "), is_mark("Na")
     (True, False)

@@ -147,7 +147,7 @@ WORDS: Mapping[str, Callable[[str], float]] = {
 
 
 def may_be(texts: Sequence[str], form: str) -> bool:
-    """Return whether one of the texts has the shape of a date in some form."""
+    """Return True where one of the texts has the shape of a date in some form."""
     return any(map(_pattern(form).fullmatch, texts))
 
 
@@ -208,7 +208,7 @@ def _clock(parts: Parts) -> Values:
 
 
 def _is_short(parts: Parts) -> Mask:
-    """Return where a time can only be minutes and seconds, (l,): 1:27.452."""
+    """Return the mask of times that can only be minutes and seconds, (l,): 1:27.452."""
     return np.isnan(_part(parts, "S", np.nan)) & ~np.isnan(_part(parts, "fraction", np.nan))
 
 

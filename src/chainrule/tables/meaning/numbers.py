@@ -214,7 +214,7 @@ def _marks(bodies: Sequence[str], decimal: str, grouped: bool) -> tuple[str, str
 
 
 class Dress(NamedTuple):
-    """What stands around a number."""
+    """The signs around a number."""
 
     prefix: str
     suffix: str
@@ -259,7 +259,7 @@ def find_form(sample: Iterable[str], decimal: str = ".") -> NumberForm | None:
 
 
 def _is_scaled(found: Sequence[re.Match[str]], prefix: str) -> bool:
-    """Return whether letters for powers of ten stand behind the numbers.
+    """Return True where letters for powers of ten stand behind the numbers.
 
     They do where there are different ones, or where one stands behind a fraction and others are bare (1.2k, 950).
     """

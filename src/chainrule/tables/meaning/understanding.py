@@ -1,4 +1,4 @@
-"""What a column is, told from its different texts.
+"""The meaning of a column, told from its different texts.
 
 Shapes: n cells, l different texts.
 """
@@ -20,7 +20,7 @@ from .texts import Mask, Texts, Values
 from .values import level_values, missing_among, written_numbers
 
 DECLARED = ("number", "category", "date", "duration")
-"""What a user may say that a column is (besides leaving it out)."""
+"""The kinds that a user may declare a column to be (besides leaving it out)."""
 
 STRAYS = 0.1
 """Up to this share of the cells, texts among numbers or dates are an error; with more, the column is a category."""
@@ -29,14 +29,14 @@ BAD_DATES = 0.05
 """Up to this share of the cells, days that do not exist are missing."""
 
 THINGS = {"number": "numbers", "moment": "dates", "duration": "durations"}
-"""What the values are called in notes."""
+"""The names of the values in notes."""
 
 FEW = 20
 """A column with no more different numbers than this may be one of categories that happen to be numbers."""
 
 
 class Understanding(NamedTuple):
-    """What a column is.
+    """The meaning of a column.
 
     `reads`: "number", "moment" (a date or a time of a date, in seconds since 1970, UTC), "duration" (and times of day,
     in seconds), "flag" (two texts that mean true and false) or "category".
@@ -67,7 +67,7 @@ class Understanding(NamedTuple):
 
 
 def understand(cells: Cells, decimal: str = ".", declared: str | None = None) -> Understanding:
-    """Return what a column is; `declared` is one of DECLARED, `decimal` the mark that its file uses where it is known.
+    """Return the meaning of a column; `declared` is one of DECLARED, `decimal` the mark of its file where that is known.
 
     Texts with leading zeros (01, 007) and versions (3.1 beside 2.7.1) are categories, and stay different.
 
@@ -96,7 +96,7 @@ def understand(cells: Cells, decimal: str = ".", declared: str | None = None) ->
 
 
 def _native(cells: Cells, declared: str | None) -> Understanding:
-    """Return what cells are that are no texts."""
+    """Return the meaning of cells that are no texts."""
     reads = {"boolean": "flag"}.get(cells.kind, cells.kind)
     if declared == "category" or (declared == "number" and reads == "flag"):
         return Understanding(declared)

@@ -32,7 +32,7 @@ UNITS = ("* 1000000", "* 1000", "", "// 1000")
 
 
 def arrow_kinds(encoded: bytes) -> dict[str, str]:
-    """Return what Arrow's schema knows more of a column than Parquet; empty where the schema cannot be understood.
+    """Return the facts on columns that Arrow's schema has and Parquet has not; empty where it cannot be understood.
 
     "extension:NAME", "dictionary" for categories, "duration:" with the SQL that makes microseconds of its integers.
     """

@@ -1,4 +1,4 @@
-"""What an opened source holds, in memory or in DuckDB, and how several files become one table.
+"""The content of an opened source, in memory or in DuckDB, and how several files become one table.
 
 Shapes: n rows.
 """

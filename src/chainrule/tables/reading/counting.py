@@ -115,7 +115,7 @@ class _Counter:
 
 
 def first_fault(path: Path, dialect: Dialect, width: int, from_line: int) -> str:
-    """Return what is wrong with the first record that does not fit, with its line; "" where all fit."""
+    """Return the fault of the first record that does not fit, with its line; "" where all fit."""
     line, of = from_line, "the header's" if dialect.header else "the first line's"
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file, long_fields():
         for _ in range(from_line - 1):

@@ -355,7 +355,7 @@ def _row_names(above: Record, body: Sequence[Record], modal: int) -> bool:
 
 
 def _rank(layout: Layout) -> tuple[bool, bool, float]:
-    """Return what the best layout has least of: one column only, no rows, and cells that hold other separators.
+    """Return the figures of which the best layout has least: one column only, no rows, cells with other separators.
 
     The comma of 12,50 is none of them.
     """

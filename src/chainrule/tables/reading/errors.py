@@ -1,4 +1,4 @@
-"""What goes wrong with a file, as an error of one line."""
+"""The errors of a file, as an error of one line."""
 
 from __future__ import annotations
 

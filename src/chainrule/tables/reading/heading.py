@@ -40,7 +40,7 @@ AMBIGUOUS = "the first line, with numbers, was taken for {what}; --{other} says 
 
 
 def is_header(first: Sequence[str], below: Rows) -> tuple[bool, str]:
-    """Return whether a record names the columns that stand below it, and a note where that is not certain.
+    """Return True where a record names the columns that stand below it, and a note where that is not certain.
 
     >>> is_header(["age", "town"], [["31", "Bonn"]])
     (True, '')

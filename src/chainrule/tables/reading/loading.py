@@ -37,7 +37,7 @@ TIMES = {
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a column's values stand: a table of DuckDB and a column in it."""
+    """The place of a column's values: a table of DuckDB and a column in it."""
 
     name: str
     table: str

@@ -59,7 +59,7 @@ ASKED: Mapping[Callable[..., Part] | None, tuple[str, ...]] = {
 """The readers that are told what to read."""
 
 MAGIC: Mapping[bytes, str] = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"SQLite format 3\0": ".sqlite"}
-"""What files of known kinds begin with."""
+"""The first bytes of files of known kinds."""
 
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The first bytes of workbooks before 2007."""

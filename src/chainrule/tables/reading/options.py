@@ -1,4 +1,4 @@
-"""What a user may say about a file, and what was found out about it."""
+"""The options of reading a file, and the dialect that was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...foundation.words import listed
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user said about a file; None: to be found out. A row of `OPTIONS` describes each for the command line.
+    """The words of the user about a file; None: to be found. A row of `OPTIONS` describes each for the command line.
 
     `separator`: one character, or "space" for runs of blanks. `quote`, `escape`: one character, "" for none.
     `header`: whether the first line names the columns. `comment`: lines that begin with it are skipped.
@@ -53,7 +53,7 @@ OPTIONS: Mapping[str, str] = {
     "columns": "what columns are: name:type,..., with the types number, category, date, duration, text",
     "ignore": "columns to leave out",
 }
-"""What each option says."""
+"""The meaning of each option."""
 
 SEPARATORS: Mapping[str, str] = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", " ": "space"}
 """The names of separators that are hard to type."""

@@ -28,7 +28,7 @@ FORCED = ("category", "text", "date", "duration")
 
 
 def said_kinds(options: ReadOptions, forced: Mapping[str, str]) -> dict[str, str]:
-    """Return what the columns were said to be: by the user, and by the other files of the source."""
+    """Return the kinds that columns were said to be: by the user, and by the other files of the source."""
     return {**options.columns, **forced}
 
 
@@ -141,7 +141,7 @@ def _extension(column: Column, kind: str, period: str | None) -> Column:
 
 
 def _broken_json(path: Path) -> str:
-    """Return what is wrong with the first line that is no JSON; "" where that is not what is wrong."""
+    """Return the fault of the first line that is no JSON; "" where every line is."""
     with path.open("rb") as file:
         if file.read(4096).lstrip().startswith(b"["):
             return ""

@@ -38,7 +38,7 @@ FORCED = ("category", "text", "date", "duration")
 
 @dataclass(frozen=True)
 class Body:
-    """What DuckDB reads: a file, and the lines to skip in it; the first line of data in the file that was counted."""
+    """The part that DuckDB reads: a file, and the lines to skip in it; the first line of data in the counted file."""
 
     path: Path
     skip: int

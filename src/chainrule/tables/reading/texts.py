@@ -39,7 +39,7 @@ PACKED = {".gz": "gzip", ".bz2": "bz2", ".zip": "zip", ".zst": "zst", ".xz": "xz
 
 
 class ByteFacts(NamedTuple):
-    """What a file's bytes hold, counted."""
+    """The bytes of a file, counted."""
 
     size: int = 0
     feeds: int = 0
@@ -99,7 +99,7 @@ PACKED_MARKS: Mapping[bytes, str] = {
     b"\x28\xb5\x2f\xfd": ".zst",
     b"\xfd7zXZ\0": ".xz",
 }
-"""What packed files begin with, where their names do not say it."""
+"""The first bytes of packed files, where their names do not say it."""
 
 
 def packing_of(path: Path) -> str:
@@ -252,7 +252,7 @@ def transcoded(path: Path, encoding: str, work: Workspace) -> Path:
 
 
 def byte_facts(path: Path) -> ByteFacts:
-    """Return what a file's bytes hold."""
+    """Return the counts of a file's bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     size = feeds = returns = both = quotes = 0
     underscore, nul, utf8, pending, ends_in_return = False, False, True, False, False

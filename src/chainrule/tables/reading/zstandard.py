@@ -1,4 +1,4 @@
-"""Whether a Zstandard file is whole: its frames and blocks are walked through, not unpacked (RFC 8878, section 3)."""
+"""The check that a Zstandard file is whole: its frames and blocks are walked through, not unpacked (RFC 8878)."""
 
 from __future__ import annotations
 
