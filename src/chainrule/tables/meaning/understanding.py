@@ -67,7 +67,7 @@ class Understanding(NamedTuple):
 
 
 def understand(cells: Cells, decimal: str = ".", declared: str | None = None) -> Understanding:
-    """Return the meaning of a column; `declared` is one of DECLARED, `decimal` the mark of its file where that is known.
+    """Return the meaning of a column; `declared` is one of DECLARED, `decimal` the mark of its file, if known.
 
     Texts with leading zeros (01, 007) and versions (3.1 beside 2.7.1) are categories, and stay different.
 
