@@ -5,7 +5,6 @@ Shapes: n cells.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -16,10 +15,7 @@ from numpy.typing import NDArray
 
 from .meaning.flags import flag_value
 from .table import EXACT, Cells
-from .texts import text_of
-
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.IGNORECASE | re.ASCII)
-"""A number with leading zeros or without: 007 may stand for 7."""
+from .texts import NUMBER, text_of
 
 
 def folded(text: str) -> str:

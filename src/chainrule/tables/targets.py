@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ..foundation.words import listed, quoted
 from .meaning import Understanding, read_values, understand
 from .table import EXACT, Cells, Table
+from .texts import FLOAT
 
 Array = NDArray[Any]
 
@@ -28,8 +28,6 @@ FEWEST = 10
 
 MANY = 20
 """More different numbers, or more classes, make one wonder."""
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?|nan", re.IGNORECASE | re.ASCII)
 
 FIRST = "(row 1 is the first row of data)"
 
@@ -308,7 +306,7 @@ class _Column(NamedTuple):
     def _first_text(self) -> tuple[int, str]:
         """Return the first cell that is no plain number, or else the first, with its position."""
         cells = self.cells
-        plain = np.array([bool(NUMBER.fullmatch(level.strip())) for level in cells.levels] or [True])
+        plain = np.array([bool(FLOAT.fullmatch(level.strip())) for level in cells.levels] or [True])
         others = ~plain[cells.values]
         position = int(others.argmax()) if others.any() else 0
         return position, cells.text(position)

@@ -6,7 +6,7 @@ Shapes: n cells.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
@@ -17,13 +17,27 @@ from numpy.typing import NDArray
 
 from .table import EXACT, Cells
 
-PLAIN = re.compile(
-    r"[+-]?(?:(?!0[0-9])[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE | re.ASCII
-)
+DIGITS = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
+WORDS = "inf|infinity|nan"
+
+NUMBER = re.compile(rf"[+-]?{DIGITS}", re.IGNORECASE | re.ASCII)
+"""A finite number, with leading zeros or without: 007 may stand for 7."""
+
+FLOAT = re.compile(rf"[+-]?(?:{DIGITS}|{WORDS})", re.IGNORECASE | re.ASCII)
+"""A number, with leading zeros or without, finite or not."""
+
+PLAIN = re.compile(rf"[+-]?(?:(?!0[0-9]){DIGITS}|{WORDS})", re.IGNORECASE | re.ASCII)
 """A plain number. 007 is none: a leading zero is kept, since it is most often part of a code."""
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,300}")
 """An integer that is no infinity as a float64."""
+
+
+LEADING_ZERO = re.compile(r"\n\s*[+-]?0\d", re.ASCII)
+"""A number with a leading zero, after a line break (which is quick to look for)."""
+
+INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+"""An integer, blanks around it or not."""
 
 
 def text_of(value: Any) -> str:
@@ -80,6 +94,53 @@ def integer_cells(values: Iterable[int | None]) -> Cells | None:
     return whole_cells(np.fromiter((value or 0 for value in given), kind, len(given)), gaps)
 
 
+def numbers_of(texts: Sequence[str], decimal: str = ".") -> NDArray[Any] | None:
+    """Return texts as float64, or int64 or uint64 where integers go beyond 2^53; None where they are no plain numbers.
+
+    Leading zeros (007) are no numbers; nor are points where the decimal mark is a comma: they may group thousands.
+
+    >>> numbers_of(["1", "2.5e3", " -3"])
+    array([ 1.0e+00,  2.5e+03, -3.0e+00])
+    >>> numbers_of(["1", "007"]) is None
+    True
+    """
+    if not texts:
+        return None
+    joined = "\n".join(texts)
+    if joined.count("\n") != len(texts) - 1 or (decimal == "," and "." in joined):
+        return None
+    if not joined.isascii() or "_" in joined or LEADING_ZERO.search("\n" + joined):
+        return None
+    try:
+        values = np.fromiter(map(float, texts), np.float64, len(texts))
+    except ValueError:
+        return None
+    finite = values[np.isfinite(values)]
+    if len(finite) and np.abs(finite).max() >= EXACT and all(INTEGER.fullmatch(text) for text in texts):
+        return exact_integers([int(text) for text in texts])
+    return values
+
+
+def exact_integers(values: Sequence[int]) -> NDArray[Any] | None:
+    """Return integers as int64 or uint64; None where neither holds them all."""
+    low, high = min(values), max(values)
+    if low >= -(2**63) and high < 2**63:
+        return np.array(values, np.int64)
+    return np.array(values, np.uint64) if low >= 0 and high < 2**64 else None
+
+
+def spread(values: NDArray[Any], present: NDArray[np.bool_]) -> Cells:
+    """Return numbers as cells, at the places where there is one."""
+    if present.all():
+        return Cells("number", values)
+    if values.dtype == np.float64:
+        full: NDArray[Any] = np.full(len(present), np.nan)
+    else:
+        full = np.zeros(len(present), values.dtype)
+    full[present] = values
+    return Cells("number", full, gaps=None if values.dtype == np.float64 else ~present)
+
+
 def plain_numbers(cells: Cells) -> Cells:
     """Return a column of texts as numbers where every text is a plain one, else as it is.
 
@@ -94,16 +155,18 @@ def plain_numbers(cells: Cells) -> Cells:
     """
     if cells.kind != "text":
         return cells
-    if not cells.levels:
-        return Cells("number", np.full(len(cells), np.nan))
     texts = [level.strip() for level in cells.levels]
-    if not all(not text or PLAIN.fullmatch(text) for text in texts) or not any(map(_has_digit, texts)):
+    present = [text for text in texts if text]
+    if not present:
+        return Cells("number", np.full(len(cells), np.nan))
+    values = numbers_of(present) if any(map(_has_digit, present)) else None
+    if values is None:
         return cells
-    values = np.array([float(text) if text else np.nan for text in texts])
-    if all(not text or WHOLE.fullmatch(text) for text in texts) and (np.abs(values) >= EXACT).any():
-        exact = [int(text) if text else None for text in texts]
-        return integer_cells(exact[k] if k >= 0 else None for k in cells.values.tolist()) or cells
-    return Cells("number", np.append(values, np.nan)[cells.values])
+    level = spread(np.append(values, values[:1]), np.array([*map(bool, texts), True])).take(cells.values)
+    gaps = (cells.values < 0) | level.absent()
+    if level.values.dtype == np.float64:
+        return Cells("number", np.where(gaps, np.nan, level.values))
+    return Cells("number", level.values, gaps=gaps if gaps.any() else None)
 
 
 def _has_digit(text: str) -> bool:

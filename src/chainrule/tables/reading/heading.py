@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ..meaning.marks import is_mark
+from ..texts import FLOAT
 
 Rows = Sequence[Sequence[str]]
 
-PLAIN = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE)
-"""A plain number."""
+PLAIN = re.compile(rf"\s*{FLOAT.pattern}\s*", FLOAT.flags)
+"""A number, blanks around it or not."""
 
 VALUE = re.compile(
     r"\s*(?:[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d.,' \u00a0\u202f]*(?:e[+-]?\d+)?\s*[%€$£)]?"

@@ -1,7 +1,7 @@
 """Columns of DuckDB to cells: a table in DuckDB's memory (which it moves to the disk when it grows), then arrays.
 
 A column of texts is read as numbers at once where its first texts are plain numbers; cells that may be something else
-are kept as texts beside it and judged by `plain`. Where one of them is no plain number, or an integer beyond 2^53, the
+are kept as texts beside it and judged by `texts`. Where one of them is no plain number, or an integer beyond 2^53, the
 column is read a second time as texts: nothing is rounded or lost.
 
 Shapes: n rows.
@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table import EXACT, Cells, text_cells
+from ..texts import INTEGER, LEADING_ZERO, numbers_of
 from .duck import Column, literal
 from .heading import PLAIN
-from .plain import INTEGER, LEADING_ZERO, plain_numbers
 
 SAMPLE = 1000
 FEW_LEVELS = 50_000
@@ -80,7 +80,7 @@ class Loaded:
         found = {}
         for k in free:
             texts = [text for text in np.ma.compressed(sample[f"c{k}"]).tolist() if text]
-            values = plain_numbers(texts, self._decimal) if texts else np.zeros(0)
+            values = numbers_of(texts, self._decimal) if texts else np.zeros(0)
             if values is not None and values.dtype == np.float64:
                 found[k] = any(text != text.strip() for text in texts)
         return found
@@ -144,7 +144,7 @@ class Loaded:
         place, table = stored.place, stored.table
         first = self.con.execute(f"select {place} from {table} where {place} is not null limit {SAMPLE}").fetchnumpy()
         sample = np.ma.compressed(first[place]).tolist()
-        if not sample or plain_numbers(sample, self._decimal) is None:
+        if not sample or numbers_of(sample, self._decimal) is None:
             return stored
         kinds = (
             ("ubigint",) if any(abs(int(t)) >= 2**63 for t in sample if INTEGER.fullmatch(t)) else ("bigint", "ubigint")

@@ -67,9 +67,6 @@ OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 REMOTE = ("http://", "https://", "s3://", "gs://", "gcs://", "r2://", "az://", "hf://", "postgres://", "postgresql://")
 """How the names of sources elsewhere begin."""
 
-TABLE_ENDINGS = (*TEXT_ENDINGS, *OPENERS)
-"""The endings of a table's name; each text may also be packed (.gz, .bz2, .zip, .zst, .xz)."""
-
 
 class OpenedTable:
     """A source whose columns are known and whose rows have been counted, ready to be read, whole or in pieces.
