@@ -26,7 +26,7 @@ from chainrule.tables.reading.options import ReadOptions
 from support.commands import run
 
 Content: TypeAlias = str | bytes | Callable[[Path], object]
-"""What is in the file: text in UTF-8, bytes, or a function that writes to the path."""
+"""The content of a file: text in UTF-8, bytes, or a function that writes to the path."""
 
 Value: TypeAlias = float | str | datetime.datetime | datetime.date | datetime.timedelta | None
 Cell: TypeAlias = Callable[[int], str]
@@ -35,7 +35,7 @@ Cell: TypeAlias = Callable[[int], str]
 
 @dataclass(frozen=True)
 class Is:
-    """What a column must be; None is not looked at.
+    """The verdict on a column; None is not looked at.
 
     `reads` may name several readings that are right, such as "flag|category". `values` are the first cells, None where
     missing; `levels` all the different texts; `bad` the texts that count as missing, with the row of each.
@@ -87,7 +87,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Refused:
-    """What the one line must hold, each a regular expression, besides the name of the file."""
+    """The parts of the one line, each a regular expression, besides the name of the file."""
 
     words: Sequence[str]
     names_file: bool = True

@@ -133,7 +133,7 @@ def _assembled(
 
 
 def _exact(block: NDArray[np.float64], whole: list[int]) -> list[int]:
-    """Return those of the columns of integers that float64 may not hold exactly."""
+    """Return the columns of integers that float64 may not hold exactly."""
     if not whole or not len(block):
         return []
     part = block if len(whole) == block.shape[1] else block[:, whole]

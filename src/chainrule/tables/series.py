@@ -99,7 +99,7 @@ def _extension_cells(name: str, column: Any, extension: str) -> Cells:
     try:
         values = column.to_pandas() if "pandas" in sys.modules else column.to_pylist()
         return pandas_cells(name, values) if hasattr(values, "dtype") else object_cells(name, values)
-    except (TableError, NotImplementedError) as error:
+    except (TableError, NotImplementedError) as error:  # the latter is pyarrow's, for types that it cannot convert
         raise refusal(name, f"values of the type {extension}") from error
 
 

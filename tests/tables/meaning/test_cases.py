@@ -1,4 +1,4 @@
-"""What columns of texts are understood as: one row per known trap."""
+"""The meaning of columns of texts: one row per known trap."""
 
 from datetime import UTC, datetime, timedelta
 

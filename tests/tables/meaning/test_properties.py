@@ -1,4 +1,4 @@
-"""What is written in a form is read back exactly; and no texts whatever end in an error."""
+"""Values written in a form are read back exactly; and no texts whatever end in an error."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -84,7 +84,7 @@ moments = st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31))
 
 
 def known(moment, form, time):
-    """Return what is left of a moment when it has been written in a form."""
+    """Return a moment without the parts that are lost when it is written in a form."""
     units = [("%f", "microsecond"), ("%S", "second"), ("%M", "minute"), ("%", "hour")]
     lost = {unit: 0 for sign, unit in units if sign not in (form.replace("%m", "") if "%H" in form else time)}
     moment = moment.replace(**lost)

@@ -21,7 +21,7 @@ LEADING_ZERO = re.compile(r"\s*[+-]?0\d", re.ASCII)
 
 
 def meant(texts: list[str]) -> list[Any]:
-    """Return what a column of texts is by the rules, said once more and slowly."""
+    """Return the values of a column of texts by the rules, said once more and slowly."""
     full = [text for text in texts if text]
     plain = all(PLAIN.fullmatch(text) and not LEADING_ZERO.match(text) and "\n" not in text for text in full)
     whole = all(re.fullmatch(r"\s*[+-]?\d+\s*", text) for text in full)

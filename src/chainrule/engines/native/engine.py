@@ -222,5 +222,7 @@ class NativeEngine:
         return out
 
     def _check_bent(self, verb: str) -> None:
-        if self._unbent:
+        if (
+            self._unbent
+        ):  # the contract's verb is there: this network has a block without second derivatives in the core
             raise NotImplementedError(f"the native engine has no {verb} here: {self._unbent}; the reference engine has")
